@@ -1,0 +1,53 @@
+//! Every bound of the core, each with its reason. Sizes are in bytes.
+
+use crate::time::Duration;
+
+/// The longest chat line, cleaned: a longer one goes out as several. Eight terminal rows fit.
+pub const CHAT_LINE_MAX: usize = 512;
+
+/// The longest nickname (`/nick`), and the longest `--name` and `--peer-name`.
+pub const NICK_MAX: usize = 16;
+
+/// The longest label in front of a chat line: a peer's name, `-`, the five digits of its number.
+pub const LABEL_MAX: usize = NICK_MAX + 6;
+
+/// The longest line of text that R2's chat sends: label, `: `, the line, its ending; or a `* ` line about one
+/// line or two names.
+pub const CHAT_OUT_MAX: usize = LABEL_MAX + 2 + CHAT_LINE_MAX + 1;
+
+/// The longest string asked of the secret service: what the lab's own clients use as buffer size.
+pub const SECRET_LINE_MAX: usize = 1024;
+
+/// The longest answer of the secret service: a line of digits only, counted.
+pub const SECRET_ANSWER_MAX: usize = "Digits: ".len() + SECRET_LINE_MAX + " Count: ".len() + 4 + 1;
+
+/// How long an unterminated string rests before it is answered as it stands.
+pub const SECRET_REST: Duration = Duration::from_secs(1);
+
+/// The longest file name that a peer may give.
+pub const NAME_MAX: usize = 64;
+
+/// The longest file name in a store: a peer's with R2's longest ending behind it.
+pub const NAME_WITH_ENDING_MAX: usize = NAME_MAX + crate::name::UNCONFIRMED.len();
+
+/// The longest command line of the files service: `PUT`, a name, a length of 20 digits and a SHA-256 need 154;
+/// the rest lets a name that is too long be told so.
+pub const FILES_LINE_MAX: usize = 256;
+
+/// How long an upload rests before R2 says that it waits for a FIN.
+pub const DROP_HINT_AFTER: Duration = Duration::from_secs(5);
+
+/// How long an upload rests before R2 sends the receipt without having seen a FIN.
+pub const DROP_GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+
+/// How long R2 goes on discarding what a peer sends after it was refused.
+pub const DISCARD_FOR: Duration = Duration::from_secs(60);
+
+/// What echo holds between receiving and sending: a segment on Ethernet and a little.
+pub const ECHO_BUFFER: usize = 2048;
+
+/// The longest line of the status page.
+pub const STATUS_LINE_MAX: usize = 128;
+
+const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
+const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);

@@ -1,0 +1,102 @@
+//! Bytes that a session has placed and its connection has not yet taken.
+
+use core::fmt;
+
+use heapless::Vec;
+
+/// Up to `N` bytes on their way out, in order.
+///
+/// A session writes a whole answer, then the driver's room decides how many calls it takes to leave.
+#[derive(Debug, Default)]
+pub struct Outbox<const N: usize> {
+    bytes: Vec<u8, N>,
+    sent: usize,
+}
+
+impl<const N: usize> Outbox<N> {
+    /// An empty outbox.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Whether every byte has left.
+    pub fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+
+    /// How many more bytes fit.
+    pub fn room(&self) -> usize {
+        if self.is_empty() { N } else { N - self.bytes.len() }
+    }
+
+    /// Places the front of `bytes`, as much as fits, and returns how many that is; 0 when full.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
+        if self.is_empty() {
+            self.clear();
+        }
+        let (now, _) = bytes.split_at(bytes.len().min(self.room()));
+        match self.bytes.extend_from_slice(now) {
+            Ok(()) => now.len(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
+    pub fn drain_into(&mut self, tx: &mut [u8]) -> usize {
+        let waiting = self.bytes.get(self.sent..).unwrap_or_default();
+        let taken = waiting.len().min(tx.len());
+        for (to, from) in tx.iter_mut().zip(waiting) {
+            *to = *from;
+        }
+        self.sent += taken;
+        taken
+    }
+
+    /// Forgets what has not left.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+    }
+}
+
+/// `write!` places the whole text or, when it does not fit, an unspecified front of it and an error: sessions
+/// write only where a compile-time bound says that it fits.
+impl<const N: usize> fmt::Write for Outbox<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.push(text.as_bytes()) == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write;
+
+    #[test]
+    fn bytes_leave_in_order_whatever_the_room() {
+        let mut outbox = Outbox::<8>::new();
+        assert_eq!(outbox.push(b"abcdefghij"), 8);
+        assert_eq!(outbox.room(), 0);
+        let mut tx = [0; 3];
+        assert_eq!(outbox.drain_into(&mut tx), 3);
+        assert_eq!(&tx, b"abc");
+        assert_eq!(outbox.push(b"x"), 0, "room comes back only when all has left");
+        assert_eq!(outbox.drain_into(&mut [0; 16]), 5);
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.push(b"x"), 1);
+    }
+
+    #[test]
+    fn text_that_does_not_fit_is_an_error() {
+        let mut outbox = Outbox::<4>::new();
+        assert!(write!(outbox, "{}", 1234).is_ok());
+        assert!(write!(outbox, "5").is_err());
+    }
+}

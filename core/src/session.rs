@@ -1,0 +1,80 @@
+//! What a session is: the protocol of one connection, without the connection.
+
+use crate::time::Instant;
+
+/// The protocol of one connection: it is handed bytes and says how many it took, it is handed room and says
+/// how much of it it filled. It never waits, never reads a clock, never allocates.
+///
+/// `W` is the world that the session shares with others: the chat room, the store, or `()` where it needs
+/// nothing. It is passed in at every call; a session keeps no reference to it.
+///
+/// # Calling order
+///
+/// 1. [`opened`](Self::opened), once.
+/// 2. [`receive`](Self::receive), [`transmit`](Self::transmit) as often as there are bytes, room, news of the
+///    world, or [`poll_at`](Self::poll_at) has come. [`finished`](Self::finished) at most once, when the peer's
+///    FIN is reached and every byte before it was taken.
+/// 3. [`over`](Self::over), once, the last call: after it the value is dropped or replaced.
+///
+/// After every round of calls the driver asks [`wants`](Self::wants).
+pub trait Session<W: ?Sized> {
+    /// The connection is established. Nothing has been received yet.
+    fn opened(&mut self, now: Instant, world: &mut W) {
+        let _ = (now, world);
+    }
+
+    /// Takes bytes of the peer, from the front of `rx`, and returns how many (at most `rx.len()`).
+    ///
+    /// Taken means placed: the bytes are answered, stored, or kept in the session's own bounded memory. What is
+    /// not taken is offered again, in front of what follows; meanwhile the peer's window closes, and that is the
+    /// whole backpressure. `rx` is never empty. Once the session wants [`Wants::Close`] it still takes, and
+    /// discards, what the peer goes on sending.
+    fn receive(&mut self, now: Instant, rx: &[u8], world: &mut W) -> usize;
+
+    /// Fills the front of `tx` with bytes for the peer and returns how many; 0 when there is nothing to say.
+    ///
+    /// `tx` may be of any size. It may be empty: the driver calls with what room there is, also when only the
+    /// clock ([`poll_at`](Self::poll_at)) or the world has moved, so this is where a session looks at both.
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut W) -> usize;
+
+    /// The peer has half-closed: its FIN came, and every byte before it was taken. It may still be reading.
+    fn finished(&mut self, now: Instant, world: &mut W);
+
+    /// The connection is over. The last call, exactly once for every [`opened`](Self::opened).
+    fn over(&mut self, now: Instant, how: Over, world: &mut W);
+
+    /// When the session wants [`transmit`](Self::transmit) to be called though nothing else happens; `None` for
+    /// never. A time that has passed means now.
+    fn poll_at(&self) -> Option<Instant>;
+
+    /// What the session wants of its driver now.
+    fn wants(&self) -> Wants;
+}
+
+/// What a session wants of its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Wants {
+    /// Go on.
+    Nothing,
+    /// Everything that is to be sent was filled in: send FIN behind it. Bytes of the peer are still offered.
+    Close,
+    /// Send RST now; whatever was not delivered is lost. [`Session::over`] follows with [`Over::Stopped`].
+    Abort,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Over {
+    /// Everything that was sent, and the FIN behind it, was acknowledged by a live peer.
+    Delivered,
+    /// The peer sent RST.
+    Reset,
+    /// The peer fell silent.
+    TimedOut,
+    /// This side gave the connection up: it wanted to abort, or the server is going down.
+    Stopped,
+    /// The carrier cannot tell.
+    Unknown,
+}
