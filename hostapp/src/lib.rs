@@ -1,1 +1,3 @@
 //! R2 on a host.
+
+pub mod socket;
