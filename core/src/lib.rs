@@ -19,6 +19,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod drop;
 pub mod io;
 pub mod limits;
 pub mod name;
