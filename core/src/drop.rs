@@ -3,11 +3,12 @@
 use core::fmt::{self, Write};
 use core::task::{Poll, ready};
 
+use crate::hex::Hex;
 use crate::limits::{DISCARD_FOR, DROP_GIVE_UP_AFTER, DROP_HINT_AFTER, DROP_LINE_MAX};
 use crate::name::Name;
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
-use crate::store::{Digest, Entry, Store, StoreError, Ticket, Upload};
+use crate::store::{Entry, Store, StoreError, Ticket, Upload};
 use crate::time::{Duration, Instant};
 
 /// One raw upload: bytes until FIN, then a receipt.
@@ -249,15 +250,6 @@ impl<S: Store> Session<S> for Deposit {
             Stage::Closing { .. } if self.outbox.is_empty() => Wants::Close,
             _ => Wants::Nothing,
         }
-    }
-}
-
-/// A digest in lower-case hex.
-struct Hex<'a>(&'a Digest);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

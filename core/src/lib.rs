@@ -20,8 +20,11 @@
 extern crate std;
 
 pub mod drop;
+pub mod files;
+pub mod hex;
 pub mod io;
 pub mod limits;
+pub mod line;
 pub mod name;
 pub mod outbox;
 pub mod session;
