@@ -1,1 +1,4 @@
 //! R2 on a host.
+
+pub mod disk;
+pub(crate) mod hex;
