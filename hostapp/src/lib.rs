@@ -6,7 +6,10 @@ pub mod cli;
 pub mod disk;
 pub(crate) mod hex;
 pub mod link;
+pub mod pcap;
+pub mod ready;
 pub mod serve;
+pub mod signals;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
