@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 pub mod cli;
+pub mod console;
 pub mod disk;
 pub(crate) mod hex;
 pub mod link;
@@ -10,6 +11,7 @@ pub mod pcap;
 pub mod ready;
 pub mod serve;
 pub mod signals;
+pub(crate) mod wake;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
