@@ -19,10 +19,19 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod log;
+
+pub mod chat;
+pub mod client;
+pub mod diag;
 pub mod io;
 pub mod limits;
 pub mod name;
 pub mod outbox;
+pub mod secret;
 pub mod session;
+pub mod status;
 pub mod store;
+pub mod text;
 pub mod time;
