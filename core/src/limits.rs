@@ -61,6 +61,18 @@ pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 
 /// How much the chat client cleans before it hands it to the terminal.
 pub const CLIENT_SHOW_MAX: usize = 1024;
+/// What a file in RAM grows by: small beside a small board's memory, large beside the link to the next.
+pub const RAM_BLOCK: usize = 256;
+
+/// How many sessions can work with a store in RAM at once; the next ones wait.
+pub const RAM_TICKETS: usize = 8;
+
+/// The longest line of the drop service: the receipt, of a file whose length has 20 digits.
+pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes sha256 ".len() + 64 + 1;
+
+/// The longest answer line of the files service: `STORED`, a listed name, a length of 20 digits, a SHA-256. An
+/// error's text is shorter.
+pub const FILES_ANSWER_MAX: usize = "STORED ".len() + NAME_WITH_ENDING_MAX + 1 + 20 + 1 + 64 + 1;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
 const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
