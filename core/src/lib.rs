@@ -19,7 +19,12 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod log;
+
+pub mod chat;
 pub mod client;
+pub mod diag;
 pub mod drop;
 pub mod files;
 pub mod hex;
@@ -28,6 +33,9 @@ pub mod limits;
 pub mod line;
 pub mod name;
 pub mod outbox;
+pub mod secret;
 pub mod session;
+pub mod status;
 pub mod store;
+pub mod text;
 pub mod time;

@@ -1,9 +1,11 @@
-//! Our own clients: each command of the host program is a session too.
+//! The clients: the other end of each service, sessions as well.
 
+pub mod chat;
 pub mod exchange;
 pub mod get;
 pub mod list;
 pub mod remove;
+pub mod secret;
 pub mod send;
 
 #[cfg(test)]
