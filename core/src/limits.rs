@@ -56,11 +56,6 @@ pub const ECHO_BUFFER: usize = 2048;
 /// The longest line of the status page.
 pub const STATUS_LINE_MAX: usize = 128;
 
-/// The longest datagram of chargen: RFC 864 sends 0 to 512 characters.
-pub const CHARGEN_DATAGRAM_MAX: usize = 512;
-
-/// How much the chat client cleans before it hands it to the terminal.
-pub const CLIENT_SHOW_MAX: usize = 1024;
 /// What a file in RAM grows by: small beside a small board's memory, large beside the link to the next.
 pub const RAM_BLOCK: usize = 256;
 
@@ -73,6 +68,12 @@ pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes s
 /// The longest answer line of the files service: `STORED`, a listed name, a length of 20 digits, a SHA-256. An
 /// error's text is shorter.
 pub const FILES_ANSWER_MAX: usize = "STORED ".len() + NAME_WITH_ENDING_MAX + 1 + 20 + 1 + 64 + 1;
+
+/// The longest datagram of chargen: RFC 864 sends 0 to 512 characters.
+pub const CHARGEN_DATAGRAM_MAX: usize = 512;
+
+/// How much the chat client cleans before it hands it to the terminal.
+pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
 const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
