@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::namespace::Namespace;
 use crate::payload;
 use crate::program::{Ended, Program};
+use crate::store::Store;
 
 /// R2's address on every test's TAP.
 pub const R2: &str = "192.168.69.1";
@@ -23,7 +24,8 @@ pub struct Lab {
     pub r2: Program,
     /// The network between the two.
     pub namespace: Namespace,
-    store: PathBuf,
+    /// Where R2 keeps its files.
+    pub store: Store,
     folder: TempDir,
 }
 
@@ -35,21 +37,28 @@ impl Lab {
 
     /// The same, with more options for `serve`.
     pub fn with(options: &str) -> Self {
-        let folder = TempDir::with_prefix("r2-lab-").expect("a temporary folder");
-        let store = folder.path().join("store");
-        Self::start(options, folder, store)
+        Self::joining(Namespace::new(), options)
     }
 
-    /// The same, with a store that outlives R2.
+    /// The same, in a namespace where KALI has begun already.
+    pub fn joining(namespace: Namespace, options: &str) -> Self {
+        let folder = own_folder();
+        let store = Store::at(folder.path().join("store"));
+        Self::start(namespace, folder, store, options)
+    }
+
+    /// The same, with a store that was there before and stays.
     pub fn on(store: &Path, options: &str) -> Self {
-        let folder = TempDir::with_prefix("r2-lab-").expect("a temporary folder");
-        Self::start(options, folder, store.to_owned())
+        Self::start(
+            Namespace::new(),
+            own_folder(),
+            Store::at(store.to_owned()),
+            options,
+        )
     }
 
-    fn start(options: &str, folder: TempDir, store: PathBuf) -> Self {
-        fs::create_dir_all(&store).expect("the store's folder");
-        let namespace = Namespace::new();
-        let r2 = namespace.start(&serve(&store, options));
+    fn start(namespace: Namespace, folder: TempDir, store: Store, options: &str) -> Self {
+        let r2 = namespace.start(&serve(store.path(), options));
         let lab = Self {
             r2,
             namespace,
@@ -94,16 +103,6 @@ impl Lab {
         let socket = self.namespace.udp(&format!("0.0.0.0:{port}"));
         socket.connect((R2, to)).expect("an address");
         socket
-    }
-
-    /// Where R2 keeps its files.
-    pub fn store(&self) -> &Path {
-        &self.store
-    }
-
-    /// The names in R2's store that are no private business of the disk (those begin with a dot), in order.
-    pub fn stored_names(&self) -> Vec<String> {
-        stored_names(&self.store)
     }
 
     /// A place for a file of KALI's.
@@ -162,11 +161,8 @@ impl Default for Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!(
-                "--- R2's standard error\n{}--- R2's console\n{}---",
-                self.r2.stderr.text(),
-                self.r2.stdout.text()
-            );
+            let (errors, console) = (self.r2.stderr.end_of_text(), self.r2.stdout.end_of_text());
+            eprintln!("--- R2's standard error\n{errors}\n--- R2's console\n{console}\n---");
         }
     }
 }
@@ -188,15 +184,6 @@ pub fn hostapp() -> PathBuf {
         .unwrap_or_else(|_| panic!("{} is not built", path.display()))
 }
 
-/// The names in a store that are no private business of the disk (those begin with a dot), in order.
-pub fn stored_names(store: &Path) -> Vec<String> {
-    let entries = fs::read_dir(store)
-        .expect("the store")
-        .map(|entry| entry.expect("an entry of the store"));
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.retain(|name| !name.starts_with('.'));
-    names.sort();
-    names
+fn own_folder() -> TempDir {
+    TempDir::with_prefix("r2-lab-").expect("a temporary folder")
 }

@@ -10,4 +10,5 @@ pub mod lab;
 pub mod namespace;
 pub mod payload;
 pub mod program;
+pub mod store;
 pub mod tmpfs;

@@ -153,8 +153,8 @@ impl Program {
             "`{}`: waited {:?} for {what}\n--- stdout\n{}\n--- stderr\n{}\n---",
             self.line,
             self.patience,
-            self.stdout.text(),
-            self.stderr.text()
+            self.stdout.end_of_text(),
+            self.stderr.end_of_text()
         )
     }
 }
@@ -202,6 +202,14 @@ impl Screen {
     /// All of it so far, as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
+    }
+
+    /// The last lines of it, for a message.
+    pub fn end_of_text(&self) -> String {
+        const LINES: usize = 40;
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
     /// Waits until `done` says so of the text and of whether the output has ended; `false` if it never does.
