@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench|bench_smoke|all]...
 #
 # Without a word it is `all`. Each step says what it does and how long it took; the first that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
@@ -173,8 +173,8 @@ step() {
 [[ $# -gt 0 ]] || set -- all
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | bench | all) ;;
-    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench or all" ;;
+    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) ;;
+    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
     esac
 done
 
