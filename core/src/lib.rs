@@ -19,10 +19,23 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod drop;
+pub mod files;
+pub mod hex;
+#[macro_use]
+mod log;
+
+pub mod chat;
+pub mod client;
+pub mod diag;
 pub mod io;
 pub mod limits;
+pub mod line;
 pub mod name;
 pub mod outbox;
+pub mod secret;
 pub mod session;
+pub mod status;
 pub mod store;
+pub mod text;
 pub mod time;

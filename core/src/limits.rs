@@ -15,6 +15,13 @@ pub const LABEL_MAX: usize = NICK_MAX + 6;
 /// line or two names.
 pub const CHAT_OUT_MAX: usize = LABEL_MAX + 2 + CHAT_LINE_MAX + 1;
 
+/// The smallest ring of the chat room: so many of the longest lines, each behind its length, that a peer may be
+/// a few lines late without missing one.
+pub const CHAT_RING_MIN: usize = 4 * (CHAT_OUT_MAX + 2);
+
+/// The most seats of the chat room: a number has five digits at most, and R2's own name may look like one of them.
+pub const CHAT_SEATS_MAX: usize = 99_998;
+
 /// The longest string asked of the secret service: what the lab's own clients use as buffer size.
 pub const SECRET_LINE_MAX: usize = 1024;
 
@@ -48,6 +55,24 @@ pub const ECHO_BUFFER: usize = 2048;
 
 /// The longest line of the status page.
 pub const STATUS_LINE_MAX: usize = 128;
+
+/// What a file in RAM grows by: small beside a small board's memory, large beside the link to the next.
+pub const RAM_BLOCK: usize = 256;
+
+/// How many sessions can work with a store in RAM at once; the next ones wait.
+pub const RAM_TICKETS: usize = 8;
+
+/// The longest line of the drop service: the receipt, of a file whose length has 20 digits.
+pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes sha256 ".len() + 64 + 1;
+
+/// The longest answer line of the files service: `STORED`, a listed name, a length of 20 digits, a SHA-256. An
+/// error's text is shorter.
+pub const FILES_ANSWER_MAX: usize = "STORED ".len() + NAME_WITH_ENDING_MAX + 1 + 20 + 1 + 64 + 1;
+/// The longest datagram of chargen: RFC 864 sends 0 to 512 characters.
+pub const CHARGEN_DATAGRAM_MAX: usize = 512;
+
+/// How much the chat client cleans before it hands it to the terminal.
+pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
 const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);

@@ -44,6 +44,16 @@ impl<const N: usize> Outbox<N> {
         }
     }
 
+    /// The bytes that have not left, the oldest first.
+    pub fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    /// The oldest `count` bytes, or as many as there are, have left.
+    pub fn leave(&mut self, count: usize) {
+        self.sent = self.bytes.len().min(self.sent + count);
+    }
+
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
     pub fn drain_into(&mut self, tx: &mut [u8]) -> usize {
         let waiting = self.bytes.get(self.sent..).unwrap_or_default();

@@ -1,1 +1,40 @@
 //! R2 on a host.
+
+use std::process::ExitCode;
+
+pub mod cli;
+pub mod disk;
+pub(crate) mod hex;
+pub mod link;
+pub mod serve;
+pub mod socket;
+
+/// Does what the command line says; what it returns is the exit status of the program.
+pub fn run(cli: cli::Cli) -> ExitCode {
+    start_log(&cli);
+    match cli.command {
+        cli::Command::Serve(options) => serve::run(&options),
+        _ => todo!(),
+    }
+}
+
+/// Log lines go to standard error, from `info` on unless the user wants more or less.
+fn start_log(cli: &cli::Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) => "info",
+        (false, 1) => "debug",
+        (false, _) => "trace",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format(|out, record| {
+            use std::io::Write;
+            writeln!(
+                out,
+                "{}: {}",
+                record.level().as_str().to_ascii_lowercase(),
+                record.args()
+            )
+        })
+        .init();
+}

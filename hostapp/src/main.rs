@@ -1,2 +1,10 @@
 //! The host program.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hostapp::cli::Cli;
+
+fn main() -> ExitCode {
+    hostapp::run(Cli::parse())
+}

@@ -15,6 +15,8 @@
 
 use core::task::Poll;
 
+pub mod ram;
+
 use crate::name::Name;
 
 /// A SHA-256 (FIPS 180-4).

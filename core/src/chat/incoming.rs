@@ -1,0 +1,111 @@
+//! What a peer types, gathered to lines.
+
+use heapless::String;
+
+use super::command::Command;
+use crate::limits::CHAT_LINE_MAX;
+use crate::text::Cleaner;
+
+/// Which part of the peer's line the text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Its beginning, perhaps with the peer's own label.
+    Labelled,
+    /// Its beginning, behind the label.
+    First,
+    /// A later part: what stands before it was too long and is said.
+    Later,
+    /// A command that was too long: the rest of it is dropped.
+    Cut,
+}
+
+/// The line that is arriving.
+pub(super) struct Incoming {
+    cleaner: Cleaner,
+    text: String<CHAT_LINE_MAX>,
+    part: Part,
+}
+
+impl Incoming {
+    pub(super) const fn new() -> Self {
+        Self {
+            cleaner: Cleaner::new(),
+            text: String::new(),
+            part: Part::Labelled,
+        }
+    }
+
+    /// Adds bytes of the line, none of them its ending. `label` is the peer's own; `say` takes each part of a line
+    /// that is too long.
+    pub(super) fn add(&mut self, bytes: &[u8], label: &str, mut say: impl FnMut(&str)) {
+        let Self { cleaner, text, part } = self;
+        cleaner.clean(bytes, |run| add_text(text, part, run, label, &mut say));
+    }
+
+    /// The line has ended: completes its text. It may be called again before [`reset`](Self::reset).
+    pub(super) fn end(&mut self, label: &str, mut say: impl FnMut(&str)) {
+        let Self { cleaner, text, part } = self;
+        cleaner.finish(|run| add_text(text, part, run, label, &mut say));
+        strip_label(text, part, label);
+    }
+
+    /// The text of the line, or of its last part.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The command that the line is. Only the very beginning of a line is looked at.
+    pub(super) fn command(&self) -> Option<Command<'_>> {
+        match self.part {
+            Part::Later => None,
+            _ => Command::parse(&self.text),
+        }
+    }
+
+    /// Begins the next line.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
+
+fn add_text(
+    text: &mut String<CHAT_LINE_MAX>,
+    part: &mut Part,
+    run: &str,
+    label: &str,
+    say: &mut impl FnMut(&str),
+) {
+    if *part == Part::Cut || text.push_str(run).is_ok() {
+        return;
+    }
+    for c in run.chars() {
+        if text.push(c).is_ok() {
+            continue;
+        }
+        strip_label(text, part, label);
+        if text.push(c).is_ok() {
+            continue;
+        }
+        if *part == Part::First && Command::parse(text).is_some() {
+            *part = Part::Cut;
+            return;
+        }
+        say(text);
+        text.clear();
+        *part = Part::Later;
+        // Fits: the text is empty.
+        let _ = text.push(c);
+    }
+}
+
+/// Takes the peer's own label off the beginning of its line, once.
+fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, label: &str) {
+    if *part != Part::Labelled {
+        return;
+    }
+    *part = Part::First;
+    let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
+    if let Some(Ok(behind)) = behind.map(String::try_from) {
+        *text = behind;
+    }
+}

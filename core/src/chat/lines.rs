@@ -1,0 +1,187 @@
+//! The last lines of the room, in one ring of bytes.
+
+use crate::limits::CHAT_OUT_MAX;
+
+/// The bytes in front of each line: its length, as a little-endian u16.
+const HEADER: usize = 2;
+
+const _: () = assert!(CHAT_OUT_MAX <= u16::MAX as usize);
+
+/// A place between two lines, counted since the room began, so that it stays true when the ring moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    byte: u64,
+    /// How many lines stand before it.
+    pub(super) line: u64,
+}
+
+impl Place {
+    /// Before the first line.
+    pub(super) const START: Self = Self { byte: 0, line: 0 };
+
+    fn after(self, length: usize) -> Self {
+        Self {
+            byte: self.byte + (HEADER + length) as u64,
+            line: self.line + 1,
+        }
+    }
+}
+
+/// What a reader at some place finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// The line at that place, in two pieces because the ring may wrap inside it, and the place behind it.
+    Line([&'a [u8]; 2], Place),
+    /// So many lines from that place on are gone; reading goes on at this place.
+    Gone(u64, Place),
+    /// The place is the end.
+    End,
+}
+
+/// The last lines, ready to send with their endings.
+pub(super) struct Lines<'a> {
+    ring: &'a mut [u8],
+    oldest: Place,
+    end: Place,
+}
+
+impl<'a> Lines<'a> {
+    /// No lines, in a `ring` of at least [`CHAT_RING_MIN`](crate::limits::CHAT_RING_MIN) bytes.
+    pub(super) fn new(ring: &'a mut [u8]) -> Self {
+        Self {
+            ring,
+            oldest: Place::START,
+            end: Place::START,
+        }
+    }
+
+    /// The place behind the last line.
+    pub(super) fn end(&self) -> Place {
+        self.end
+    }
+
+    /// Adds the line that `parts` are together, at most [`CHAT_OUT_MAX`] bytes, in place of the oldest ones.
+    pub(super) fn push(&mut self, parts: &[&str]) {
+        let length = parts.iter().map(|part| part.len()).sum();
+        debug_assert!(length <= CHAT_OUT_MAX, "a line of the room has a bound");
+        let end = self.end.after(length);
+        while end.byte - self.oldest.byte > self.ring.len() as u64 && self.oldest != self.end {
+            self.oldest = self.oldest.after(self.length_at(self.oldest));
+        }
+        let header = u16::try_from(length).unwrap_or_default().to_le_bytes();
+        let mut at = self.end.byte;
+        for part in core::iter::once(&header[..]).chain(parts.iter().map(|part| part.as_bytes())) {
+            self.write(at, part);
+            at += part.len() as u64;
+        }
+        self.end = end;
+    }
+
+    /// What stands at `place`, for a reader that stops at `end`.
+    pub(super) fn at(&self, place: Place, end: Place) -> Found<'_> {
+        if place.line >= end.line {
+            return Found::End;
+        }
+        if place.line < self.oldest.line {
+            let resume = if end.line < self.oldest.line {
+                end
+            } else {
+                self.oldest
+            };
+            return Found::Gone(resume.line - place.line, resume);
+        }
+        let length = self.length_at(place);
+        Found::Line(self.read(place.byte + HEADER as u64, length), place.after(length))
+    }
+
+    fn length_at(&self, place: Place) -> usize {
+        let mut header = [0; HEADER];
+        let bytes = self.read(place.byte, HEADER);
+        for (to, from) in header.iter_mut().zip(bytes.into_iter().flatten()) {
+            *to = *from;
+        }
+        u16::from_le_bytes(header).into()
+    }
+
+    fn offset(&self, at: u64) -> usize {
+        let length = self.ring.len() as u64;
+        at.checked_rem(length)
+            .and_then(|offset| usize::try_from(offset).ok())
+            .unwrap_or_default()
+    }
+
+    fn read(&self, at: u64, length: usize) -> [&[u8]; 2] {
+        let (front, back) = self.ring.split_at_checked(self.offset(at)).unwrap_or_default();
+        let first = back.get(..length).unwrap_or(back);
+        let second = front.get(..length - first.len()).unwrap_or_default();
+        [first, second]
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) {
+        let offset = self.offset(at);
+        let (front, back) = self.ring.split_at_mut_checked(offset).unwrap_or_default();
+        for (to, from) in back.iter_mut().chain(front).zip(bytes) {
+            *to = *from;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::String;
+
+    fn text(found: &Found<'_>) -> String {
+        match found {
+            Found::Line(pieces, _) => String::from_utf8(pieces.concat()).unwrap(),
+            Found::Gone(lines, _) => format!("-{lines}"),
+            Found::End => String::from("end"),
+        }
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_sees_every_line_however_the_ring_wraps() {
+        let mut ring = [0; 23];
+        let mut lines = Lines::new(&mut ring);
+        let mut place = lines.end();
+        for number in 0..1000 {
+            let line = format!("line {number}");
+            lines.push(&[&line, "\n"]);
+            let Found::Line(pieces, next) = lines.at(place, lines.end()) else {
+                panic!("line {number} is missing");
+            };
+            assert_eq!(pieces.concat(), format!("{line}\n").into_bytes());
+            place = next;
+            assert_eq!(lines.at(place, lines.end()), Found::End);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_lags_learns_how_many_lines_it_missed() {
+        let mut ring = [0; 12];
+        let mut lines = Lines::new(&mut ring);
+        let start = lines.end();
+        for line in ["aa", "bb", "cc", "dd", "ee"] {
+            lines.push(&[line]);
+        }
+        let Found::Gone(2, resume) = lines.at(start, lines.end()) else {
+            panic!("two of five lines are gone");
+        };
+        assert_eq!(text(&lines.at(resume, lines.end())), "cc");
+    }
+
+    #[test]
+    fn lines_behind_the_readers_end_are_not_missed() {
+        let mut ring = [0; 8];
+        let mut lines = Lines::new(&mut ring);
+        let start = lines.end();
+        lines.push(&["aa"]);
+        let end = lines.end();
+        for line in ["bb", "cc", "dd"] {
+            lines.push(&[line]);
+        }
+        assert_eq!(lines.at(start, end), Found::Gone(1, end));
+        assert_eq!(lines.at(end, end), Found::End);
+    }
+}

@@ -1,0 +1,233 @@
+//! One terminal in the room.
+
+use super::command::Command;
+use super::incoming::Incoming;
+use super::lines::Place;
+use super::nick::Nick;
+use super::outgoing::Outgoing;
+use super::room::Room;
+use super::roster::{Renamed, Speaker};
+use crate::session::{Over, Session, Wants};
+use crate::time::Instant;
+
+/// The chat session of one terminal: a peer's connection, or R2's own console.
+///
+/// It shows every line of the room once, in the order of the room, those of its own peer too. It takes lines as
+/// long as the peer sends them, whether or not that peer reads; only a command whose answer has no room, or would
+/// overtake lines that were said before it, waits, and what follows it.
+pub struct Peer {
+    is_host: bool,
+    state: State,
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not in the room yet.
+    Outside,
+    /// In the room.
+    Here(Speaker),
+    /// In the room; its input is at its end, but the last line of it may still wait.
+    Ending(Speaker),
+    /// Not in the room any more; it gets what it is owed.
+    Left,
+}
+
+impl Peer {
+    /// A peer: it takes a seat when it is opened, and the others see it join and leave.
+    pub const fn new() -> Self {
+        Self::with_role(false)
+    }
+
+    /// R2's own console: it speaks under the host's name, joins and leaves in silence, and `/quit` asks the driver
+    /// to end ([`Room::host_quit`]). At the end of its input it goes on showing lines.
+    pub const fn host() -> Self {
+        Self::with_role(true)
+    }
+
+    const fn with_role(is_host: bool) -> Self {
+        Self {
+            is_host,
+            state: State::Outside,
+            incoming: Incoming::new(),
+            outgoing: Outgoing::new(Place::START),
+        }
+    }
+
+    /// The line has ended. `false` when it is a command that cannot be answered yet: call again.
+    fn end_line(&mut self, who: Speaker, room: &mut Room<'_>) -> bool {
+        let label = room.label(who);
+        self.incoming.end(&label, |part| room.say(who, part));
+        let done = if let Some(command) = self.incoming.command() {
+            obey(command, who, &mut self.outgoing, room)
+        } else {
+            if !self.incoming.text().is_empty() {
+                room.say(who, self.incoming.text());
+            }
+            Obeyed::Yes
+        };
+        if done == Obeyed::Later {
+            return false;
+        }
+        self.incoming.reset();
+        self.outgoing.done_with_command();
+        if done == Obeyed::Quit {
+            self.leave(who, room);
+        }
+        true
+    }
+
+    /// Goes on with the end of the input; whether that changed anything.
+    fn end_input(&mut self, room: &mut Room<'_>) -> bool {
+        let State::Ending(who) = self.state else {
+            return false;
+        };
+        if self.outgoing.is_listing() || !self.end_line(who, room) {
+            return false;
+        }
+        // The last line may have been `/quit`, or `/who`, whose answer still names this peer.
+        if self.state != State::Left && !self.outgoing.is_listing() {
+            self.leave(who, room);
+        }
+        true
+    }
+
+    fn leave(&mut self, who: Speaker, room: &mut Room<'_>) {
+        match who {
+            // Nobody types any more, but the console still shows what is said.
+            Speaker::Host => self.state = State::Here(who),
+            Speaker::Seat(seat) => {
+                self.state = State::Left;
+                self.outgoing.end_here(room);
+                room.leave(seat);
+            }
+        }
+    }
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Obeyed {
+    Yes,
+    /// Its answer has no room yet.
+    Later,
+    /// The peer wants to leave.
+    Quit,
+}
+
+fn obey(command: Command<'_>, who: Speaker, outgoing: &mut Outgoing, room: &mut Room<'_>) -> Obeyed {
+    if outgoing.is_listing() {
+        // The list names those who are here: nobody changes or leaves by a command behind it.
+        return Obeyed::Later;
+    }
+    let answered = match command {
+        Command::Quit if who == Speaker::Host => {
+            room.quit_host();
+            true
+        }
+        Command::Quit => return Obeyed::Quit,
+        Command::Who => outgoing.list(room),
+        Command::Unknown(word) => outgoing.answer(room, &["* unknown command ", word, "\n"]),
+        Command::Nick(wish) => rename(wish, who, outgoing, room),
+    };
+    if answered { Obeyed::Yes } else { Obeyed::Later }
+}
+
+/// Gives the peer another name or tells it why not; `false` when that answer has no room.
+fn rename(wish: &str, who: Speaker, outgoing: &mut Outgoing, room: &mut Room<'_>) -> bool {
+    let Speaker::Seat(seat) = who else {
+        let host = room.label(who);
+        return outgoing.answer(room, &["* ", &host, " keeps its name\n"]);
+    };
+    let Some(wish) = Nick::parse(wish) else {
+        return outgoing.answer(room, &["* a name is 1 to 16 of A-Z a-z 0-9 _ -\n"]);
+    };
+    match room.rename(seat, &wish) {
+        Renamed::From(_) => true,
+        Renamed::Same => outgoing.answer(room, &["* you are ", &wish, " already\n"]),
+        Renamed::Taken => outgoing.answer(room, &["* name taken\n"]),
+    }
+}
+
+impl Session<Room<'_>> for Peer {
+    fn opened(&mut self, _: Instant, room: &mut Room<'_>) {
+        let who = if self.is_host {
+            Some(Speaker::Host)
+        } else {
+            room.join().map(Speaker::Seat)
+        };
+        // Behind the line that told the others.
+        self.outgoing = Outgoing::new(room.end());
+        if let Some(who) = who {
+            self.state = State::Here(who);
+        } else {
+            self.state = State::Left;
+            self.outgoing.answer(room, &["* the room is full\n"]);
+            self.outgoing.end_here(room);
+        }
+    }
+
+    fn receive(&mut self, _: Instant, rx: &[u8], room: &mut Room<'_>) -> usize {
+        let mut rest = rx;
+        while let State::Here(who) = self.state
+            && !rest.is_empty()
+        {
+            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let (text, behind) = rest.split_at_checked(length).unwrap_or_default();
+            let label = room.label(who);
+            self.incoming.add(text, &label, |part| room.say(who, part));
+            rest = behind;
+            if let Some((_, behind)) = rest.split_first() {
+                if !self.end_line(who, room) {
+                    return rx.len() - rest.len();
+                }
+                rest = behind;
+            }
+        }
+        rx.len()
+    }
+
+    fn transmit(&mut self, _: Instant, tx: &mut [u8], room: &mut Room<'_>) -> usize {
+        let mut filled = 0;
+        loop {
+            filled += self
+                .outgoing
+                .transmit(tx.get_mut(filled..).unwrap_or_default(), room);
+            if !self.end_input(room) {
+                return filled;
+            }
+        }
+    }
+
+    fn finished(&mut self, _: Instant, room: &mut Room<'_>) {
+        if let State::Here(who) = self.state {
+            self.state = State::Ending(who);
+            self.end_input(room);
+        }
+    }
+
+    fn over(&mut self, _: Instant, _: Over, room: &mut Room<'_>) {
+        if let State::Here(who) | State::Ending(who) = self.state {
+            self.leave(who, room);
+        }
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        None
+    }
+
+    fn wants(&self) -> Wants {
+        if self.state == State::Left && self.outgoing.is_done() {
+            Wants::Close
+        } else {
+            Wants::Nothing
+        }
+    }
+}

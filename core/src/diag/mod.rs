@@ -1,0 +1,5 @@
+//! The small services that every stack is tried with: echo, discard, chargen.
+
+pub mod chargen;
+pub mod discard;
+pub mod echo;

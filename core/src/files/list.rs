@@ -1,0 +1,42 @@
+//! `LIST`: a line for each file, in name order, then `END`.
+
+use core::fmt::Write;
+use core::task::Poll;
+
+use super::{Files, Step, Then, claimed};
+use crate::hex::Hex;
+use crate::name::Name;
+use crate::store::Store;
+use crate::time::Instant;
+
+impl Files {
+    /// Writes the next line; `false` when there is none to write now. The outbox must be empty.
+    pub(super) fn list<S: Store>(&mut self, now: Instant, after: Option<&Name>, store: &mut S) -> bool {
+        let Some(ticket) = claimed(&mut self.ticket, store) else {
+            return false;
+        };
+        match store.next(ticket, after) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
+            Poll::Ready(Ok(None)) => {
+                // Fits: the outbox is empty.
+                let _ = self.outbox.write_str("END\n");
+                self.done(store);
+            }
+            Poll::Ready(Ok(Some(entry))) => {
+                // Fits: shorter than STORED with the same words.
+                let _ = writeln!(
+                    self.outbox,
+                    "{} {} {}",
+                    entry.name,
+                    entry.length,
+                    Hex(&entry.sha256)
+                );
+                self.step = Step::List {
+                    after: Some(entry.name),
+                };
+            }
+        }
+        true
+    }
+}

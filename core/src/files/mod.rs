@@ -1,0 +1,238 @@
+//! The files service: named upload and download, verified and resumable.
+
+mod get;
+mod list;
+pub mod parse;
+mod put;
+
+use core::fmt::Write;
+
+use self::parse::Request;
+use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
+use crate::line::LineReader;
+use crate::name::Name;
+use crate::outbox::Outbox;
+use crate::session::{Over, Session, Wants};
+use crate::store::{Digest, Store, StoreError, Ticket};
+use crate::time::Instant;
+
+/// One connection of the files service: commands, one after the other.
+///
+/// While a command is answered nothing more is taken. A ticket of the store is held for the length of a command.
+/// Bytes behind a `PUT` line that was refused are never read as commands: R2 closes and discards them.
+#[derive(Debug, Default)]
+pub struct Files {
+    line: LineReader<FILES_LINE_MAX>,
+    step: Step,
+    ticket: Option<Ticket>,
+    peer_finished: bool,
+    /// Room for `SEND` and the answer behind it.
+    outbox: Outbox<{ 2 * FILES_ANSWER_MAX }>,
+}
+
+/// What comes next. Each may have to wait: for the peer, for its window, for a ticket, for the store.
+#[derive(Clone, Debug, Default)]
+enum Step {
+    /// A command line is read, once the answer before it has left.
+    #[default]
+    Command,
+    /// `PUT`: the store begins the upload.
+    Create {
+        name: Name,
+        length: u64,
+        sha256: Option<Digest>,
+    },
+    /// `PUT`: the peer's bytes go to the store.
+    Receive { left: u64 },
+    /// `PUT`: all bytes were taken.
+    Seal,
+    /// `GET`: the store looks for the file.
+    Open { name: Name, offset: u64 },
+    /// `GET`: the store's bytes go to the peer.
+    Send { offset: u64, length: u64 },
+    /// `LIST`: the entry behind this one is next.
+    List { after: Option<Name> },
+    /// `DEL`
+    Delete { name: Name },
+    /// A `PUT` was refused: its bytes are discarded.
+    Closing { since: Instant },
+    /// The peer was promised more than there is, or sends on for too long.
+    Aborting,
+}
+
+/// How the connection goes on behind an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    NextCommand,
+    Close,
+}
+
+impl Files {
+    /// A connection that has not sent anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn read_command<S: Store>(&mut self, now: Instant, rx: &[u8], store: &mut S) -> usize {
+        let (taken, complete) = self.line.take(rx);
+        if complete {
+            self.obey(now, store);
+        }
+        taken
+    }
+
+    /// Begins what the collected line asks for.
+    fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
+        let request = parse::parse(self.line.line());
+        self.line.clear();
+        self.step = match request {
+            Ok(Request::Put { name, length, sha256 }) => Step::Create { name, length, sha256 },
+            Ok(Request::Get { name, offset }) => Step::Open { name, offset },
+            Ok(Request::List) => Step::List { after: None },
+            Ok(Request::Delete { name }) => Step::Delete { name },
+            Err(bad) => {
+                let then = if bad.bytes_may_follow {
+                    Then::Close
+                } else {
+                    Then::NextCommand
+                };
+                return self.refuse(now, bad.code, bad.text, then, store);
+            }
+        };
+        self.advance(now, store);
+    }
+
+    /// Goes on with what only the store can have delayed.
+    fn advance<S: Store>(&mut self, now: Instant, store: &mut S) {
+        match &self.step {
+            Step::Create { name, length, sha256 } => {
+                let (name, length, sha256) = (name.clone(), *length, *sha256);
+                self.create(now, &name, length, sha256, store);
+            }
+            Step::Seal => self.seal(now, store),
+            Step::Open { name, offset } => {
+                let (name, offset) = (name.clone(), *offset);
+                self.open(now, &name, offset, store);
+            }
+            Step::Delete { name } => {
+                let name = name.clone();
+                self.delete(now, &name, store);
+            }
+            _ => {}
+        }
+    }
+
+    /// The command was answered.
+    fn done<S: Store>(&mut self, store: &mut S) {
+        self.step = Step::Command;
+        if let Some(ticket) = self.ticket.take() {
+            store.release(ticket);
+        }
+    }
+
+    fn refuse<S: Store>(&mut self, now: Instant, code: &str, text: &str, then: Then, store: &mut S) {
+        // Fits: FILES_ANSWER_MAX says so of every text.
+        let _ = writeln!(self.outbox, "ERROR {code} {text}");
+        self.done(store);
+        if then == Then::Close {
+            self.step = Step::Closing { since: now };
+        }
+    }
+
+    fn refuse_for<S: Store>(&mut self, now: Instant, why: StoreError, then: Then, store: &mut S) {
+        self.refuse(now, why.code(), why.text(), then, store);
+    }
+}
+
+/// The ticket of this command; `None` while the store has none.
+fn claimed<'a, S: Store>(ticket: &'a mut Option<Ticket>, store: &mut S) -> Option<&'a Ticket> {
+    if ticket.is_none() {
+        *ticket = store.claim();
+    }
+    ticket.as_ref()
+}
+
+impl<S: Store> Session<S> for Files {
+    fn receive(&mut self, now: Instant, rx: &[u8], store: &mut S) -> usize {
+        let mut taken = 0;
+        while let Some(rest) = rx.get(taken..)
+            && !rest.is_empty()
+        {
+            let count = match self.step {
+                Step::Command if self.outbox.is_empty() => self.read_command(now, rest, store),
+                Step::Receive { left } => self.store_bytes(now, rest, left, store),
+                Step::Closing { .. } | Step::Aborting => rest.len(),
+                _ => 0,
+            };
+            if count == 0 {
+                break;
+            }
+            taken += count;
+        }
+        taken
+    }
+
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], store: &mut S) -> usize {
+        if self.discard_until().is_some_and(|end| now >= end) {
+            self.step = Step::Aborting;
+        }
+        self.advance(now, store);
+        let mut filled = 0;
+        loop {
+            filled += self.outbox.drain_into(tx.get_mut(filled..).unwrap_or_default());
+            let room = tx.get_mut(filled..).unwrap_or_default();
+            match &self.step {
+                _ if !self.outbox.is_empty() => return filled,
+                Step::Send { offset, length } => {
+                    let (offset, length) = (*offset, *length);
+                    return filled + self.send(offset, length, room, store);
+                }
+                Step::List { after } => {
+                    let after = after.clone();
+                    if !self.list(now, after.as_ref(), store) {
+                        return filled;
+                    }
+                }
+                _ => return filled,
+            }
+        }
+    }
+
+    fn finished(&mut self, now: Instant, store: &mut S) {
+        self.peer_finished = true;
+        match self.step {
+            Step::Command if !self.line.is_empty() => self.obey(now, store),
+            Step::Receive { left } => self.cut_short(now, left, store),
+            _ => {}
+        }
+    }
+
+    fn over(&mut self, _now: Instant, _how: Over, store: &mut S) {
+        self.done(store);
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.discard_until()
+    }
+
+    fn wants(&self) -> Wants {
+        match self.step {
+            Step::Aborting => Wants::Abort,
+            Step::Closing { .. } if self.outbox.is_empty() => Wants::Close,
+            Step::Command if self.peer_finished && self.outbox.is_empty() => Wants::Close,
+            _ => Wants::Nothing,
+        }
+    }
+}
+
+impl Files {
+    fn discard_until(&self) -> Option<Instant> {
+        match self.step {
+            Step::Closing { since } if !self.peer_finished => Some(since + DISCARD_FOR),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

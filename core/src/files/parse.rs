@@ -1,0 +1,237 @@
+//! A command line of the files protocol.
+
+use crate::hex;
+use crate::line::Line;
+use crate::name::Name;
+use crate::store::Digest;
+
+/// What a peer asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `PUT <name> <length> [<sha256>]`
+    Put {
+        /// The final name, not a reserved one.
+        name: Name,
+        /// Length in bytes.
+        length: u64,
+        /// What they must add up to.
+        sha256: Option<Digest>,
+    },
+    /// `GET <name> [<offset>]`
+    Get {
+        /// Which file.
+        name: Name,
+        /// From which byte on.
+        offset: u64,
+    },
+    /// `LIST`
+    List,
+    /// `DEL <name>`
+    Delete {
+        /// Which file.
+        name: Name,
+    },
+}
+
+/// Why a line is no request. Always the peer's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// `bad-name`, `bad-request` or `too-large`.
+    pub code: &'static str,
+    /// What is wrong, for a reader.
+    pub text: &'static str,
+    /// Bytes of a file may follow it: nothing that comes may be read as commands any more.
+    pub bytes_may_follow: bool,
+}
+
+impl BadLine {
+    const fn request(text: &'static str) -> Self {
+        Self {
+            code: "bad-request",
+            text,
+            bytes_may_follow: false,
+        }
+    }
+
+    const NAME: Self = Self {
+        code: "bad-name",
+        text: "a name is 1-64 of A-Z a-z 0-9 . _ - and does not begin with .",
+        bytes_may_follow: false,
+    };
+    const RESERVED: Self = Self {
+        code: "bad-name",
+        text: "drop-*, *.partial and *.unconfirmed are names that R2 gives",
+        bytes_may_follow: false,
+    };
+    const LENGTH: Self = Self {
+        code: "too-large",
+        text: "a length is less than 2^64",
+        bytes_may_follow: false,
+    };
+}
+
+const PUT: &str = "PUT";
+const VERBS: &str = "a command is PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST or DEL <name>";
+
+/// Reads a command line. Words are separated by blanks; verbs are upper case.
+pub fn parse(line: Line<'_>) -> Result<Request, BadLine> {
+    let (Line::Whole(bytes) | Line::TooLong(bytes)) = line;
+    // Only the front can be text: a line that was cut may end inside a character.
+    let text = match (line, core::str::from_utf8(bytes)) {
+        (Line::TooLong(_), _) => Err(BadLine::request("the line is too long")),
+        (Line::Whole(_), Err(_)) => Err(BadLine::request(VERBS)),
+        (Line::Whole(_), Ok(text)) => Ok(text),
+    };
+    text.and_then(request).map_err(|bad| BadLine {
+        bytes_may_follow: begins_with_put(bytes),
+        ..bad
+    })
+}
+
+/// Whether a client meant `PUT`, also where it wrote it wrongly.
+fn begins_with_put(line: &[u8]) -> bool {
+    let front = line.trim_ascii_start().get(..PUT.len()).unwrap_or_default();
+    front.eq_ignore_ascii_case(PUT.as_bytes())
+}
+
+fn request(text: &str) -> Result<Request, BadLine> {
+    let mut words = text.split_ascii_whitespace();
+    let request = match words.next() {
+        Some(PUT) => Request::Put {
+            name: put_name(words.next())?,
+            length: number(words.next().ok_or(BadLine::request("PUT needs a length"))?)?,
+            sha256: words.next().map(digest).transpose()?,
+        },
+        Some("GET") => Request::Get {
+            name: name(words.next())?,
+            offset: words.next().map_or(Ok(0), offset)?,
+        },
+        Some("LIST") => Request::List,
+        Some("DEL") => Request::Delete {
+            name: name(words.next())?,
+        },
+        _ => return Err(BadLine::request(VERBS)),
+    };
+    match words.next() {
+        None => Ok(request),
+        Some(_) => Err(BadLine::request("there is a word too many")),
+    }
+}
+
+fn name(word: Option<&str>) -> Result<Name, BadLine> {
+    let word = word.ok_or(BadLine::request("a name is missing"))?;
+    Name::parse(word).ok_or(BadLine::NAME)
+}
+
+fn put_name(word: Option<&str>) -> Result<Name, BadLine> {
+    let name = name(word)?;
+    if name.is_reserved() {
+        Err(BadLine::RESERVED)
+    } else {
+        Ok(name)
+    }
+}
+
+fn number(word: &str) -> Result<u64, BadLine> {
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        word.parse().map_err(|_| BadLine::LENGTH)
+    } else {
+        Err(BadLine::request("a number is written in decimal digits"))
+    }
+}
+
+/// An offset that no file reaches is wrong for every file.
+fn offset(word: &str) -> Result<u64, BadLine> {
+    number(word).map_err(|_| BadLine::request("an offset is a decimal number, at most the file's length"))
+}
+
+fn digest(word: &str) -> Result<Digest, BadLine> {
+    hex::parse(word).ok_or(BadLine::request("a SHA-256 has 64 hex digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(line: &[u8]) -> &'static str {
+        parse(Line::Whole(line)).unwrap_err().code
+    }
+
+    #[test]
+    fn every_verb_is_read() {
+        let name = Name::parse("a.b").unwrap();
+        let put = |length, sha256| Request::Put {
+            name: name.clone(),
+            length,
+            sha256,
+        };
+        assert_eq!(parse(Line::Whole(b"PUT a.b 5")), Ok(put(5, None)));
+        assert_eq!(
+            parse(Line::Whole(b"PUT a.b 18446744073709551615")),
+            Ok(put(u64::MAX, None))
+        );
+        let sha = "AB".repeat(32);
+        let line = std::format!("PUT a.b 0 {sha}");
+        assert_eq!(parse(Line::Whole(line.as_bytes())), Ok(put(0, Some([0xab; 32]))));
+        let get = |offset| Request::Get {
+            name: name.clone(),
+            offset,
+        };
+        assert_eq!(parse(Line::Whole(b"GET a.b")), Ok(get(0)));
+        assert_eq!(parse(Line::Whole(b"GET a.b 7")), Ok(get(7)));
+        assert_eq!(parse(Line::Whole(b"LIST")), Ok(Request::List));
+        assert_eq!(
+            parse(Line::Whole(b"DEL a.b")),
+            Ok(Request::Delete { name: name.clone() })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for line in [
+            "",
+            "list",
+            "LIST x",
+            "GET",
+            "GET a b",
+            "GET a +1",
+            "GET a 1 2",
+            "GET a 18446744073709551616",
+            "DEL",
+            "DEL a b",
+            "PUT a",
+            "PUT a x",
+            "PUT a 1 00",
+            "\u{e4}",
+        ] {
+            assert_eq!(code(line.as_bytes()), "bad-request", "{line}");
+        }
+        for line in [
+            "PUT ../a 5",
+            "GET .a",
+            "DEL a/b",
+            "PUT drop-0001 5",
+            "PUT a.partial 1",
+            "PUT a.unconfirmed 1",
+        ] {
+            assert_eq!(code(line.as_bytes()), "bad-name", "{line}");
+        }
+        assert_eq!(code(b"PUT a 18446744073709551616"), "too-large");
+        assert_eq!(code(b"\xff\xfe"), "bad-request");
+    }
+
+    #[test]
+    fn behind_a_put_that_is_wrong_bytes_may_follow() {
+        for line in [
+            Line::Whole(b"PUT a"),
+            Line::Whole(b"put a 5"),
+            Line::TooLong(b"PUT aaaa"),
+            Line::Whole(b" PUT"),
+        ] {
+            assert!(parse(line).unwrap_err().bytes_may_follow, "{line:?}");
+        }
+        for line in [Line::Whole(b"GET"), Line::Whole(b""), Line::TooLong(b"xxxx")] {
+            assert!(!parse(line).unwrap_err().bytes_may_follow, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `PUT`: a named upload, from the byte on that the store lacks.
+
+use core::fmt::Write;
+use core::task::Poll;
+
+use super::{Files, Step, Then, claimed};
+use crate::hex::Hex;
+use crate::name::Name;
+use crate::store::{Digest, Entry, Store, Upload};
+use crate::time::Instant;
+
+impl Files {
+    pub(super) fn create<S: Store>(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        length: u64,
+        sha256: Option<Digest>,
+        store: &mut S,
+    ) {
+        let Some(ticket) = claimed(&mut self.ticket, store) else {
+            return;
+        };
+        let upload = Upload::Named { name, length, sha256 };
+        match store.create(ticket, upload) {
+            Poll::Pending => {}
+            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::Close, store),
+            Poll::Ready(Ok(created)) => {
+                // Fits: the outbox was empty when the command was read.
+                let _ = writeln!(self.outbox, "SEND {}", created.offset);
+                self.expect(now, length.saturating_sub(created.offset), store);
+            }
+        }
+    }
+
+    fn expect<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
+        if left == 0 {
+            self.step = Step::Seal;
+            self.seal(now, store);
+        } else if self.peer_finished {
+            self.cut_short(now, left, store);
+        } else {
+            self.step = Step::Receive { left };
+        }
+    }
+
+    /// Takes bytes of the file from the front of `rx`: no more than are `left`, which is more than 0.
+    pub(super) fn store_bytes<S: Store>(
+        &mut self,
+        now: Instant,
+        rx: &[u8],
+        left: u64,
+        store: &mut S,
+    ) -> usize {
+        let Some(ticket) = &self.ticket else {
+            return 0;
+        };
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let (bytes, _) = rx.split_at(rx.len().min(most));
+        match store.append(ticket, bytes) {
+            Poll::Pending => 0,
+            Poll::Ready(Err(why)) => {
+                self.refuse_for(now, why, Then::Close, store);
+                rx.len()
+            }
+            Poll::Ready(Ok(taken)) => {
+                self.expect(now, left.saturating_sub(taken as u64), store);
+                taken
+            }
+        }
+    }
+
+    pub(super) fn seal<S: Store>(&mut self, now: Instant, store: &mut S) {
+        let Some(ticket) = &self.ticket else {
+            return;
+        };
+        match store.seal(ticket) {
+            Poll::Pending => {}
+            // Every byte was taken: what follows is the next command.
+            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
+            Poll::Ready(Ok(Entry { name, length, sha256 })) => {
+                // Fits: the outbox has room for SEND and one answer.
+                let _ = writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256));
+                self.done(store);
+            }
+        }
+    }
+
+    /// FIN came before the last byte: what is there stays for a resume.
+    pub(super) fn cut_short<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
+        let mut text = heapless::String::<64>::new();
+        // Fits: 41 bytes with a number of 20 digits.
+        let _ = write!(text, "the file ended {left} bytes too early");
+        self.refuse(now, "bad-request", &text, Then::NextCommand, store);
+    }
+}

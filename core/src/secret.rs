@@ -1,0 +1,295 @@
+//! The secret code: one string a line, one answer a line.
+
+use core::fmt::Write;
+
+use crate::limits::{SECRET_ANSWER_MAX, SECRET_LINE_MAX, SECRET_REST};
+use crate::outbox::Outbox;
+use crate::session::{Over, Session, Wants};
+use crate::time::Instant;
+
+const CODE: &[u8] = b"SECRET";
+const FOUND: &[u8] = b"Digits: ";
+const NOT_FOUND: &[u8] = b"Secret code not found.\n";
+
+/// Answers one UDP datagram: less one line ending, it is one string. Returns the length of the answer in the front
+/// of `out`; `None` for an empty datagram, or when `out` is too small for the answer
+/// ([`SECRET_ANSWER_MAX`] bytes are enough for any).
+pub fn answer(datagram: &[u8], out: &mut [u8]) -> Option<usize> {
+    if datagram.is_empty() {
+        return None;
+    }
+    let string = match datagram.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => datagram,
+    };
+    let mut scan = Scan::new();
+    // A longer one is too long already.
+    for byte in string.iter().take(SECRET_LINE_MAX + 1) {
+        scan.take(*byte);
+    }
+    scan.conclude();
+    let length = scan.answer.drain_into(out);
+    scan.answer.is_empty().then_some(length)
+}
+
+/// One string, looked at byte by byte. Its digits are gathered where the answer will stand, so that nothing else of
+/// it is kept.
+struct Scan {
+    answer: Outbox<SECRET_ANSWER_MAX>,
+    digits: usize,
+    length: usize,
+    /// How much of the code has just been seen; all of it stays seen.
+    matched: usize,
+}
+
+impl Scan {
+    const fn new() -> Self {
+        Self {
+            answer: Outbox::new(),
+            digits: 0,
+            length: 0,
+            matched: 0,
+        }
+    }
+
+    fn take(&mut self, byte: u8) {
+        self.length += 1;
+        if self.is_too_long() {
+            return;
+        }
+        if byte.is_ascii_digit() {
+            if self.digits == 0 {
+                self.answer.push(FOUND);
+            }
+            self.answer.push(&[byte]);
+            self.digits += 1;
+        }
+        if let Some(expected) = CODE.get(self.matched) {
+            self.matched = match byte {
+                _ if byte == *expected => self.matched + 1,
+                // No end of the code is a beginning of it, so a mismatch leaves nothing but a new beginning.
+                b'S' => 1,
+                _ => 0,
+            };
+        }
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.length > SECRET_LINE_MAX
+    }
+
+    /// The string has ended, or is too long: the answer stands.
+    fn conclude(&mut self) {
+        let found = self.matched == CODE.len() && !self.is_too_long();
+        if found && self.digits > 0 {
+            // Fits: SECRET_ANSWER_MAX has room for as many digits as a string has bytes, and their count.
+            let _ = writeln!(self.answer, " Count: {}", self.digits);
+            return;
+        }
+        self.answer.clear();
+        if found {
+            self.answer.push(b"Digits: Count: 0\n");
+        } else if self.is_too_long() {
+            let _ = writeln!(self.answer, "Line too long: at most {SECRET_LINE_MAX} bytes.");
+        } else {
+            self.answer.push(NOT_FOUND);
+        }
+    }
+}
+
+/// The secret-code session of one connection.
+///
+/// It holds one answer and takes no new string before that has left.
+pub struct Secret {
+    scan: Scan,
+    state: State,
+    /// A CR that arrived last: part of the line ending if LF follows, else of the string.
+    held_cr: bool,
+    /// The connection has sent a `\n`: its strings end in line endings, never by resting.
+    sends_newlines: bool,
+    /// When the string that is arriving will have rested.
+    rested_at: Option<Instant>,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A string is arriving, or the next one is waited for.
+    Arriving,
+    /// The last string ended by resting, so a line ending directly behind it is none of the next.
+    Rested,
+    /// The string was too long: the rest of it is skipped.
+    Skipping,
+    /// The answer is leaving; then this goes on.
+    Answering(After),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    NextLine,
+    Rested,
+    Skipping,
+}
+
+impl Secret {
+    /// A session that has seen nothing.
+    pub const fn new() -> Self {
+        Self {
+            scan: Scan::new(),
+            state: State::Arriving,
+            held_cr: false,
+            sends_newlines: false,
+            rested_at: None,
+            finished: false,
+        }
+    }
+
+    fn is_answering(&self) -> bool {
+        matches!(self.state, State::Answering(_))
+    }
+
+    /// Whether anything of a string has arrived that was not answered.
+    fn has_string(&self) -> bool {
+        !self.is_answering() && self.state != State::Skipping && (self.scan.length > 0 || self.held_cr)
+    }
+
+    fn answer(&mut self, after: After) {
+        self.scan.conclude();
+        self.state = State::Answering(after);
+        self.rested_at = None;
+    }
+
+    /// A CR that was held is none of a line ending.
+    fn release_cr(&mut self) {
+        if self.held_cr {
+            self.held_cr = false;
+            self.take_text(b'\r');
+        }
+    }
+
+    fn take_text(&mut self, byte: u8) {
+        if self.state == State::Skipping {
+            return;
+        }
+        self.state = State::Arriving;
+        self.scan.take(byte);
+        if self.scan.is_too_long() {
+            self.answer(After::Skipping);
+        }
+    }
+
+    fn take_line_ending(&mut self) {
+        self.held_cr = false;
+        self.sends_newlines = true;
+        self.rested_at = None;
+        match self.state {
+            State::Skipping | State::Rested => self.state = State::Arriving,
+            State::Arriving | State::Answering(_) => self.answer(After::NextLine),
+        }
+    }
+
+    /// Takes one byte, or does not because the answer comes first.
+    fn take(&mut self, byte: u8) -> bool {
+        if byte == b'\n' {
+            self.take_line_ending();
+            return true;
+        }
+        self.release_cr();
+        if self.is_answering() {
+            return false;
+        }
+        if byte == b'\r' {
+            self.held_cr = true;
+        } else {
+            self.take_text(byte);
+        }
+        true
+    }
+
+    /// Ends a string that has rested.
+    fn look_at_clock(&mut self, now: Instant) {
+        if self.rested_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.rested_at = None;
+        if self.state == State::Skipping {
+            self.held_cr = false;
+            self.state = State::Rested;
+            return;
+        }
+        self.end_string();
+    }
+
+    /// Answers the string as it stands.
+    fn end_string(&mut self) {
+        self.release_cr();
+        match self.state {
+            // The CR was one byte too many.
+            State::Answering(_) => self.state = State::Answering(After::Rested),
+            _ => self.answer(After::Rested),
+        }
+    }
+}
+
+impl Default for Secret {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<W: ?Sized> Session<W> for Secret {
+    fn receive(&mut self, now: Instant, rx: &[u8], _: &mut W) -> usize {
+        self.look_at_clock(now);
+        let mut taken = 0;
+        for byte in rx {
+            if self.is_answering() || !self.take(*byte) {
+                break;
+            }
+            taken += 1;
+        }
+        let rests = self.has_string() || self.state == State::Skipping;
+        if taken > 0 {
+            self.rested_at = (rests && !self.sends_newlines).then(|| now + SECRET_REST);
+        }
+        taken
+    }
+
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], _: &mut W) -> usize {
+        self.look_at_clock(now);
+        let State::Answering(after) = self.state else {
+            return 0;
+        };
+        let filled = self.scan.answer.drain_into(tx);
+        if self.scan.answer.is_empty() {
+            self.scan = Scan::new();
+            self.state = match after {
+                After::NextLine => State::Arriving,
+                After::Rested => State::Rested,
+                After::Skipping => State::Skipping,
+            };
+        }
+        filled
+    }
+
+    fn finished(&mut self, _: Instant, _: &mut W) {
+        self.finished = true;
+        self.rested_at = None;
+        if self.has_string() {
+            self.end_string();
+        }
+    }
+
+    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.rested_at
+    }
+
+    fn wants(&self) -> Wants {
+        if self.finished && !self.is_answering() {
+            Wants::Close
+        } else {
+            Wants::Nothing
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Status: a page of `key: value` lines, then the end.
+
+use core::fmt::{self, Write};
+
+use crate::limits::STATUS_LINE_MAX;
+use crate::outbox::Outbox;
+use crate::session::{Over, Session, Wants};
+use crate::time::Instant;
+
+/// What the page reports: the world of a [`Status`] session.
+pub trait Report {
+    /// Writes line `index`, counted from 0, without its ending, and returns `true`; past the last line writes
+    /// nothing and returns `false`.
+    ///
+    /// A line has fewer than [`STATUS_LINE_MAX`] bytes. More than that is an error, which is to be passed on; the
+    /// page then lacks that line.
+    fn line(&self, now: Instant, index: usize, out: &mut dyn Write) -> Result<bool, fmt::Error>;
+}
+
+/// The status session: sends the page, line by line as there is room, then closes. It ignores what the peer sends,
+/// and its FIN.
+#[derive(Debug, Default)]
+pub struct Status {
+    outbox: Outbox<STATUS_LINE_MAX>,
+    next: usize,
+    complete: bool,
+}
+
+impl Status {
+    /// A session that begins with the first line.
+    pub const fn new() -> Self {
+        Self {
+            outbox: Outbox::new(),
+            next: 0,
+            complete: false,
+        }
+    }
+
+    /// Writes the next line into the empty outbox.
+    fn write_line<R: Report + ?Sized>(&mut self, now: Instant, report: &R) {
+        match report.line(now, self.next, &mut self.outbox) {
+            Ok(true) if self.outbox.push(b"\n") == 1 => {}
+            Ok(false) => self.complete = true,
+            // A line without its end would make the next one part of it.
+            Ok(true) | Err(_) => self.outbox.clear(),
+        }
+        self.next += 1;
+    }
+}
+
+impl<R: Report + ?Sized> Session<R> for Status {
+    fn receive(&mut self, _: Instant, rx: &[u8], _: &mut R) -> usize {
+        rx.len()
+    }
+
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], report: &mut R) -> usize {
+        let mut filled = 0;
+        loop {
+            filled += self.outbox.drain_into(tx.get_mut(filled..).unwrap_or_default());
+            if !self.outbox.is_empty() || self.complete {
+                return filled;
+            }
+            self.write_line(now, report);
+        }
+    }
+
+    fn finished(&mut self, _: Instant, _: &mut R) {}
+
+    fn over(&mut self, _: Instant, _: Over, _: &mut R) {}
+
+    fn poll_at(&self) -> Option<Instant> {
+        None
+    }
+
+    fn wants(&self) -> Wants {
+        if self.complete && self.outbox.is_empty() {
+            Wants::Close
+        } else {
+            Wants::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    struct Lines(&'static [&'static str]);
+
+    impl Report for Lines {
+        fn line(&self, _: Instant, index: usize, out: &mut dyn Write) -> Result<bool, fmt::Error> {
+            match self.0.get(index) {
+                Some(line) => out.write_str(line).map(|()| true),
+                None => Ok(false),
+            }
+        }
+    }
+
+    fn page(lines: &'static [&'static str], room: usize) -> String {
+        let (mut status, mut report, mut page) = (Status::new(), Lines(lines), String::new());
+        while Session::<Lines>::wants(&status) == Wants::Nothing {
+            let mut tx = [0; 256];
+            let filled = status.transmit(Instant::default(), &mut tx[..room], &mut report);
+            page.push_str(core::str::from_utf8(&tx[..filled]).unwrap());
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_is_whole_whatever_the_room_and_then_the_session_closes() {
+        for room in 1..30 {
+            assert_eq!(
+                page(&["version: 1", "uptime_s: 7"], room),
+                "version: 1\nuptime_s: 7\n"
+            );
+        }
+        assert_eq!(page(&[], 1), "");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_left_out_whole() {
+        const LONG: &str = match core::str::from_utf8(&[b'x'; STATUS_LINE_MAX]) {
+            Ok(text) => text,
+            Err(_) => "",
+        };
+        assert_eq!(page(&["a: 1", LONG, "b: 2"], 200), "a: 1\nb: 2\n");
+    }
+}

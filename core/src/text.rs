@@ -1,0 +1,176 @@
+//! Text of a peer, made safe for anybody's terminal.
+
+use core::str;
+
+/// What stands for bytes that are not UTF-8.
+const REPLACEMENT: &str = "\u{FFFD}";
+
+/// Turns bytes that arrive in pieces of any size into clean text: valid UTF-8 without control characters.
+///
+/// Removed are C0 (but TAB), DEL, C1 and the bidi controls. What is not UTF-8 becomes U+FFFD, one for each maximal
+/// part of a character (as the WHATWG decoder and `String::from_utf8_lossy` do). Line endings are C0 too: split
+/// lines before, and call [`finish`](Self::finish) where one ends.
+#[derive(Clone, Debug, Default)]
+pub struct Cleaner {
+    /// The front of a character whose other bytes have not arrived.
+    held: heapless::Vec<u8, 4>,
+}
+
+impl Cleaner {
+    /// A cleaner that has seen nothing.
+    pub const fn new() -> Self {
+        Self {
+            held: heapless::Vec::new(),
+        }
+    }
+
+    /// Takes all of `bytes` and hands on the text that they complete, in runs that are never empty. The front of a
+    /// character is held until the rest of it arrives.
+    ///
+    /// The text has at most three bytes for each byte taken now or held before.
+    pub fn clean(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
+        let rest = self.complete(bytes, &mut each);
+        let mut chunks = rest.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            hand_on(chunk.valid(), &mut each);
+            if chunks.peek().is_none() && is_front_of_a_character(chunk.invalid()) {
+                // Fits: the front of a character has at most three bytes.
+                let _ = self.held.extend_from_slice(chunk.invalid());
+            } else if !chunk.invalid().is_empty() {
+                each(REPLACEMENT);
+            }
+        }
+    }
+
+    /// Nothing follows: what is held of a character will never be one.
+    pub fn finish(&mut self, mut each: impl FnMut(&str)) {
+        if !self.held.is_empty() {
+            self.held.clear();
+            each(REPLACEMENT);
+        }
+    }
+
+    /// Brings the held character to its end with bytes from the front of `bytes`; returns those behind it.
+    fn complete<'b>(&mut self, mut bytes: &'b [u8], each: &mut impl FnMut(&str)) -> &'b [u8] {
+        while !self.held.is_empty()
+            && let Some((byte, behind)) = bytes.split_first()
+        {
+            // Fits: a character has at most four bytes, and the front of one at most three.
+            let _ = self.held.push(*byte);
+            match str::from_utf8(&self.held) {
+                Ok(text) => hand_on(text, each),
+                Err(error) if error.error_len().is_none() => {
+                    bytes = behind;
+                    continue;
+                }
+                Err(_) => {
+                    // This byte does not belong to the character: it begins something else.
+                    each(REPLACEMENT);
+                    self.held.clear();
+                    return bytes;
+                }
+            }
+            self.held.clear();
+            bytes = behind;
+        }
+        bytes
+    }
+}
+
+fn is_front_of_a_character(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+}
+
+/// Hands on `text` without the characters that drive terminals.
+fn hand_on(text: &str, each: &mut impl FnMut(&str)) {
+    if text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        if !text.is_empty() {
+            each(text);
+        }
+    } else {
+        text.split(is_removed)
+            .filter(|run| !run.is_empty())
+            .for_each(each);
+    }
+}
+
+/// Whether a character never reaches a terminal: it controls it, or turns the text around.
+fn is_removed(c: char) -> bool {
+    match c {
+        '\t' => false,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
+        // The category Cc: C0, DEL and C1.
+        _ => c.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::string::String;
+    use std::vec::Vec;
+
+    fn cleaned<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> String {
+        let mut cleaner = Cleaner::new();
+        let mut text = String::new();
+        for piece in pieces {
+            cleaner.clean(piece, |run| {
+                assert!(!run.is_empty());
+                text.push_str(run);
+            });
+        }
+        cleaner.finish(|run| text.push_str(run));
+        text
+    }
+
+    #[test]
+    fn a_character_whose_bytes_arrive_apart_is_whole() {
+        assert_eq!(cleaned([&b"\xF0"[..], b"\x9F\x98", b"\x80!"]), "😀!");
+    }
+
+    #[test]
+    fn an_invalid_byte_is_replaced_and_what_follows_it_is_kept() {
+        assert_eq!(cleaned([&b"a\xFFb"[..]]), "a\u{FFFD}b");
+        assert_eq!(cleaned([&b"\xF0\x9F"[..], b"A"]), "\u{FFFD}A");
+        assert_eq!(cleaned([&b"\xE2\x82"[..]]), "\u{FFFD}");
+    }
+
+    #[test]
+    fn nothing_that_drives_a_terminal_gets_through() {
+        assert_eq!(cleaned([&b"\x1B[2J\x07\ttab\x7F\r"[..]]), "[2J\ttab");
+        assert_eq!(cleaned(["\u{9B}31m\u{85}".as_bytes()]), "31m");
+        assert_eq!(
+            cleaned(["\u{202E}\u{2066}\u{200F}\u{61C}\u{200D}".as_bytes()]),
+            "\u{200D}"
+        );
+    }
+
+    /// Bytes in which characters, halves of characters and controls are frequent.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            any::<char>().prop_map(|c| String::from(c).into_bytes()),
+            "[ -~\t\r\u{7F}-\u{9F}\u{61C}\u{200D}-\u{200F}\u{202A}-\u{202F}\u{2065}-\u{206A}]"
+                .prop_map(String::into_bytes),
+            any::<u8>().prop_map(|byte| Vec::from([byte])),
+            (any::<char>(), 0..4usize).prop_map(|(c, n)| String::from(c).bytes().take(n).collect()),
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_pieces_give_the_lossy_text_without_controls(bytes in bytes(), sizes in proptest::collection::vec(1..6usize, 200)) {
+            let mut expected = String::from_utf8_lossy(&bytes).into_owned();
+            expected.retain(|c| !is_removed(c));
+            prop_assert_eq!(cleaned([&bytes[..]]), &expected[..]);
+            let mut rest = &bytes[..];
+            let pieces = sizes.into_iter().map_while(|size| {
+                let (piece, behind) = rest.split_at(size.min(rest.len()));
+                rest = behind;
+                (!piece.is_empty()).then_some(piece)
+            });
+            prop_assert_eq!(cleaned(pieces), expected);
+        }
+    }
+}

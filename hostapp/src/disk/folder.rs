@@ -1,0 +1,388 @@
+//! The folder below a store: names on the disk, what is being written, what is known about what rests.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
+use r2_core::store::{Digest, StoreError, Usage};
+
+use super::Limits;
+
+/// How many digests of resting files are remembered; beyond that they are computed again. 100,000 are 20 MB.
+const DIGESTS_MAX: usize = 100_000;
+
+/// What all workers share.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Held for its exclusive lock, and to make renames durable.
+    handle: File,
+    limits: Limits,
+    names: Mutex<Names>,
+    digests: Mutex<HashMap<Fingerprint, Digest>>,
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The names that the disk alone does not explain.
+#[derive(Default)]
+struct Names {
+    /// Final names of uploads that are not sealed.
+    uploading: HashSet<Name>,
+    /// Numbered uploads that are sealed and whose receipt is under way: `.unconfirmed` on the disk, but known by
+    /// their final names.
+    held: HashSet<Name>,
+}
+
+/// What tells one content of a name from another without reading it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Fingerprint {
+    stem: Name,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Fingerprint {
+    pub(super) fn of(name: &Name, file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            stem: name.with_ending(""),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl Folder {
+    /// The folder `path`, locked by `handle`; counts what rests in it.
+    pub(super) fn scan(path: PathBuf, handle: File, limits: Limits) -> io::Result<Self> {
+        let folder = Self {
+            path,
+            handle,
+            limits,
+            names: Mutex::default(),
+            digests: Mutex::default(),
+            files: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        };
+        folder.count()?;
+        Ok(folder)
+    }
+
+    /// Where the file of that name on the disk is.
+    pub(super) fn path(&self, on_disk: &Name) -> PathBuf {
+        self.path.join(on_disk.as_str())
+    }
+
+    /// Where length and SHA-256 of the unfinished upload of `name` are written down.
+    pub(super) fn announcement_path(&self, name: &Name) -> PathBuf {
+        self.path.join(format!(".{name}.resume"))
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            files: self.files.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes every rename and removal so far durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+
+    /// Takes the next free number and creates its `.partial`.
+    pub(super) fn create_numbered(&self) -> Result<(Name, File), StoreError> {
+        let mut names = self.names();
+        let mut highest = names.uploading.iter().filter_map(Name::number).max().unwrap_or(0);
+        for entry in fs::read_dir(&self.path).map_err(store_error)? {
+            let name = entry.map_err(store_error)?.file_name();
+            let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
+            highest = highest.max(number.unwrap_or(0));
+        }
+        loop {
+            highest = highest.checked_add(1).ok_or(StoreError::NoSpace)?;
+            let name = Name::numbered(highest);
+            match create_new(&self.path(&name.with_ending(PARTIAL))) {
+                Ok(file) => {
+                    names.uploading.insert(name.clone());
+                    self.files.fetch_add(1, Ordering::Relaxed);
+                    return Ok((name, file));
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(store_error(error)),
+            }
+        }
+    }
+
+    /// Marks `name` as being uploaded; `Busy` when it is already.
+    pub(super) fn begin(&self, name: &Name) -> Result<(), StoreError> {
+        if self.names().uploading.insert(name.clone()) {
+            Ok(())
+        } else {
+            Err(StoreError::Busy)
+        }
+    }
+
+    /// The upload of `name` has ended, whichever way.
+    pub(super) fn end(&self, name: &Name) {
+        self.names().uploading.remove(name);
+    }
+
+    /// The numbered upload `name` is sealed: from now on it is known by its final name.
+    pub(super) fn hold(&self, name: &Name) {
+        let mut names = self.names();
+        names.uploading.remove(name);
+        names.held.insert(name.clone());
+    }
+
+    /// The receipt of `name` is no longer under way.
+    pub(super) fn let_go(&self, name: &Name) {
+        self.names().held.remove(name);
+    }
+
+    /// Opens what a peer calls `name`, and says what the disk calls it.
+    pub(super) fn open(&self, name: &Name) -> Result<(Name, File), StoreError> {
+        let on_disk = self.on_disk(name)?;
+        match open_regular(&self.path(&on_disk)) {
+            Ok(file) => Ok((on_disk, file)),
+            Err(StoreError::NotFound) if self.names().uploading.contains(name) => Err(StoreError::Busy),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes what a peer calls `name`, durably.
+    pub(super) fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        if self.names().uploading.contains(name) {
+            return Err(StoreError::Busy);
+        }
+        let on_disk = self.on_disk(name)?;
+        let path = self.path(&on_disk);
+        let file = open_regular(&path)?;
+        self.remove(&path).map_err(store_error)?;
+        if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
+            self.digests().remove(&fingerprint);
+        }
+        if on_disk.ending() == PARTIAL {
+            remove_if_there(&self.announcement_path(&on_disk.with_ending(""))).map_err(store_error)?;
+        }
+        self.sync().map_err(store_error)
+    }
+
+    /// What the disk calls `name`: a numbered upload may be found under its final name though it is unconfirmed.
+    fn on_disk(&self, name: &Name) -> Result<Name, StoreError> {
+        let names = self.names();
+        if name.ending() == PARTIAL && names.uploading.contains(&name.with_ending("")) {
+            return Err(StoreError::Busy);
+        }
+        let unconfirmed = name.with_ending(UNCONFIRMED);
+        let final_name_of_unconfirmed = name.ending().is_empty()
+            && name.number().is_some()
+            && (names.held.contains(name) || (!self.path(name).exists() && self.path(&unconfirmed).exists()));
+        Ok(if final_name_of_unconfirmed {
+            unconfirmed
+        } else {
+            name.clone()
+        })
+    }
+
+    /// The names that a peer may see now, sorted. Counts the store anew where nothing is being written.
+    pub(super) fn list(&self) -> io::Result<Vec<Name>> {
+        let (uploading, held) = {
+            let names = self.names();
+            (names.uploading.clone(), names.held.clone())
+        };
+        let mut list = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().and_then(Name::parse) else {
+                continue;
+            };
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            let stem = name.with_ending("");
+            let arriving = name.ending() == PARTIAL && uploading.contains(&stem);
+            if !is_file || arriving {
+                continue;
+            }
+            let is_held = name.ending() == UNCONFIRMED && held.contains(&stem);
+            list.push(if is_held { stem } else { name });
+        }
+        list.sort_unstable();
+        list.dedup();
+        if uploading.is_empty() {
+            self.count()?;
+        }
+        Ok(list)
+    }
+
+    /// The digest of the content that `fingerprint` tells, if it was computed before.
+    pub(super) fn digest(&self, fingerprint: &Fingerprint) -> Option<Digest> {
+        self.digests().get(fingerprint).copied()
+    }
+
+    pub(super) fn remember(&self, fingerprint: Fingerprint, digest: Digest) {
+        let mut digests = self.digests();
+        if digests.len() >= DIGESTS_MAX {
+            digests.clear();
+        }
+        digests.insert(fingerprint, digest);
+    }
+
+    /// Creates the file at `path`, which must not be there.
+    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+        let file = create_new(path)?;
+        self.files.fetch_add(1, Ordering::Relaxed);
+        Ok(file)
+    }
+
+    /// Removes the file at `path`, if it is there.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+        if remove_if_there(path)? {
+            subtract(&self.files, 1);
+            self.shrink(length);
+        }
+        Ok(())
+    }
+
+    /// Renames; what `to` named before is gone.
+    pub(super) fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let old = fs::symlink_metadata(to);
+        fs::rename(from, to)?;
+        if let Ok(old) = old {
+            subtract(&self.files, 1);
+            self.shrink(old.len());
+        }
+        Ok(())
+    }
+
+    /// Renames, unless `to` is taken.
+    pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+        // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        fs::rename(from, to)
+    }
+
+    /// Reserves room for up to `wanted` more bytes and returns how many there are.
+    pub(super) fn grow(&self, wanted: u64) -> u64 {
+        let before = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {
+                Some(bytes + wanted.min(self.limits.store.saturating_sub(bytes)))
+            })
+            .unwrap_or_default();
+        wanted.min(self.limits.store.saturating_sub(before))
+    }
+
+    /// Gives room back.
+    pub(super) fn shrink(&self, bytes: u64) {
+        subtract(&self.bytes, bytes);
+    }
+
+    /// Whether `length` more bytes would fit now.
+    pub(super) fn has_room(&self, length: u64) -> bool {
+        let within_limit = self.usage().bytes.saturating_add(length) <= self.limits.store;
+        let on_disk = nix::sys::statvfs::fstatvfs(&self.handle).map_or(u64::MAX, |disk| {
+            // The widths of these fields differ between systems.
+            #[allow(clippy::useless_conversion)]
+            u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()))
+        });
+        within_limit && length <= on_disk
+    }
+
+    fn count(&self) -> io::Result<()> {
+        let mut usage = Usage::default();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let named = entry.file_name().to_str().and_then(Name::parse).is_some();
+            if named
+                && let Ok(metadata) = entry.metadata()
+                && metadata.is_file()
+            {
+                usage.files += 1;
+                usage.bytes += metadata.len();
+            }
+        }
+        self.files.store(usage.files, Ordering::Relaxed);
+        self.bytes.store(usage.bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn digests(&self) -> MutexGuard<'_, HashMap<Fingerprint, Digest>> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a regular file for reading: a link, a folder, a pipe is none.
+pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
+    // Non-blocking, since opening a pipe that somebody put there would wait for its writer.
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Err(StoreError::NotFound),
+        other => other.map_err(store_error)?,
+    };
+    if file.metadata().map_err(store_error)?.is_file() {
+        Ok(file)
+    } else {
+        Err(StoreError::NotFound)
+    }
+}
+
+/// What a session is told about an error of the disk.
+#[allow(clippy::needless_pass_by_value)] // So that it fits `map_err`.
+pub(super) fn store_error(error: io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::NotFound => StoreError::NotFound,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::NoSpace,
+        ErrorKind::FileTooLarge => StoreError::TooLarge,
+        _ => {
+            log::warn!("the store's disk: {error}");
+            StoreError::Io
+        }
+    }
+}
+
+/// Removes the file at `path`; whether it was there.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+}
+
+fn subtract(from: &AtomicU64, amount: u64) {
+    // The closure always answers, so this cannot fail.
+    let _ = from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |value| {
+        Some(value.saturating_sub(amount))
+    });
+}

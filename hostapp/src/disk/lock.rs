@@ -1,0 +1,126 @@
+//! Opening the folder of a store: refusals are one line that says what to do.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::Limits;
+use super::folder::{Folder, remove_if_there};
+use r2_core::name::{Name, PARTIAL};
+
+/// Why a folder cannot be a store. Its text is one line.
+#[derive(Debug)]
+pub struct OpenError {
+    folder: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Create(io::Error),
+    NotAFolder,
+    Read(io::Error),
+    Write(io::Error),
+    Held,
+    Lock(io::Error),
+    Thread(io::Error),
+}
+
+impl OpenError {
+    pub(super) fn thread(error: io::Error) -> Self {
+        Self {
+            folder: PathBuf::new(),
+            problem: Problem::Thread(error),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder.display();
+        match &self.problem {
+            Problem::Create(error) => {
+                write!(
+                    f,
+                    "the store {folder} cannot be created: {error}; name another with --store"
+                )
+            }
+            Problem::NotAFolder => write!(f, "the store {folder} is no folder; name another with --store"),
+            Problem::Read(error) => {
+                write!(
+                    f,
+                    "the store {folder} cannot be read: {error}; name another with --store"
+                )
+            }
+            Problem::Write(error) => {
+                write!(
+                    f,
+                    "the store {folder} cannot be written: {error}; name another with --store"
+                )
+            }
+            Problem::Held => {
+                write!(
+                    f,
+                    "another server holds the store {folder}; stop it or name another with --store"
+                )
+            }
+            Problem::Lock(error) => write!(
+                f,
+                "the store {folder} cannot be locked: {error}; name one on a local disk with --store"
+            ),
+            Problem::Thread(error) => write!(f, "the store's threads cannot be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Locks `folder`, tries whether it can be written, and counts what is in it.
+pub(super) fn open(folder: &Path, limits: Limits) -> Result<Folder, OpenError> {
+    let refuse = |problem| OpenError {
+        folder: folder.to_owned(),
+        problem,
+    };
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => refuse(Problem::NotAFolder),
+        _ => refuse(Problem::Create(error)),
+    })?;
+    // Absolute, so that it stays the same folder whatever becomes of the working directory.
+    let path = folder
+        .canonicalize()
+        .map_err(|error| refuse(Problem::Read(error)))?;
+    let handle = File::open(&path).map_err(|error| refuse(Problem::Read(error)))?;
+    handle.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => refuse(Problem::Held),
+        TryLockError::Error(error) => refuse(Problem::Lock(error)),
+    })?;
+    try_to_write(&path).map_err(|error| refuse(Problem::Write(error)))?;
+    remove_orphans(&path).map_err(|error| refuse(Problem::Write(error)))?;
+    Folder::scan(path, handle, limits).map_err(|error| refuse(Problem::Read(error)))
+}
+
+fn try_to_write(path: &Path) -> io::Result<()> {
+    // Hidden, and free to be replaced: nobody else is in this folder.
+    let probe = path.join(".write-test");
+    remove_if_there(&probe)?;
+    OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::remove_file(&probe)
+}
+
+/// Removes what was written down about uploads of which nothing is left.
+fn remove_orphans(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let file_name = entry?.file_name();
+        let name = file_name
+            .to_str()
+            .and_then(|text| text.strip_prefix('.')?.strip_suffix(".resume"))
+            .and_then(Name::parse);
+        if let Some(name) = name
+            && !path.join(name.with_ending(PARTIAL).as_str()).exists()
+        {
+            remove_if_there(&path.join(file_name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! How the workers wake the main loop.
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+/// A pipe with at most one byte in it: readable from [`wake`](Self::wake) until [`clear`](Self::clear).
+pub(crate) struct Wake {
+    reader: PipeReader,
+    writer: PipeWriter,
+    awake: AtomicBool,
+}
+
+impl Wake {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        for end in [reader.as_fd(), writer.as_fd()] {
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(Self {
+            reader,
+            writer,
+            awake: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes it readable. What the sleeper is to see must be there before.
+    pub(crate) fn wake(&self) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            // The pipe is empty or its byte is about to be read: it cannot be full.
+            let _ = (&self.writer).write(&[1]);
+        }
+    }
+
+    /// Makes it unreadable. Look for what is new after this, not before.
+    pub(crate) fn clear(&self) {
+        let _ = (&self.reader).read(&mut [0; 8]);
+        self.awake.store(false, Ordering::Release);
+    }
+}
+
+impl AsFd for Wake {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}

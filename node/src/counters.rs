@@ -1,0 +1,125 @@
+//! What a node counts: frames, bytes, and every drop by its reason.
+
+use crate::limits::SERVICES_MAX;
+
+/// Why a frame was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(usize)]
+pub enum Reason {
+    /// Headers that contradict each other or do not fit into the frame.
+    Malformed,
+    /// A wrong IPv4, TCP or UDP checksum.
+    Checksum,
+    /// Addressed to somebody else.
+    NotForUs,
+    /// TCP or UDP to a broadcast or multicast address (RFC 9293, MUST-57), or from one.
+    NotUnicast,
+    /// A fragment of a TCP or UDP packet: R2 does not reassemble.
+    Fragment,
+    /// The sender is not among those allowed.
+    NotAllowed,
+    /// A datagram from a port that would answer the answer, or whose answer does not fit.
+    NoAnswer,
+    /// A segment past the right edge of the window that smoltcp would cut (and accept its FIN).
+    BeyondWindow,
+    /// A held SYN that was overwritten by a newer one, or grew too old.
+    Backlog,
+    /// A frame that the device did not take.
+    DeviceBusy,
+}
+
+impl Reason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 10] = [
+        Self::Malformed,
+        Self::Checksum,
+        Self::NotForUs,
+        Self::NotUnicast,
+        Self::Fragment,
+        Self::NotAllowed,
+        Self::NoAnswer,
+        Self::BeyondWindow,
+        Self::Backlog,
+        Self::DeviceBusy,
+    ];
+
+    /// The name in the status page, behind `dropped_`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Checksum => "checksum",
+            Self::NotForUs => "not_for_us",
+            Self::NotUnicast => "not_unicast",
+            Self::Fragment => "fragment",
+            Self::NotAllowed => "not_allowed",
+            Self::NoAnswer => "no_answer",
+            Self::BeyondWindow => "beyond_window",
+            Self::Backlog => "backlog",
+            Self::DeviceBusy => "device_busy",
+        }
+    }
+}
+
+/// The counters of one service, since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServiceCounters {
+    /// The service's name.
+    pub name: &'static str,
+    /// Connections that were established.
+    pub connections: u64,
+    /// Bytes that sessions took, and bytes of datagrams.
+    pub bytes_in: u64,
+    /// Bytes that sessions sent, and bytes of answers to datagrams.
+    pub bytes_out: u64,
+    /// SYNs that were given up, and connections that gave way to one.
+    pub refused: u64,
+}
+
+/// All counters of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Frames received.
+    pub frames_in: u64,
+    /// Frames sent.
+    pub frames_out: u64,
+    /// Connections that are open now.
+    pub sessions_open: usize,
+    /// Connections that can be open at a time.
+    pub sessions_max: usize,
+    dropped: [u64; Reason::ALL.len()],
+    services: heapless::Vec<ServiceCounters, SERVICES_MAX>,
+}
+
+impl Counters {
+    /// Counts a dropped frame.
+    pub fn drop(&mut self, reason: Reason) {
+        if let Some(count) = self.dropped.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// How many frames were dropped for `reason`.
+    pub fn dropped(&self, reason: Reason) -> u64 {
+        self.dropped.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// The counters of every service, in the order of their registration.
+    pub fn services(&self) -> &[ServiceCounters] {
+        &self.services
+    }
+
+    pub(crate) fn register(&mut self, name: &'static str) {
+        // Nodes have at most SERVICES_MAX services, so there is room.
+        let _ = self.services.push(ServiceCounters {
+            name,
+            ..ServiceCounters::default()
+        });
+    }
+
+    pub(crate) fn service(&mut self, index: usize, count: impl FnOnce(&mut ServiceCounters)) {
+        if let Some(service) = self.services.get_mut(index) {
+            count(service);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! SYNs that wait for a slot of their service: a backlog of a few dozen bytes each.
+
+use r2_core::time::Instant;
+use smoltcp::wire::EthernetAddress;
+
+use super::{Flow, Segment};
+use crate::limits::{HELD_SYN_MAX, SYN_HELD_FOR};
+use crate::storage::Storage;
+
+/// A SYN as it came.
+#[derive(Clone)]
+pub(crate) struct HeldSyn {
+    pub(crate) flow: Flow,
+    pub(crate) from: EthernetAddress,
+    pub(crate) service: usize,
+    /// When it came last: its sender repeats it.
+    came: Instant,
+    order: u64,
+    packet: heapless::Vec<u8, HELD_SYN_MAX>,
+}
+
+impl HeldSyn {
+    pub(crate) fn packet(&self) -> &[u8] {
+        &self.packet
+    }
+}
+
+/// The newest SYNs that found no slot. One that comes again takes its own place; when all are taken, the oldest
+/// is overwritten, since its sender may have given up and will repeat it otherwise.
+pub(crate) struct Backlog<'a> {
+    held: &'a mut [Option<HeldSyn>],
+    order: u64,
+}
+
+impl<'a> Backlog<'a> {
+    pub(crate) fn new(len: usize, storage: &mut impl Storage<'a>) -> Self {
+        Self {
+            held: storage.slice(len, |_| None),
+            order: 0,
+        }
+    }
+
+    /// Holds the SYN `segment` for `service`. The service of the SYN that had to go for it, if one had to.
+    pub(crate) fn hold(&mut self, segment: &Segment<'_>, service: usize, now: Instant) -> Option<usize> {
+        self.order += 1;
+        let headers = segment.packet.get(..segment.headers).unwrap_or_default();
+        let syn = HeldSyn {
+            flow: segment.flow,
+            from: segment.from,
+            service,
+            came: now,
+            order: self.order,
+            // A SYN with a payload (TCP Fast Open, which R2 does not speak) would need its lengths changed.
+            packet: heapless::Vec::from_slice(headers).unwrap_or_default(),
+        };
+        if headers.len() != segment.packet.len() || syn.packet.is_empty() {
+            return Some(service);
+        }
+        let place = self.held.iter_mut().min_by_key(|held| match held {
+            Some(held) if held.flow == segment.flow => (0, 0),
+            None => (1, 0),
+            Some(held) => (2, held.order),
+        });
+        let gone = place.map_or(Some(syn.clone()), |place| place.replace(syn));
+        gone.filter(|gone| gone.flow != segment.flow)
+            .map(|gone| gone.service)
+    }
+
+    /// Takes the newest SYN for `service` out.
+    pub(crate) fn take(&mut self, service: usize) -> Option<HeldSyn> {
+        let waiting = |held: &Option<HeldSyn>| {
+            held.as_ref()
+                .filter(|held| held.service == service)
+                .map(|h| h.order)
+        };
+        let newest = self.held.iter_mut().max_by_key(|held| waiting(held))?;
+        if waiting(newest).is_some() {
+            newest.take()
+        } else {
+            None
+        }
+    }
+
+    /// Whether a SYN waits for `service`.
+    pub(crate) fn waits(&self, service: usize) -> bool {
+        self.held.iter().flatten().any(|held| held.service == service)
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.iter().all(Option::is_none)
+    }
+
+    /// Lets go of a SYN that nobody repeated for a long time. Its service; call until `None`.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<usize> {
+        let old = |held: &HeldSyn| now.since(held.came) > SYN_HELD_FOR;
+        let place = self.held.iter_mut().find(|held| held.as_ref().is_some_and(old))?;
+        place.take().map(|held| held.service)
+    }
+
+    /// Lets go of the SYN of `flow`: its sender reset it.
+    pub(crate) fn forget(&mut self, flow: &Flow) {
+        for held in self
+            .held
+            .iter_mut()
+            .filter(|held| held.as_ref().is_some_and(|held| held.flow == *flow))
+        {
+            *held = None;
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Which slot a connection has: a hash table under a secret key, so that no peer can aim at a bucket.
+
+use core::hash::{Hash, Hasher};
+
+use siphasher::sip::SipHasher13;
+use smoltcp::wire::IpEndpoint;
+
+use crate::storage::Storage;
+
+/// The four numbers that tell one connection from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Flow {
+    pub(crate) remote: IpEndpoint,
+    pub(crate) local: IpEndpoint,
+}
+
+impl Flow {
+    /// A number that only the holder of the secret can foretell.
+    pub(crate) fn keyed_hash(&self, secret: &[u8; 16]) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(secret);
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+const EMPTY: u32 = u32::MAX;
+
+/// From flow to slot, by open addressing. The flows themselves are kept by the slots: `flow_of` tells them.
+pub(crate) struct Flows<'a> {
+    /// A power of two of places, at most half of them taken.
+    places: &'a mut [u32],
+    secret: [u8; 16],
+}
+
+impl<'a> Flows<'a> {
+    pub(crate) fn new(slots: usize, secret: [u8; 16], storage: &mut impl Storage<'a>) -> Self {
+        Self {
+            places: storage.slice((2 * slots).next_power_of_two(), |_| EMPTY),
+            secret,
+        }
+    }
+
+    /// The slot of `flow`.
+    pub(crate) fn find(&self, flow: &Flow, flow_of: impl Fn(usize) -> Option<Flow>) -> Option<usize> {
+        let mut place = self.home(flow);
+        for _ in 0..self.places.len() {
+            let slot = self.at(place)?;
+            if flow_of(slot).as_ref() == Some(flow) {
+                return Some(slot);
+            }
+            place = self.following(place);
+        }
+        None
+    }
+
+    /// Notes that `flow` is now the one of `slot`; it must not be in the table.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "slots are counted in u32 throughout the node"
+    )]
+    pub(crate) fn insert(&mut self, flow: &Flow, slot: usize) {
+        let mut place = self.home(flow);
+        for _ in 0..self.places.len() {
+            if self.at(place).is_none() {
+                self.put(place, slot as u32);
+                return;
+            }
+            place = self.following(place);
+        }
+    }
+
+    /// Forgets `slot`, whose flow was `flow`, and moves up those that stood behind it because it was there.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "slots are counted in u32 throughout the node"
+    )]
+    pub(crate) fn remove(&mut self, flow: &Flow, slot: usize, flow_of: impl Fn(usize) -> Option<Flow>) {
+        let mut hole = self.home(flow);
+        for _ in 0..self.places.len() {
+            match self.at(hole) {
+                None => return,
+                Some(found) if found == slot => break,
+                Some(_) => hole = self.following(hole),
+            }
+        }
+        let mut place = hole;
+        for _ in 0..self.places.len() {
+            place = self.following(place);
+            let Some(moved) = self.at(place) else { break };
+            let Some(home) = flow_of(moved).map(|flow| self.home(&flow)) else {
+                continue;
+            };
+            if self.distance(home, place) >= self.distance(hole, place) {
+                self.put(hole, moved as u32);
+                hole = place;
+            }
+        }
+        self.put(hole, EMPTY);
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "only the low bits name a place")]
+    fn home(&self, flow: &Flow) -> usize {
+        flow.keyed_hash(&self.secret) as usize & (self.places.len() - 1)
+    }
+
+    fn following(&self, place: usize) -> usize {
+        (place + 1) & (self.places.len() - 1)
+    }
+
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & (self.places.len() - 1)
+    }
+
+    fn at(&self, place: usize) -> Option<usize> {
+        self.places
+            .get(place)
+            .filter(|&&slot| slot != EMPTY)
+            .map(|&slot| slot as usize)
+    }
+
+    fn put(&mut self, place: usize, slot: u32) {
+        if let Some(entry) = self.places.get_mut(place) {
+            *entry = slot;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::wire::IpAddress;
+    use std::vec::Vec;
+
+    struct Leak;
+
+    impl<'a> Storage<'a> for Leak {
+        fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
+            (0..len).map(make).collect::<Vec<_>>().leak()
+        }
+    }
+
+    fn flow(port: u16) -> Flow {
+        let local = (IpAddress::v4(192, 168, 69, 1), 5000).into();
+        Flow {
+            remote: (IpAddress::v4(192, 168, 69, 100), port).into(),
+            local,
+        }
+    }
+
+    #[test]
+    fn every_flow_is_found_whatever_came_and_went() {
+        let mut held = [None; 16];
+        let mut flows = Flows::new(held.len(), [7; 16], &mut Leak);
+        let mut random = 1_u32;
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            let slot = (random >> 16) as usize % held.len();
+            let port = (random >> 20) as u16 % 64 + 1;
+            if let Some(old) = held[slot] {
+                flows.remove(&old, slot, |slot| held[slot]);
+                held[slot] = None;
+            } else if !held.contains(&Some(flow(port))) {
+                held[slot] = Some(flow(port));
+                flows.insert(&flow(port), slot);
+            }
+            for port in 1..=64 {
+                let expected = held.iter().position(|held| *held == Some(flow(port)));
+                assert_eq!(flows.find(&flow(port), |slot| held[slot]), expected);
+            }
+        }
+    }
+}

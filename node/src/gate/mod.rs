@@ -1,0 +1,14 @@
+//! A frame's first stop: parse it, filter it, find its connection, or hold its SYN.
+//!
+//! The gate is plain code over slices. It knows addresses, ports and sequence numbers, and nothing of what the
+//! connections carry.
+
+mod backlog;
+mod flows;
+mod parse;
+mod time_wait;
+
+pub(crate) use backlog::Backlog;
+pub(crate) use flows::{Flow, Flows};
+pub(crate) use parse::{Border, Datagram, Parsed, Segment};
+pub(crate) use time_wait::{Closed, TimeWait};

@@ -1,0 +1,249 @@
+//! From a frame to what it is.
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Cidr, Ipv4Packet,
+    Ipv6Cidr, Ipv6Packet, TcpPacket, UdpPacket,
+};
+
+use super::Flow;
+use crate::config::Config;
+use crate::counters::Reason;
+
+/// Who we are, who may talk to us, and which checksums the link leaves to us.
+pub(crate) struct Border<'a> {
+    mac: EthernetAddress,
+    ipv4: Ipv4Cidr,
+    ipv6: Option<Ipv6Cidr>,
+    allow: &'a [IpCidr],
+    checksum: ChecksumCapabilities,
+}
+
+/// What a frame is, for R2.
+pub(crate) enum Parsed<'f> {
+    /// A TCP segment to one of our addresses.
+    Tcp(Segment<'f>),
+    /// A UDP datagram to one of our addresses.
+    Udp(Datagram<'f>),
+    /// ARP, NDP, ICMP: for the plain interface.
+    Plain,
+}
+
+/// A TCP segment, and the packet that it came in.
+pub(crate) struct Segment<'f> {
+    pub(crate) flow: Flow,
+    /// The Ethernet address of the sender, or of its router.
+    pub(crate) from: EthernetAddress,
+    /// The IP packet: what smoltcp is given.
+    pub(crate) packet: &'f [u8],
+    pub(crate) seq: u32,
+    /// Bytes of sequence space: the payload, SYN and FIN.
+    pub(crate) len: u32,
+    pub(crate) window: u16,
+    pub(crate) syn: bool,
+    pub(crate) ack: bool,
+    pub(crate) fin: bool,
+    pub(crate) rst: bool,
+    /// How many bytes of `packet` are headers: all there is to a SYN.
+    pub(crate) headers: usize,
+}
+
+impl Segment<'_> {
+    /// The sequence number behind the segment.
+    pub(crate) fn end(&self) -> u32 {
+        self.seq.wrapping_add(self.len)
+    }
+}
+
+/// A UDP datagram.
+pub(crate) struct Datagram<'f> {
+    pub(crate) flow: Flow,
+    pub(crate) from: EthernetAddress,
+    pub(crate) payload: &'f [u8],
+}
+
+struct Packet<'f> {
+    bytes: &'f [u8],
+    source: IpAddress,
+    destination: IpAddress,
+    protocol: IpProtocol,
+    payload: &'f [u8],
+    fragment: bool,
+}
+
+impl<'a> Border<'a> {
+    pub(crate) fn new(config: &Config<'a>, checksum: ChecksumCapabilities) -> Self {
+        let &Config {
+            mac,
+            ipv4,
+            ipv6,
+            allow,
+            ..
+        } = config;
+        Self {
+            mac,
+            ipv4,
+            ipv6,
+            allow,
+            checksum,
+        }
+    }
+
+    /// Says what `frame` is, or why it is dropped.
+    pub(crate) fn inspect<'f>(&self, frame: &'f [u8]) -> Result<Parsed<'f>, Reason> {
+        let ethernet = EthernetFrame::new_checked(frame).map_err(|_| Reason::Malformed)?;
+        let to = ethernet.dst_addr();
+        if to != self.mac && !to.is_broadcast() && !to.is_multicast() {
+            return Err(Reason::NotForUs);
+        }
+        let packet = match ethernet.ethertype() {
+            EthernetProtocol::Ipv4 => self.ipv4(ethernet.payload())?,
+            EthernetProtocol::Ipv6 => ipv6(ethernet.payload())?,
+            EthernetProtocol::Arp => return Ok(Parsed::Plain),
+            EthernetProtocol::Unknown(_) => return Err(Reason::NotForUs),
+        };
+        // An unspecified or link-local IPv6 source is a neighbour finding its addresses (RFC 4861).
+        let may_talk =
+            self.allow.is_empty() || self.allow.iter().any(|cidr| cidr.contains_addr(&packet.source));
+        if !may_talk && !is_neighbor_discovery(&packet) {
+            return Err(Reason::NotAllowed);
+        }
+        match packet.protocol {
+            IpProtocol::Tcp | IpProtocol::Udp => {}
+            _ => return Ok(Parsed::Plain),
+        }
+        if packet.fragment {
+            return Err(Reason::Fragment);
+        }
+        if to != self.mac || !self.is_unicast(packet.source) {
+            return Err(Reason::NotUnicast);
+        }
+        if !self.is_ours(packet.destination) {
+            let elsewhere = packet.destination.is_multicast() || self.is_broadcast(packet.destination);
+            return Err(if elsewhere {
+                Reason::NotUnicast
+            } else {
+                Reason::NotForUs
+            });
+        }
+        match packet.protocol {
+            IpProtocol::Tcp => self.tcp(&packet, ethernet.src_addr()).map(Parsed::Tcp),
+            _ => self.udp(&packet, ethernet.src_addr()).map(Parsed::Udp),
+        }
+    }
+
+    /// Reads the SYN `packet` again, which was found good when it came from the Ethernet address `from`.
+    pub(crate) fn inspect_held<'f>(
+        &self,
+        packet: &'f [u8],
+        from: EthernetAddress,
+    ) -> Result<Segment<'f>, Reason> {
+        let packet = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+            ipv6(packet)
+        } else {
+            self.ipv4(packet)
+        };
+        self.tcp(&packet?, from)
+    }
+
+    fn ipv4<'f>(&self, bytes: &'f [u8]) -> Result<Packet<'f>, Reason> {
+        let packet = Ipv4Packet::new_checked(bytes).map_err(|_| Reason::Malformed)?;
+        if packet.version() != 4 {
+            return Err(Reason::Malformed);
+        }
+        if self.checksum.ipv4.rx() && !packet.verify_checksum() {
+            return Err(Reason::Checksum);
+        }
+        Ok(Packet {
+            bytes: bytes.get(..packet.total_len().into()).ok_or(Reason::Malformed)?,
+            source: packet.src_addr().into(),
+            destination: packet.dst_addr().into(),
+            protocol: packet.next_header(),
+            payload: packet.payload(),
+            fragment: packet.more_frags() || packet.frag_offset() > 0,
+        })
+    }
+
+    fn tcp<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Segment<'f>, Reason> {
+        let tcp = TcpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if tcp.src_port() == 0 || tcp.dst_port() == 0 {
+            return Err(Reason::Malformed);
+        }
+        if self.checksum.tcp.rx() && !tcp.verify_checksum(&packet.source, &packet.destination) {
+            return Err(Reason::Checksum);
+        }
+        Ok(Segment {
+            flow: flow(packet, tcp.src_port(), tcp.dst_port()),
+            from,
+            packet: packet.bytes,
+            seq: tcp.seq_number().0.cast_unsigned(),
+            len: u32::try_from(tcp.segment_len()).map_err(|_| Reason::Malformed)?,
+            window: tcp.window_len(),
+            syn: tcp.syn(),
+            ack: tcp.ack(),
+            fin: tcp.fin(),
+            rst: tcp.rst(),
+            headers: packet.bytes.len() - tcp.payload().len(),
+        })
+    }
+
+    fn udp<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Datagram<'f>, Reason> {
+        let udp = UdpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
+        if udp.src_port() == 0 || udp.dst_port() == 0 {
+            return Err(Reason::Malformed);
+        }
+        if self.checksum.udp.rx() && !udp.verify_checksum(&packet.source, &packet.destination) {
+            return Err(Reason::Checksum);
+        }
+        Ok(Datagram {
+            flow: flow(packet, udp.src_port(), udp.dst_port()),
+            from,
+            payload: udp.payload(),
+        })
+    }
+
+    fn is_ours(&self, address: IpAddress) -> bool {
+        match address {
+            IpAddress::Ipv4(address) => address == self.ipv4.address(),
+            IpAddress::Ipv6(address) => self.ipv6.is_some_and(|ours| ours.address() == address),
+        }
+    }
+
+    fn is_unicast(&self, address: IpAddress) -> bool {
+        address.is_unicast() && !self.is_broadcast(address) && !self.is_ours(address)
+    }
+
+    fn is_broadcast(&self, address: IpAddress) -> bool {
+        match address {
+            IpAddress::Ipv4(address) => address.is_broadcast() || self.ipv4.broadcast() == Some(address),
+            IpAddress::Ipv6(_) => false,
+        }
+    }
+}
+
+fn ipv6(bytes: &[u8]) -> Result<Packet<'_>, Reason> {
+    let packet = Ipv6Packet::new_checked(bytes).map_err(|_| Reason::Malformed)?;
+    if packet.version() != 6 {
+        return Err(Reason::Malformed);
+    }
+    Ok(Packet {
+        bytes: bytes.get(..packet.total_len()).ok_or(Reason::Malformed)?,
+        source: packet.src_addr().into(),
+        destination: packet.dst_addr().into(),
+        protocol: packet.next_header(),
+        payload: packet.payload(),
+        fragment: packet.next_header() == IpProtocol::Ipv6Frag,
+    })
+}
+
+fn is_neighbor_discovery(packet: &Packet<'_>) -> bool {
+    // Types 133 to 137 (RFC 4861, section 4).
+    packet.protocol == IpProtocol::Icmpv6 && matches!(packet.payload.first(), Some(133..=137))
+}
+
+fn flow(packet: &Packet<'_>, from: u16, to: u16) -> Flow {
+    Flow {
+        remote: (packet.source, from).into(),
+        local: (packet.destination, to).into(),
+    }
+}

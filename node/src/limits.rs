@@ -1,0 +1,65 @@
+//! Every bound and every time of the node, each with its reason.
+
+use r2_core::time::Duration;
+
+/// How many services a node offers: the ones of this crate and a few of one's own.
+pub const SERVICES_MAX: usize = 16;
+
+/// How many frames a pass takes in before the slots that they touched are served: enough to acknowledge a bulk
+/// transfer once per burst, few enough that a small request never waits behind more than that.
+pub const FRAMES_PER_PASS: usize = 64;
+
+/// How many frames one slot sends in a pass before the next slot has its turn.
+pub const SEGMENTS_PER_TURN: usize = 64;
+
+/// How often a slot's session is asked again in one turn while bytes move.
+pub const ROUNDS_PER_TURN: usize = 16;
+
+/// The headers of a SYN that is held: Ethernet, IPv6 (the longer) and TCP with all its options.
+pub const HELD_SYN_MAX: usize = 14 + 40 + 60;
+
+/// How long a held SYN is good for: the sender's retransmissions refresh it, and by now Linux has sent five.
+pub const SYN_HELD_FOR: Duration = Duration::from_secs(64);
+
+/// How long a connection may take to be established.
+pub const ESTABLISH_WITHIN: Duration = Duration::from_secs(10);
+
+/// After how long a half-open connection gives way to a SYN that waits.
+pub const HALF_OPEN_GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
+
+/// After how long without a byte a connection gives way to a SYN that waits.
+pub const IDLE_GIVES_WAY_AFTER: Duration = Duration::from_secs(60);
+
+/// How often the idle connections of a full service are searched for one that gives way: the search is linear.
+pub const SEARCH_IDLE_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a connection whose FIN was acknowledged waits for the peer's bytes.
+pub const HALF_CLOSED_IDLE: Duration = Duration::from_secs(30);
+
+/// How long a live peer may keep its window closed.
+pub const CLOSED_WINDOW_FOR: Duration = Duration::from_secs(150);
+
+/// After how long a silent peer's upload or download is over.
+pub const BULK_SILENT_AFTER: Duration = Duration::from_secs(25);
+
+/// After how long any other silent peer's connection is over.
+pub const SILENT_AFTER: Duration = Duration::from_secs(95);
+
+/// How long a closed connection's late FIN is still acknowledged (the 2 MSL of RFC 9293, section 3.6.1, with the
+/// lifetime that smoltcp uses).
+pub const TIME_WAIT: Duration = Duration::from_secs(10);
+
+/// How long connections have to end when the node stops.
+pub const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long an acknowledgement waits for company on a bulk service.
+pub const ACK_DELAY: Duration = Duration::from_millis(10);
+
+/// After how long a call to an address that did not answer ARP or NDP asks again.
+pub const RESOLVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a device that took no frame is left alone.
+pub const CONGESTED_FOR: Duration = Duration::from_millis(1);
+
+/// The largest answer to a datagram: 1,500 bytes of Ethernet less the headers of IPv4 and UDP.
+pub const DATAGRAM_MAX: usize = 1472;

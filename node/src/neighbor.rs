@@ -1,0 +1,204 @@
+//! Whose Ethernet address an IP address is: asked for by ARP (RFC 826) or NDP (RFC 4861) when R2 calls.
+//!
+//! Answers need none of this: they go to the Ethernet address that the question came from.
+
+use smoltcp::phy::{ChecksumCapabilities, Device, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet,
+    Icmpv6Repr, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscRepr,
+    RawHardwareAddress,
+};
+
+use crate::config::Config;
+use crate::limits::RESOLVE_EVERY;
+use crate::wire::ETHERNET_HEADER;
+
+/// Asks for one address at a time.
+pub(crate) struct Resolver {
+    ours: EthernetAddress,
+    gateway: Option<Ipv4Address>,
+    asked: Option<Asked>,
+}
+
+struct Asked {
+    /// The address itself, or the router's that leads there.
+    next_hop: IpAddress,
+    local: IpAddress,
+    next_at: Instant,
+    found: Option<EthernetAddress>,
+}
+
+impl Resolver {
+    pub(crate) fn new(config: &Config<'_>) -> Self {
+        Self {
+            ours: config.mac,
+            gateway: config.gateway,
+            asked: None,
+        }
+    }
+
+    /// Begins to ask for `address`, from our address `local`.
+    pub(crate) fn ask(&mut self, address: IpAddress, local: IpCidr, now: Instant) {
+        let next_hop = match self.gateway {
+            Some(gateway) if !local.contains_addr(&address) && matches!(address, IpAddress::Ipv4(_)) => {
+                gateway.into()
+            }
+            _ => address,
+        };
+        self.asked = Some(Asked {
+            next_hop,
+            local: local.address(),
+            next_at: now,
+            found: None,
+        });
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.asked = None;
+    }
+
+    /// The Ethernet address that was asked for.
+    pub(crate) fn found(&self) -> Option<EthernetAddress> {
+        self.asked.as_ref()?.found
+    }
+
+    /// When the next question is due.
+    pub(crate) fn poll_at(&self) -> Option<Instant> {
+        self.asked
+            .as_ref()
+            .filter(|asked| asked.found.is_none())
+            .map(|asked| asked.next_at)
+    }
+
+    /// Sends the question if it is due; whether it was sent.
+    pub(crate) fn send<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D) -> bool {
+        let Some(asked) = self
+            .asked
+            .as_mut()
+            .filter(|asked| asked.found.is_none() && asked.next_at <= now)
+        else {
+            return false;
+        };
+        let Some(token) = device.transmit(now) else {
+            return false;
+        };
+        asked.next_at = now + smoltcp::time::Duration::from_millis(RESOLVE_EVERY.as_millis());
+        match (asked.next_hop, asked.local) {
+            (IpAddress::Ipv4(target), IpAddress::Ipv4(local)) => send_arp(token, self.ours, local, target),
+            (IpAddress::Ipv6(target), IpAddress::Ipv6(local)) => send_ndp(token, self.ours, local, target),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Looks into an ARP or NDP frame for the answer.
+    pub(crate) fn learn(&mut self, frame: &[u8]) {
+        let Some(asked) = self.asked.as_mut().filter(|asked| asked.found.is_none()) else {
+            return;
+        };
+        let found = match asked.next_hop {
+            IpAddress::Ipv4(target) => arp_answer(frame, target),
+            IpAddress::Ipv6(target) => ndp_answer(frame, target),
+        };
+        asked.found = found.filter(EthernetAddress::is_unicast);
+    }
+}
+
+fn send_arp(token: impl TxToken, ours: EthernetAddress, local: Ipv4Address, target: Ipv4Address) {
+    let arp = ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Request,
+        source_hardware_addr: ours,
+        source_protocol_addr: local,
+        target_hardware_addr: EthernetAddress([0; 6]),
+        target_protocol_addr: target,
+    };
+    token.consume(ETHERNET_HEADER + arp.buffer_len(), |frame| {
+        let mut ethernet = EthernetFrame::new_unchecked(frame);
+        ethernet.set_src_addr(ours);
+        ethernet.set_dst_addr(EthernetAddress::BROADCAST);
+        ethernet.set_ethertype(EthernetProtocol::Arp);
+        arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
+    });
+}
+
+fn arp_answer(frame: &[u8], target: Ipv4Address) -> Option<EthernetAddress> {
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    if ethernet.ethertype() != EthernetProtocol::Arp {
+        return None;
+    }
+    let arp = ArpRepr::parse(&ArpPacket::new_checked(ethernet.payload()).ok()?).ok()?;
+    match arp {
+        ArpRepr::EthernetIpv4 {
+            source_hardware_addr,
+            source_protocol_addr,
+            ..
+        } => (source_protocol_addr == target).then_some(source_hardware_addr),
+        _ => None,
+    }
+}
+
+fn send_ndp(token: impl TxToken, ours: EthernetAddress, local: Ipv6Address, target: Ipv6Address) {
+    let lladdr = Some(RawHardwareAddress::from(ours));
+    let solicit = Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit {
+        target_addr: target,
+        lladdr,
+    });
+    let group = solicited_node(target);
+    let ip = Ipv6Repr {
+        src_addr: local,
+        dst_addr: group,
+        next_header: IpProtocol::Icmpv6,
+        payload_len: solicit.buffer_len(),
+        hop_limit: 255,
+    };
+    token.consume(
+        ETHERNET_HEADER + ip.buffer_len() + solicit.buffer_len(),
+        |frame| {
+            let [.., a, b, c, d] = group.octets();
+            let mut ethernet = EthernetFrame::new_unchecked(frame);
+            ethernet.set_src_addr(ours);
+            // RFC 2464, section 7.
+            ethernet.set_dst_addr(EthernetAddress([0x33, 0x33, a, b, c, d]));
+            ethernet.set_ethertype(EthernetProtocol::Ipv6);
+            let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
+            ip.emit(&mut packet);
+            let checksums = ChecksumCapabilities::default();
+            solicit.emit(
+                &local,
+                &group,
+                &mut Icmpv6Packet::new_unchecked(packet.payload_mut()),
+                &checksums,
+            );
+        },
+    );
+}
+
+/// The multicast group in which `address` is asked for (RFC 4291, section 2.7.1).
+fn solicited_node(address: Ipv6Address) -> Ipv6Address {
+    let [.., a, b, c] = address.octets();
+    Ipv6Address::from([0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+fn ndp_answer(frame: &[u8], target: Ipv6Address) -> Option<EthernetAddress> {
+    let ethernet = EthernetFrame::new_checked(frame).ok()?;
+    let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+    // RFC 4861, section 7.1.2: anything but 255 came through a router.
+    if ethernet.ethertype() != EthernetProtocol::Ipv6
+        || ip.next_header() != IpProtocol::Icmpv6
+        || ip.hop_limit() != 255
+    {
+        return None;
+    }
+    let icmp = Icmpv6Packet::new_checked(ip.payload()).ok()?;
+    let checksums = ChecksumCapabilities::default();
+    match Icmpv6Repr::parse(&ip.src_addr(), &ip.dst_addr(), &icmp, &checksums).ok()? {
+        Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
+            target_addr, lladdr, ..
+        }) if target_addr == target => {
+            let bytes: [u8; 6] = lladdr?.as_bytes().try_into().ok()?;
+            Some(EthernetAddress(bytes))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! R2 calls: a chat connection that this side opens.
+
+use r2_core::store::Store;
+use smoltcp::phy::Device;
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpCidr, IpEndpoint};
+
+use super::{Node, flow_of, millis};
+use crate::gate::Flow;
+use crate::limits::ESTABLISH_WITHIN;
+use crate::service;
+use crate::slot::{Phase, to_core};
+use crate::world::World;
+
+/// The first port that calls are made from (RFC 6335, section 6: dynamic ports).
+pub(super) const FIRST_DYNAMIC_PORT: u16 = 49_152;
+
+/// A call that is being made.
+pub(super) struct Call {
+    pub(super) slot: usize,
+    remote: IpEndpoint,
+    local: IpCidr,
+    give_up_at: Instant,
+}
+
+/// Why a call was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum CallError {
+    /// Every chat connection is taken, or another call is under way. Try again later.
+    Busy,
+    /// The node has no address of that family, or the address or port is none that can be called.
+    Unaddressable,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum CallOutcome {
+    /// Somebody answered, and is in the chat room.
+    Answered,
+    /// Nobody listens there, or nobody answered within 10 s.
+    Refused,
+    /// The address did not answer ARP or NDP within 10 s.
+    Unreachable,
+}
+
+impl<'a, S: Store + 'a> Node<'a, S> {
+    /// Calls `remote` and opens a chat session there, as if it had connected. What becomes of it is told by
+    /// [`take_call_outcome`](Self::take_call_outcome).
+    pub fn call(&mut self, remote: IpEndpoint, now: Instant) -> Result<(), CallError> {
+        let chat = self
+            .services
+            .iter()
+            .position(|service| service.spec().port == service::CHAT.port);
+        let chat = chat.ok_or(CallError::Unaddressable)?;
+        if self.call.is_some() {
+            return Err(CallError::Busy);
+        }
+        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.addr.version();
+        let local = *self
+            .addresses
+            .iter()
+            .find(same_family)
+            .ok_or(CallError::Unaddressable)?;
+        if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
+            return Err(CallError::Unaddressable);
+        }
+        let slot = self.take_free(chat).ok_or(CallError::Busy)?;
+        let give_up_at = now + millis(ESTABLISH_WITHIN);
+        self.call = Some(Call {
+            slot,
+            remote,
+            local,
+            give_up_at,
+        });
+        self.resolver.ask(remote.addr, local, now);
+        Ok(())
+    }
+
+    /// What became of the last call: once for each, `None` until it is known.
+    pub fn take_call_outcome(&mut self) -> Option<CallOutcome> {
+        self.call_outcome.take()
+    }
+
+    pub(super) fn end_call(&mut self, outcome: CallOutcome) {
+        self.call = None;
+        self.call_outcome = Some(outcome);
+        self.resolver.stop();
+    }
+
+    /// Asks for the Ethernet address of whoever is called, and sends the SYN once it is known.
+    pub(super) fn go_on_calling<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        world: &mut World<'a, S>,
+    ) {
+        let Some(&Call {
+            slot,
+            remote,
+            local,
+            give_up_at,
+        }) = self.call.as_ref()
+        else {
+            return;
+        };
+        if self.slots.get(slot).is_none_or(|slot| slot.phase != Phase::Free) {
+            return;
+        }
+        let Some(peer) = self.resolver.found() else {
+            if now >= give_up_at {
+                self.give_back(slot);
+                self.end_call(CallOutcome::Unreachable);
+            } else if self.resolver.send(now, device) {
+                world.counters.frames_out += 1;
+            }
+            return;
+        };
+        let flow = Flow {
+            remote,
+            local: (local.address(), self.free_port(remote, local)).into(),
+        };
+        self.reseed(&flow, now);
+        let (Some(caller), Some(chat)) = (self.slots.get_mut(slot), self.services.first_mut()) else {
+            return;
+        };
+        if !caller.connect(flow, peer, chat.spec(), &mut self.steered, to_core(now)) {
+            self.give_back(slot);
+            self.end_call(CallOutcome::Unreachable);
+            return;
+        }
+        let service = caller.service;
+        let place = caller.place;
+        if let Some(service) = self.services.get_mut(service) {
+            service.renew(place);
+        }
+        self.flows.insert(&flow, slot);
+        self.touch(slot);
+    }
+
+    /// A dynamic port from which `remote` is not being talked to.
+    fn free_port(&mut self, remote: IpEndpoint, local: IpCidr) -> u16 {
+        for _ in 0..=u16::MAX - FIRST_DYNAMIC_PORT {
+            let port = self.next_port;
+            self.next_port = port.checked_add(1).unwrap_or(FIRST_DYNAMIC_PORT);
+            let flow = Flow {
+                remote,
+                local: (local.address(), port).into(),
+            };
+            if self.flows.find(&flow, |slot| flow_of(self.slots, slot)).is_none() {
+                return port;
+            }
+        }
+        self.next_port
+    }
+}

@@ -1,0 +1,294 @@
+//! What becomes of a frame.
+
+use r2_core::store::Store;
+use smoltcp::phy::{Device, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::{
+    EthernetAddress, HardwareAddress, IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber,
+};
+
+use super::{Node, flow_of, interface};
+use crate::counters::Reason;
+use crate::gate::{Closed, Datagram, Flow, Parsed, Segment};
+use crate::slot::{Sent, to_core};
+use crate::udp;
+use crate::wire::{Counted, Header, Inward, Once};
+use crate::world::World;
+
+impl<'a, S: Store + 'a> Node<'a, S> {
+    /// Takes in one frame.
+    pub(super) fn take_in(
+        &mut self,
+        frame: &[u8],
+        answer: impl TxToken,
+        now: Instant,
+        world: &mut World<'a, S>,
+    ) {
+        match self.border.inspect(frame) {
+            Err(reason) => world.counters.drop(reason),
+            Ok(Parsed::Plain) => {
+                self.resolver.learn(frame);
+                self.take_plain(frame, answer, now, &mut world.counters.frames_out);
+            }
+            Ok(Parsed::Udp(datagram)) => self.take_datagram(frame, &datagram, answer, now, world),
+            Ok(Parsed::Tcp(segment)) => self.take_segment(&segment, answer, now, world),
+        }
+    }
+
+    /// Gives ARP, NDP and ICMP to smoltcp, and datagrams that nobody serves: it says that their port is unreachable
+    /// (RFC 1122, section 4.1.3.1).
+    fn take_plain(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, frames_out: &mut u64) {
+        let answer = Some(Counted {
+            token: answer,
+            frames_out,
+        });
+        let mut once = Once {
+            frame: Some(frame),
+            answer,
+            capabilities: &self.capabilities,
+        };
+        self.plain
+            .poll_ingress_single(now, &mut once, &mut self.no_sockets);
+    }
+
+    fn take_datagram(
+        &mut self,
+        frame: &[u8],
+        datagram: &Datagram<'_>,
+        answer: impl TxToken,
+        now: Instant,
+        world: &mut World<'a, S>,
+    ) {
+        let port = datagram.flow.local.port;
+        let found = self
+            .services
+            .iter()
+            .position(|s| s.spec().port == port && s.spec().datagram.is_some());
+        let Some((index, service)) = found.and_then(|index| Some((index, self.services.get(index)?))) else {
+            return self.take_plain(frame, answer, now, &mut world.counters.frames_out);
+        };
+        let mtu = self.capabilities.max_transmission_unit;
+        world
+            .counters
+            .service(index, |count| count.bytes_in += datagram.payload.len() as u64);
+        match udp::answer(datagram, service.spec(), self.ours, mtu, answer) {
+            Some(len) => {
+                world.counters.frames_out += u64::from(len > 0);
+                world
+                    .counters
+                    .service(index, |count| count.bytes_out += len as u64);
+            }
+            None => world.counters.drop(Reason::NoAnswer),
+        }
+    }
+
+    fn take_segment(
+        &mut self,
+        segment: &Segment<'_>,
+        answer: impl TxToken,
+        now: Instant,
+        world: &mut World<'a, S>,
+    ) {
+        if let Some(slot) = self.flows.find(&segment.flow, |slot| flow_of(self.slots, slot)) {
+            self.deliver(slot, segment, answer, now, world);
+        } else if segment.syn && (segment.fin || segment.rst) {
+            world.counters.drop(Reason::Malformed);
+        } else if segment.rst {
+            self.backlog.forget(&segment.flow);
+        } else if segment.syn
+            && !segment.ack
+            && let Some(service) = self.service_at(segment.flow.local.port)
+        {
+            self.take_syn(segment, service, answer, now, world);
+        } else if let Some(closed) = self.time_wait.find(&segment.flow, to_core(now)) {
+            if segment.len > 0 {
+                self.acknowledge(&closed, segment.from, answer, &mut world.counters.frames_out);
+            }
+        } else {
+            self.refuse(segment, answer, now, &mut world.counters.frames_out);
+        }
+    }
+
+    fn service_at(&self, port: u16) -> Option<usize> {
+        let stopping = self.stop_by.is_some();
+        self.services
+            .iter()
+            .position(|service| service.spec().port == port)
+            .filter(|_| !stopping)
+    }
+
+    /// Gives a segment to the slot of its connection.
+    fn deliver(
+        &mut self,
+        index: usize,
+        segment: &Segment<'_>,
+        answer: impl TxToken,
+        now: Instant,
+        world: &mut World<'a, S>,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(service) = self.services.get(slot.service) else {
+            return;
+        };
+        slot.before(segment, service.spec(), to_core(now));
+        if slot.sent.overruns(segment) && !segment.rst {
+            world.counters.drop(Reason::BeyondWindow);
+            return;
+        }
+        let mut sent = slot.sent;
+        let mut header = Header {
+            ours: self.ours,
+            peer: slot.peer,
+            fill_checksum: self.capabilities.checksum.tcp.tx(),
+            sent: &mut sent,
+            frames_out: &mut world.counters.frames_out,
+        };
+        let mut inward = Inward {
+            packet: Some(segment.packet),
+            answer: Some(answer),
+            header: &mut header,
+            capabilities: &self.steered_capabilities,
+        };
+        self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
+        slot.sent = sent;
+        slot.behind(segment);
+        self.touch(index);
+    }
+
+    /// Gives a SYN a slot of its service, or holds it.
+    fn take_syn(
+        &mut self,
+        segment: &Segment<'_>,
+        service: usize,
+        answer: impl TxToken,
+        now: Instant,
+        world: &mut World<'a, S>,
+    ) {
+        self.time_wait.forget(&segment.flow);
+        let Some(index) = self.take_free(service) else {
+            if let Some(given_up) = self.backlog.hold(segment, service, to_core(now)) {
+                world.counters.drop(Reason::Backlog);
+                world.counters.service(given_up, |count| count.refused += 1);
+            }
+            self.search_at.get_or_insert(now);
+            return;
+        };
+        self.backlog.forget(&segment.flow);
+        self.begin(index, segment, now);
+        self.deliver(index, segment, answer, now, world);
+    }
+
+    /// Prepares a free slot for the SYN `segment`.
+    fn begin(&mut self, index: usize, segment: &Segment<'_>, now: Instant) {
+        self.reseed(&segment.flow, now);
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        slot.begin(segment.flow, segment.from, segment.end(), to_core(now));
+        if let Some(service) = self.services.get_mut(slot.service) {
+            service.renew(slot.place);
+        }
+        self.flows.insert(&segment.flow, index);
+    }
+
+    /// Gives free slots to SYNs that wait for one.
+    pub(super) fn admit_held<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        world: &mut World<'a, S>,
+    ) {
+        if self.backlog.is_empty() {
+            return;
+        }
+        for service in 0..self.services.len() {
+            while self.has_free(service)
+                && let Some(held) = self.backlog.take(service)
+                && let Some(answer) = device.transmit(now)
+            {
+                // The packet was inspected when it came.
+                let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {
+                    continue;
+                };
+                self.take_syn(&segment, service, answer, now, world);
+            }
+        }
+    }
+
+    /// Makes the next initial sequence number one that only the holder of the secret can foretell, different for
+    /// every connection and moment (RFC 6528). smoltcp draws it from a generator that starts at the seed.
+    pub(super) fn reseed(&mut self, flow: &Flow, now: Instant) {
+        let seed = flow
+            .keyed_hash(&self.secret)
+            .wrapping_add(now.total_micros().cast_unsigned());
+        self.steered = interface(
+            HardwareAddress::Ip,
+            &self.addresses,
+            seed,
+            &self.steered_capabilities,
+            None,
+            now,
+        );
+    }
+
+    /// Answers RST: nobody serves that connection.
+    fn refuse(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, frames_out: &mut u64) {
+        let mut header = Header {
+            ours: self.ours,
+            peer: segment.from,
+            fill_checksum: self.capabilities.checksum.tcp.tx(),
+            sent: &mut Sent::default(),
+            frames_out,
+        };
+        let mut inward = Inward {
+            packet: Some(segment.packet),
+            answer: Some(answer),
+            header: &mut header,
+            capabilities: &self.steered_capabilities,
+        };
+        self.steered
+            .poll_ingress_single(now, &mut inward, &mut self.no_sockets);
+    }
+
+    /// Acknowledges what a peer repeats of a connection that is closed: it did not hear the last one.
+    fn acknowledge(&self, closed: &Closed, to: EthernetAddress, answer: impl TxToken, frames_out: &mut u64) {
+        let tcp = TcpRepr {
+            src_port: closed.flow.local.port,
+            dst_port: closed.flow.remote.port,
+            control: TcpControl::None,
+            seq_number: TcpSeqNumber(closed.seq.cast_signed()),
+            ack_number: Some(TcpSeqNumber(closed.ack.cast_signed())),
+            window_len: 0,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let (source, destination): (IpAddress, IpAddress) = (closed.flow.local.addr, closed.flow.remote.addr);
+        let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let header = Header {
+            ours: self.ours,
+            peer: to,
+            fill_checksum: self.capabilities.checksum.tcp.tx(),
+            sent: &mut Sent::default(),
+            frames_out,
+        };
+        header.send(answer, ip.buffer_len(), |packet| {
+            ip.emit(&mut *packet, &self.steered_capabilities.checksum);
+            if let Some(segment) = packet.get_mut(ip.header_len()..) {
+                let mut segment = TcpPacket::new_unchecked(segment);
+                tcp.emit(
+                    &mut segment,
+                    &source,
+                    &destination,
+                    &self.steered_capabilities.checksum,
+                );
+            }
+        });
+    }
+}

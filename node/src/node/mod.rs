@@ -1,0 +1,373 @@
+//! The whole loop: frames in, slots served, frames out.
+
+mod call;
+mod ingress;
+mod pool;
+
+use r2_core::session::Over;
+use r2_core::store::Store;
+use smoltcp::iface::{self, Interface, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address};
+
+use self::call::Call;
+pub use self::call::{CallError, CallOutcome};
+use self::pool::{Pool, Queue};
+use crate::config::{Config, Plan};
+use crate::counters::Counters;
+use crate::deadline::Deadlines;
+use crate::gate::{Backlog, Border, Closed, Flow, Flows, TimeWait};
+use crate::limits::{CONGESTED_FOR, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
+use crate::neighbor::Resolver;
+use crate::service::{self, Services};
+use crate::slot::{After, Phase, Sent, Slot, Tally, Turn, to_core};
+use crate::storage::Storage;
+use crate::wire::{Described, steered_capabilities};
+use crate::world::World;
+
+/// R2 on a network device.
+///
+/// Call [`poll`](Self::poll) when a frame has arrived, when the world has news (a store finished something, the
+/// operator typed a line), and when the time that it returned has come.
+pub struct Node<'a, S> {
+    ours: EthernetAddress,
+    addresses: Addresses,
+    secret: [u8; 16],
+    border: Border<'a>,
+    capabilities: DeviceCapabilities,
+    /// The capabilities that the steered interface sees.
+    steered_capabilities: DeviceCapabilities,
+    /// ARP, NDP and ICMP.
+    plain: Interface,
+    /// All TCP, one socket at a time.
+    steered: Interface,
+    no_sockets: SocketSet<'a>,
+    services: Services<'a, World<'a, S>>,
+    pools: heapless::Vec<Pool, SERVICES_MAX>,
+    slots: &'a mut [Slot<'a>],
+    flows: Flows<'a>,
+    backlog: Backlog<'a>,
+    time_wait: TimeWait<'a>,
+    deadlines: Deadlines<'a>,
+    /// Slots to be served in this pass, in the order in which they were touched.
+    touched: Queue,
+    resolver: Resolver,
+    call: Option<Call>,
+    call_outcome: Option<CallOutcome>,
+    next_port: u16,
+    search_at: Option<Instant>,
+    stop_by: Option<Instant>,
+}
+
+impl<'a, S: Store + 'a> Node<'a, S> {
+    /// A node on `device`, with all the memory that `plan` asks for taken from `storage`.
+    ///
+    /// The services are registered in `counters`, which belongs into the world that is passed to
+    /// [`poll`](Self::poll).
+    pub fn new<M: Storage<'a>>(
+        config: &Config<'a>,
+        plan: &Plan,
+        device: &mut (impl Device + ?Sized),
+        storage: &mut M,
+        counters: &mut Counters,
+        now: Instant,
+    ) -> Self {
+        let services = service::table::<S, M>(plan, storage);
+        let (pools, slots) = pool::make(&services, storage);
+        counters.sessions_max = slots.len();
+        for service in &services {
+            counters.register(service.spec().name);
+        }
+        let capabilities = device.capabilities();
+        let steered_capabilities = steered_capabilities(&capabilities);
+        let mut addresses = Addresses::new();
+        for address in [Some(config.ipv4.into()), config.ipv6.map(Into::into)]
+            .into_iter()
+            .flatten()
+        {
+            // Two addresses, room for two.
+            let _ = addresses.push(address);
+        }
+        let seed = u64::from_ne_bytes(*config.secret.first_chunk().unwrap_or(&[0; 8]));
+        let hardware = HardwareAddress::Ethernet(config.mac);
+        let plain = interface(hardware, &addresses, seed, &capabilities, config.gateway, now);
+        let steered = interface(
+            HardwareAddress::Ip,
+            &addresses,
+            seed,
+            &steered_capabilities,
+            None,
+            now,
+        );
+        Self {
+            ours: config.mac,
+            secret: config.secret,
+            border: Border::new(config, capabilities.checksum.clone()),
+            plain,
+            steered,
+            no_sockets: SocketSet::new(&mut [][..]),
+            flows: Flows::new(slots.len(), config.secret, storage),
+            backlog: Backlog::new(plan.backlog, storage),
+            time_wait: TimeWait::new(plan.time_wait, storage),
+            deadlines: Deadlines::new(slots.len(), storage),
+            resolver: Resolver::new(config),
+            capabilities,
+            steered_capabilities,
+            addresses,
+            services,
+            pools,
+            slots,
+            touched: Queue::default(),
+            call: None,
+            call_outcome: None,
+            next_port: call::FIRST_DYNAMIC_PORT,
+            search_at: None,
+            stop_by: None,
+        }
+    }
+
+    /// Takes in what has arrived (a bounded number of frames), serves every slot that has something to do, sends
+    /// what can be sent, and returns when it wants to be called again; `None`: when a frame or news come.
+    pub fn poll<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        world: &mut World<'a, S>,
+    ) -> Option<Instant> {
+        let mut frames = 0;
+        while frames < FRAMES_PER_PASS
+            && let Some((frame, answer)) = device.receive(now)
+        {
+            frames += 1;
+            world.counters.frames_in += 1;
+            frame.consume(|frame| self.take_in(frame, answer, now, world));
+        }
+        self.hear_news(world);
+        while let Some(slot) = self.deadlines.take_due(now) {
+            self.touch(slot);
+        }
+        self.make_room(now, world);
+        let congested = self.serve_touched(now, device, world);
+        self.admit_held(now, device, world);
+        self.go_on_calling(now, device, world);
+        if frames == FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
+            return Some(now);
+        }
+        let retry = congested.then(|| now + millis(CONGESTED_FOR));
+        [
+            self.deadlines.next(),
+            self.search_at,
+            self.resolver.poll_at(),
+            self.stop_by,
+            retry,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
+    /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
+    pub fn stop(&mut self, now: Instant, world: &mut World<'a, S>) {
+        self.stop_by = Some(now + millis(STOP_WITHIN));
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else {
+                continue;
+            };
+            let session = self
+                .services
+                .get_mut(slot.service)
+                .and_then(|s| s.session(slot.place));
+            if let (Phase::Opening | Phase::Open, Some(session)) = (slot.phase, session) {
+                slot.end(session, Over::Stopped, to_core(now), world);
+                self.touch(index);
+            }
+        }
+    }
+
+    /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
+    pub fn is_stopped(&self, now: Instant) -> bool {
+        let ended = self.slots.iter().all(|slot| slot.phase == Phase::Free);
+        self.stop_by.is_some_and(|by| ended || by <= now)
+    }
+
+    /// Touches the slots of every service for whose sessions the world has news.
+    fn hear_news(&mut self, world: &World<'a, S>) {
+        for index in 0..self.services.len() {
+            let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
+                continue;
+            };
+            let revision = service.revision(world);
+            if core::mem::replace(&mut pool.revision, revision) == revision {
+                continue;
+            }
+            for slot in pool.first..pool.first + pool.len {
+                if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
+                    self.touch(slot);
+                }
+            }
+        }
+    }
+
+    /// Serves each slot that was touched once; whether the device had no more room.
+    fn serve_touched<D: Device + ?Sized>(
+        &mut self,
+        now: Instant,
+        device: &mut D,
+        world: &mut World<'a, S>,
+    ) -> bool {
+        for _ in 0..self.touched.len {
+            let Some(index) = self.next_touched() else { break };
+            if self.serve(index, now, device, world) {
+                self.touch(index);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives a slot its turn; whether the device had no more room.
+    fn serve<D: Device + ?Sized>(
+        &mut self,
+        index: usize,
+        now: Instant,
+        device: &mut D,
+        world: &mut World<'a, S>,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.phase != Phase::Free) else {
+            return false;
+        };
+        let Some(session) = self
+            .services
+            .get_mut(slot.service)
+            .and_then(|s| s.session(slot.place))
+        else {
+            return false;
+        };
+        let mut turn = Turn {
+            interface: &mut self.steered,
+            device,
+            capabilities: &self.steered_capabilities,
+            ours: self.ours,
+            fill_checksum: self.capabilities.checksum.tcp.tx(),
+            now,
+            world,
+            tally: Tally::default(),
+        };
+        let after = slot.serve(session, &mut turn);
+        let tally = turn.tally;
+        let service = slot.service;
+        world.counters.frames_out += tally.frames_out;
+        world.counters.sessions_open += usize::from(tally.opened);
+        world.counters.service(service, |count| {
+            count.connections += u64::from(tally.opened);
+            count.bytes_in += tally.bytes_in;
+            count.bytes_out += tally.bytes_out;
+        });
+        if tally.opened && self.call.as_ref().is_some_and(|call| call.slot == index) {
+            self.end_call(CallOutcome::Answered);
+        }
+        match after {
+            // Served again as soon as the device has room.
+            After::Wait(_) if tally.congested => self.deadlines.set(index, None),
+            After::Wait(at) => self.deadlines.set(index, at),
+            After::Again => self.touch(index),
+            After::Free { time_wait } => self.free(index, time_wait, now, world),
+        }
+        tally.congested
+    }
+
+    /// Lets a slot listen again.
+    fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut World<'a, S>) {
+        let Some(slot) = self.slots.get(index) else { return };
+        world.counters.sessions_open -= usize::from(slot.opened);
+        if let Some(flow) = slot.flow {
+            if time_wait {
+                let Sent { next: seq, ack, .. } = slot.sent;
+                self.time_wait.remember(Closed {
+                    flow,
+                    seq,
+                    ack,
+                    since: to_core(now),
+                });
+            }
+            self.flows.remove(&flow, index, |slot| flow_of(self.slots, slot));
+        }
+        if self.call.as_ref().is_some_and(|call| call.slot == index) {
+            self.end_call(CallOutcome::Refused);
+        }
+        self.deadlines.set(index, None);
+        self.give_back(index);
+    }
+
+    /// Puts a slot into the queue of those to be served, once.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "slots are counted in u32 throughout the node"
+    )]
+    fn touch(&mut self, index: usize) {
+        match self.slots.get_mut(index) {
+            Some(slot) if !slot.queued => (slot.queued, slot.next) = (true, None),
+            _ => return,
+        }
+        let place = Some(index as u32);
+        match self
+            .touched
+            .last
+            .and_then(|last| self.slots.get_mut(last as usize))
+        {
+            Some(last) => last.next = place,
+            None => self.touched.first = place,
+        }
+        self.touched.last = place;
+        self.touched.len += 1;
+    }
+
+    fn next_touched(&mut self) -> Option<usize> {
+        let first = self.touched.first? as usize;
+        let slot = self.slots.get_mut(first)?;
+        slot.queued = false;
+        self.touched.first = slot.next.take();
+        if self.touched.first.is_none() {
+            self.touched.last = None;
+        }
+        self.touched.len -= 1;
+        Some(first)
+    }
+}
+
+/// At most one address of each family.
+type Addresses = heapless::Vec<IpCidr, 2>;
+
+fn flow_of(slots: &[Slot<'_>], index: usize) -> Option<Flow> {
+    slots.get(index)?.flow
+}
+
+fn millis(length: r2_core::time::Duration) -> smoltcp::time::Duration {
+    smoltcp::time::Duration::from_millis(length.as_millis())
+}
+
+fn interface(
+    address: HardwareAddress,
+    addresses: &Addresses,
+    seed: u64,
+    capabilities: &DeviceCapabilities,
+    gateway: Option<Ipv4Address>,
+    now: Instant,
+) -> Interface {
+    let mut config = iface::Config::new(address);
+    config.random_seed = seed;
+    let mut interface = Interface::new(config, &mut Described(capabilities), now);
+    interface.update_ip_addrs(|list| {
+        for address in addresses {
+            // smoltcp has room for two by default.
+            let _ = list.push(*address);
+        }
+    });
+    if let Some(gateway) = gateway {
+        // The first route of at least two.
+        let _ = interface.routes_mut().add_default_ipv4_route(gateway);
+    }
+    interface
+}

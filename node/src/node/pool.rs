@@ -1,0 +1,194 @@
+//! The slots of each service: who is free, who gives way.
+
+use r2_core::session::Over;
+use r2_core::store::Store;
+use smoltcp::iface::SocketStorage;
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use super::{Node, millis};
+use crate::config::Size;
+use crate::counters::Reason;
+use crate::limits::{HALF_OPEN_GIVES_WAY_AFTER, IDLE_GIVES_WAY_AFTER, SEARCH_IDLE_EVERY, SERVICES_MAX};
+use crate::service::{self, Services};
+use crate::slot::{Phase, Slot, to_core};
+use crate::storage::Storage;
+use crate::world::World;
+
+/// The slots of one service.
+pub(super) struct Pool {
+    pub(super) first: usize,
+    pub(super) len: usize,
+    /// The first of the free ones, which are a list.
+    free: Option<u32>,
+    pub(super) revision: u32,
+}
+
+/// Slots that wait for their turn, linked through [`Slot::next`].
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) first: Option<u32>,
+    pub(super) last: Option<u32>,
+    pub(super) len: usize,
+}
+
+/// Makes the slots of all services, each with its buffers.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "slots are counted in u32 throughout the node"
+)]
+pub(super) fn make<'a, W>(
+    services: &Services<'a, W>,
+    storage: &mut impl Storage<'a>,
+) -> (heapless::Vec<Pool, SERVICES_MAX>, &'a mut [Slot<'a>]) {
+    let mut pools = heapless::Vec::new();
+    let mut buffers = heapless::Vec::<_, SERVICES_MAX>::new();
+    let mut first = 0;
+    for service in services {
+        let Size {
+            connections: len,
+            receive,
+            transmit,
+        } = service.size();
+        let (receive, transmit) = (receive.max(1), transmit.max(1));
+        let sockets = storage.slice(len, |_| SocketStorage::EMPTY).chunks_exact_mut(1);
+        let receive = storage.bytes(len * receive).chunks_exact_mut(receive);
+        let transmit = storage.bytes(len * transmit).chunks_exact_mut(transmit);
+        // As many of both as services, which have the same bound.
+        let _ = buffers.push(sockets.zip(receive.zip(transmit)));
+        let _ = pools.push(Pool {
+            first,
+            len,
+            free: Some(first as u32),
+            revision: 0,
+        });
+        first += len;
+    }
+    let slots = storage.slice(first, |index| {
+        let service = pools
+            .iter()
+            .rposition(|pool: &Pool| pool.first <= index)
+            .unwrap_or(0);
+        let (pool, spec) = (
+            pools.get(service),
+            services.get(service).map_or(&service::CHAT, |s| s.spec()),
+        );
+        let (place, last) = pool.map_or((0, true), |pool| {
+            (index - pool.first, index + 1 == pool.first + pool.len)
+        });
+        let memory = buffers.get_mut(service).and_then(Iterator::next);
+        let (sockets, (receive, transmit)) = memory.unwrap_or_default();
+        let mut slot = Slot::new(service, place, spec, sockets, receive, transmit);
+        slot.next = if last { None } else { Some(index as u32 + 1) };
+        slot
+    });
+    (pools, slots)
+}
+
+impl<'a, S: Store + 'a> Node<'a, S> {
+    pub(super) fn has_free(&self, service: usize) -> bool {
+        self.pools.get(service).is_some_and(|pool| pool.free.is_some())
+    }
+
+    /// Takes a free slot of `service` out of the list.
+    pub(super) fn take_free(&mut self, service: usize) -> Option<usize> {
+        let pool = self.pools.get_mut(service)?;
+        let index = pool.free? as usize;
+        pool.free = self.slots.get_mut(index)?.next.take();
+        Some(index)
+    }
+
+    /// Lets a slot listen, and puts it into the list of those that are free. It must not be queued for a turn.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "slots are counted in u32 throughout the node"
+    )]
+    pub(super) fn give_back(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(service) = self.services.get(slot.service) else {
+            return;
+        };
+        let Some(pool) = self.pools.get_mut(slot.service) else {
+            return;
+        };
+        slot.listen(service.spec());
+        slot.next = pool.free.replace(index as u32);
+    }
+
+    /// While SYNs wait: takes back what is half-open or half-closed, and closes the longest-idle connection of
+    /// each service that they wait for.
+    pub(super) fn make_room(&mut self, now: Instant, world: &mut World<'a, S>) {
+        if self.search_at.is_none_or(|at| at > now) {
+            return;
+        }
+        while let Some(service) = self.backlog.expire(to_core(now)) {
+            world.counters.drop(Reason::Backlog);
+            world.counters.service(service, |count| count.refused += 1);
+        }
+        self.search_at = (!self.backlog.is_empty()).then(|| now + millis(SEARCH_IDLE_EVERY));
+        for service in 0..self.services.len() {
+            if self.backlog.waits(service) && !self.has_free(service) {
+                self.make_room_in(service, now, world);
+            }
+        }
+    }
+
+    fn make_room_in(&mut self, index: usize, now: Instant, world: &mut World<'a, S>) {
+        let (Some(pool), Some(service)) = (self.pools.get(index), self.services.get(index)) else {
+            return;
+        };
+        let (range, gives_way) = (pool.first..pool.first + pool.len, service.spec().gives_way);
+        let core_now = to_core(now);
+        let mut idle = None;
+        for place in range {
+            let Some(slot) = self.slots.get(place) else { return };
+            match slot.phase {
+                Phase::Opening if slot.since + HALF_OPEN_GIVES_WAY_AFTER <= core_now => {
+                    self.end_slot(place, now, world, Ending::Abort);
+                }
+                _ if slot.state() == State::FinWait2
+                    && slot.moved + HALF_OPEN_GIVES_WAY_AFTER <= core_now =>
+                {
+                    self.end_slot(place, now, world, Ending::Abort);
+                }
+                Phase::Open if gives_way && slot.moved + IDLE_GIVES_WAY_AFTER <= core_now => {
+                    idle = idle.min(Some((slot.moved, place))).or(Some((slot.moved, place)));
+                }
+                _ => {}
+            }
+        }
+        if let Some((_, place)) = idle {
+            world.counters.service(index, |count| count.refused += 1);
+            self.end_slot(place, now, world, Ending::InOrder);
+        }
+    }
+
+    fn end_slot(&mut self, index: usize, now: Instant, world: &mut World<'a, S>, ending: Ending) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(session) = self
+            .services
+            .get_mut(slot.service)
+            .and_then(|s| s.session(slot.place))
+        else {
+            return;
+        };
+        match ending {
+            Ending::Abort => slot.give_up(session, to_core(now), world),
+            Ending::InOrder => slot.end(session, Over::TimedOut, to_core(now), world),
+        }
+        self.touch(index);
+    }
+}
+
+/// How a connection is made to give way.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// With RST.
+    Abort,
+    /// What is under way, then FIN.
+    InOrder,
+}
