@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# Everything that must be green, on a machine that has only Rust and Debian.
+#
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench|bench_smoke|all]...
+#
+# Without a word it is `all`. Each step says what it does and how long it took; the first that fails ends the run.
+# What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# By theme: the lab's clients, networks and programs of the tests, checkers and a linker.
+PACKAGES=(
+    netcat-openbsd netcat-traditional ncat socat mawk
+    iproute2 iputils-ping procps util-linux
+    shellcheck gcc libc6-dev
+)
+# The compiler for boards where rustup cannot bring the target.
+FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
+FIRMWARE_TARGET=thumbv7m-none-eabi
+TOOLS=$PWD/target/tools
+# The tests that need the machine for themselves: they measure, or open thousands of connections.
+E2E_ALONE=(big pool)
+E2E_TOGETHER=(chat drop files icmp refusals secret signals status)
+
+AS_ROOT=()
+if [[ $EUID -ne 0 ]]; then
+    AS_ROOT=(sudo -n -E)
+fi
+
+may_be_root() { "${AS_ROOT[@]}" true 2>/dev/null; }
+
+die() {
+    echo "ci: $*" >&2
+    exit 1
+}
+
+missing() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+    done
+}
+
+install() {
+    local lacking
+    mapfile -t lacking < <(missing "$@")
+    [[ ${#lacking[@]} -gt 0 ]] || return 0
+    may_be_root || die "these packages are missing and installing needs root: apt-get install ${lacking[*]}"
+    echo "installing ${lacking[*]}"
+    "${AS_ROOT[@]}" apt-get update -q
+    "${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${lacking[@]}"
+}
+
+# Both netcats are called by their own names: which of them `nc` is differs between machines.
+setup() {
+    install "${PACKAGES[@]}"
+    cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+    cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+    local program
+    for program in nc.openbsd nc.traditional ncat socat mawk ip ping shellcheck; do
+        command -v "$program" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null ||
+            die "$program is not there although its package is"
+    done
+    cargo fetch --locked
+}
+
+cargo_deny() {
+    if [[ ! -x $TOOLS/bin/cargo-deny ]]; then
+        # Unoptimised: it runs for a second, its optimised build for many minutes.
+        cargo install cargo-deny --version 0.20.2 --locked --debug --root "$TOOLS" --target-dir "$TOOLS/build"
+        rm -rf "$TOOLS/build"
+    fi
+    "$TOOLS/bin/cargo-deny" --locked "$@"
+}
+
+lint() {
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets --features r2-tests/e2e -- -D warnings
+    local package feature
+    for package in r2-core r2-node; do
+        for feature in "" log defmt; do
+            cargo clippy --locked --package "$package" --features "$feature" -- -D warnings
+        done
+    done
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+    cargo_deny check bans licenses sources
+}
+
+unit() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --no-tests=pass
+        cargo test --locked --workspace --doc
+    else
+        cargo test --locked --workspace
+    fi
+}
+
+# Namespaces and TAPs need root; the build does not.
+run_as_root() {
+    may_be_root || die "this step makes network namespaces and TAPs: run it as root or with sudo"
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="${AS_ROOT[*]}" CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${AS_ROOT[*]}" "$@"
+}
+
+build_hostapp() { cargo build --locked --release --package hostapp; }
+
+# One binary after the other; inside one, tests wait for timers more than for the processor.
+e2e() {
+    build_hostapp
+    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_TOGETHER[@]/#/--test=}" -- --test-threads=8
+    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
+}
+
+# core and node compile for a Cortex-M, where there is neither std nor an allocator.
+firmware() {
+    local package feature
+    if rustup target list --installed 2>/dev/null | grep -qx "$FIRMWARE_TARGET" ||
+        timeout 120 rustup target add "$FIRMWARE_TARGET" 2>/dev/null; then
+        echo "compiling with rustup's target $FIRMWARE_TARGET"
+        local compile=(cargo build)
+    else
+        install "${FIRMWARE_PACKAGES[@]}"
+        echo "rustup cannot bring $FIRMWARE_TARGET: compiling with Debian's rustc-web, core from its source"
+        local -x RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+        local compile=(/usr/bin/cargo build -Z build-std=core)
+    fi
+    for package in r2-core r2-node; do
+        for feature in "" log defmt; do
+            "${compile[@]}" --locked --release --target "$FIRMWARE_TARGET" --target-dir target/thumbv7m \
+                --package "$package" --features "$feature"
+        done
+    done
+}
+
+# smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
+build_peers() {
+    local manifest
+    manifest=$(cargo metadata --locked --format-version 1 |
+        grep -o '"manifest_path":"[^"]*/smoltcp-[0-9.]*/Cargo.toml"' | head -n 1 | cut -d '"' -f 4)
+    [[ -n $manifest ]] || die "smoltcp's source is not unpacked"
+    cargo build --release --example benchmark --manifest-path "$manifest" --target-dir target/peers
+}
+
+# Prints a table of ratios.
+bench() {
+    build_hostapp
+    build_peers
+    run_as_root cargo bench --locked --package r2-tests --features e2e --bench shows -- "$@"
+}
+
+# The same code with small sizes, for `all`: that it runs, not how fast.
+bench_smoke() { bench smoke; }
+
+SUMMARY=()
+CURRENT=
+finish() {
+    local status=$?
+    [[ -z $CURRENT ]] || SUMMARY+=("$(printf '%-10s FAILED after %d s' "$CURRENT" $((SECONDS - STARTED)))")
+    printf '\n== summary\n'
+    printf '%s\n' "${SUMMARY[@]}"
+    exit "$status"
+}
+
+step() {
+    CURRENT=$1 STARTED=$SECONDS
+    printf '\n== %s\n' "$1"
+    "$1"
+    SUMMARY+=("$(printf '%-10s ok, %d s' "$1" $((SECONDS - STARTED)))")
+    CURRENT=
+    echo "== ${SUMMARY[-1]}"
+}
+
+[[ $# -gt 0 ]] || set -- all
+for word in "$@"; do
+    case $word in
+    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) ;;
+    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
+    esac
+done
+
+trap finish EXIT
+for word in "$@"; do
+    case $word in
+    all) for each in setup lint unit firmware e2e bench_smoke; do step "$each"; done ;;
+    *) step "$word" ;;
+    esac
+done

@@ -1,0 +1,118 @@
+//! What R2 cannot do it says in one clear line, and ends with status 2.
+
+use std::fs;
+use std::path::Path;
+
+use r2_tests::lab::{Lab, hostapp, serve};
+use r2_tests::namespace::Namespace;
+use r2_tests::program::Ended;
+use r2_tests::tmpfs::Tmpfs;
+
+/// A program that ended so, with one line that names each of `words`.
+fn assert_refused(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    assert_eq!(ended.stderr.trim_end().lines().count(), 1, "{}", ended.stderr);
+    for word in words {
+        assert!(
+            ended.stderr.contains(word),
+            "{word:?} is not in {:?}",
+            ended.stderr
+        );
+    }
+    assert_eq!(ended.stdout, "");
+}
+
+fn attempt(namespace: &Namespace, line: &str) -> Ended {
+    namespace.start(line).finish()
+}
+
+#[test]
+fn a_tap_that_is_not_there() {
+    let namespace = Namespace::new();
+    let store = tempfile::tempdir().unwrap();
+    let line = serve(store.path(), "").replace("tap:tap0", "tap:tap9");
+    assert_refused(&attempt(&namespace, &line), &["tap9"]);
+}
+
+#[test]
+fn a_tap_that_belongs_to_somebody_else() {
+    let namespace = Namespace::new();
+    let store = tempfile::tempdir().unwrap();
+    // Nobody has to reach the program, and a store of its own.
+    let program = store.path().join("hostapp");
+    fs::copy(hostapp(), &program).unwrap();
+    namespace
+        .start(&format!(
+            "chmod -R a+rwX {0}; chmod a+rx {0}/hostapp",
+            store.path().display()
+        ))
+        .prints();
+    let line =
+        serve(store.path(), "").replace(&hostapp().display().to_string(), &program.display().to_string());
+    let line = line.replace(
+        "exec ",
+        "exec setpriv --reuid=65534 --regid=65534 --clear-groups ",
+    );
+    assert_refused(&attempt(&namespace, &line), &["tap0"]);
+}
+
+#[test]
+fn a_second_server_on_the_same_tap() {
+    let lab = Lab::new();
+    let other = tempfile::tempdir().unwrap();
+    assert_refused(&attempt(&lab.namespace, &serve(other.path(), "")), &["tap0"]);
+    let auto = serve(other.path(), "").replace("--link tap:tap0", "--link auto");
+    assert_refused(&attempt(&lab.namespace, &auto), &["tap0"]);
+    assert_eq!(
+        lab.kali("echo SECRET 1 | nc.openbsd -N 192.168.69.1 5010"),
+        "Digits: 1 Count: 1\n"
+    );
+}
+
+#[test]
+fn a_store_that_cannot_be_written() {
+    let namespace = Namespace::new();
+    let disk = Tmpfs::new(1 << 20);
+    disk.make_read_only();
+    let path = disk.path().display().to_string();
+    assert_refused(&attempt(&namespace, &serve(disk.path(), "")), &[&path]);
+    assert_refused(
+        &attempt(&namespace, &serve(&disk.path().join("inside"), "")),
+        &[&path],
+    );
+    assert_refused(
+        &attempt(&namespace, &serve(Path::new("/dev/null"), "")),
+        &["/dev/null"],
+    );
+}
+
+#[test]
+fn arguments_that_make_no_sense() {
+    let namespace = Namespace::new();
+    let store = tempfile::tempdir().unwrap();
+    for options in [
+        "--ip 192.168.69.1",
+        "--ip 192.168.69.1/33",
+        "--sessions 0",
+        "--sessions 10001",
+        "--name 'two words'",
+        "--peer-name 12345678901234567",
+        "--call 192.168.69.100",
+        "--frob",
+    ] {
+        let ended = attempt(&namespace, &serve(store.path(), options));
+        assert_eq!(ended.status.code(), Some(2), "{options}: {ended:?}");
+        let option = options.split(' ').next().unwrap();
+        assert!(ended.stderr.contains(option), "{options}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_store_s_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let namespace = Namespace::new();
+    let store = folder.path().join("new");
+    let r2 = namespace.start(&serve(&store, ""));
+    r2.complains("R2 ready at 192.168.69.1 on tap0\n");
+    assert!(store.is_dir());
+}

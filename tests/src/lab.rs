@@ -1,0 +1,189 @@
+//! R2 and KALI, joined by a TAP.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::net::{TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::{env, thread};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::namespace::Namespace;
+use crate::payload;
+use crate::program::{Ended, Program};
+use crate::store::Store;
+
+/// R2's address on every test's TAP.
+pub const R2: &str = "192.168.69.1";
+
+/// R2 serving on a TAP of its own, a store that is removed afterwards, and KALI at the other end.
+pub struct Lab {
+    /// The server: what is typed to it is R2's side of the chat.
+    pub r2: Program,
+    /// The network between the two.
+    pub namespace: Namespace,
+    /// Where R2 keeps its files.
+    pub store: Store,
+    folder: TempDir,
+}
+
+impl Lab {
+    /// Starts R2 and waits until it is ready.
+    pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same, with more options for `serve`.
+    pub fn with(options: &str) -> Self {
+        Self::joining(Namespace::new(), options)
+    }
+
+    /// The same, in a namespace where KALI has begun already.
+    pub fn joining(namespace: Namespace, options: &str) -> Self {
+        let folder = own_folder();
+        let store = Store::at(folder.path().join("store"));
+        Self::start(namespace, folder, store, options)
+    }
+
+    /// The same, with a store that was there before and stays.
+    pub fn on(store: &Path, options: &str) -> Self {
+        Self::start(
+            Namespace::new(),
+            own_folder(),
+            Store::at(store.to_owned()),
+            options,
+        )
+    }
+
+    fn start(namespace: Namespace, folder: TempDir, store: Store, options: &str) -> Self {
+        let r2 = namespace.start(&serve(store.path(), options));
+        let lab = Self {
+            r2,
+            namespace,
+            store,
+            folder,
+        };
+        lab.r2.complains("R2 ready at 192.168.69.1 on tap0\n");
+        lab
+    }
+
+    /// Starts a command line of KALI's; `hostapp` in it is the program under test.
+    pub fn start_kali(&self, line: &str) -> Program {
+        self.namespace.start(&format!(
+            "PATH={}:$PATH; {line}",
+            hostapp().parent().expect("a folder").display()
+        ))
+    }
+
+    /// Runs a command line of KALI's to its end, with nothing as its input, and returns what it printed. Panics where it fails.
+    pub fn kali(&self, line: &str) -> String {
+        self.start_kali(line).prints()
+    }
+
+    /// Runs a command line of KALI's to its end, however it ends.
+    pub fn kali_tries(&self, line: &str) -> Ended {
+        self.start_kali(line).finish()
+    }
+
+    /// Opens a kernel connection to a service of R2.
+    pub fn connect(&self, port: u16) -> TcpStream {
+        self.try_connect(port)
+            .unwrap_or_else(|error| panic!("connecting to {port}: {error}"))
+    }
+
+    /// Opens a kernel connection to a port of R2 that may be closed.
+    pub fn try_connect(&self, port: u16) -> io::Result<TcpStream> {
+        self.namespace.connect(&format!("{R2}:{port}"))
+    }
+
+    /// Opens a UDP socket of KALI's at `port` (0: any), connected to `to` of R2.
+    pub fn udp(&self, port: u16, to: u16) -> UdpSocket {
+        let socket = self.namespace.udp(&format!("0.0.0.0:{port}"));
+        socket.connect((R2, to)).expect("an address");
+        socket
+    }
+
+    /// A place for a file of KALI's.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Makes a file of `length` random bytes on KALI and returns its path.
+    pub fn file(&self, name: &str, length: u64) -> PathBuf {
+        let path = self.path(name);
+        payload::write_random(&path, length, length ^ 0x5eed);
+        path
+    }
+
+    /// R2's status page.
+    pub fn status(&self) -> BTreeMap<String, String> {
+        let mut page = String::new();
+        self.connect(5040)
+            .read_to_string(&mut page)
+            .expect("the status page");
+        page.lines()
+            .map(|line| {
+                line.split_once(": ")
+                    .unwrap_or_else(|| panic!("no `key: value`: {line:?}"))
+            })
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// The memory that R2 holds, in bytes.
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.r2.pid().as_raw_nonzero());
+        let status = fs::read_to_string(path).expect("R2 lives");
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        kilobytes
+            .and_then(|number| number.trim().parse::<u64>().ok())
+            .expect("VmRSS in kB")
+            * 1024
+    }
+
+    /// Asks R2 to end, and waits until it has.
+    pub fn stop(&mut self) -> Ended {
+        self.r2.signal(Signal::TERM);
+        self.r2.wait()
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let (errors, console) = (self.r2.stderr.end_of_text(), self.r2.stdout.end_of_text());
+            eprintln!("--- R2's standard error\n{errors}\n--- R2's console\n{console}\n---");
+        }
+    }
+}
+
+/// The command line that starts R2 on `tap0`. The shell becomes R2, so that its process id is R2's.
+pub fn serve(store: &Path, options: &str) -> String {
+    format!(
+        "exec {} serve --link tap:tap0 --store {} {options}",
+        hostapp().display(),
+        store.display()
+    )
+}
+
+/// The program under test: `R2_HOSTAPP`, or the workspace's release build.
+pub fn hostapp() -> PathBuf {
+    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/hostapp");
+    let path = env::var_os("R2_HOSTAPP").map_or_else(built, PathBuf::from);
+    path.canonicalize()
+        .unwrap_or_else(|_| panic!("{} is not built", path.display()))
+}
+
+fn own_folder() -> TempDir {
+    TempDir::with_prefix("r2-lab-").expect("a temporary folder")
+}
