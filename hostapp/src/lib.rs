@@ -7,6 +7,7 @@ pub mod client;
 pub mod console;
 pub mod disk;
 pub mod link;
+pub mod memory;
 pub mod pcap;
 pub mod ready;
 pub mod serve;
