@@ -5,8 +5,10 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
-use super::{Peer, Room, Seat};
-use crate::limits::CHAT_RING_MIN;
+use proptest::prelude::*;
+
+use super::{Nick, Peer, Room, Seat};
+use crate::limits::{CHAT_OUT_MAX, CHAT_RING_MIN};
 use crate::session::{Over, Session, Wants};
 use crate::time::Instant;
 
@@ -180,4 +182,46 @@ fn a_peer_that_asks_who_is_here_and_half_closes_is_in_the_list() {
         assert_eq!(last.wants(), Wants::Close);
         assert!(reads(&mut guests[0], room, 99).ends_with("* KALI-300 left\n"));
     });
+}
+
+/// Pieces of lines, commands and labels, of text and of no text.
+fn typed() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        "KALI: |R2: |KALI-2: |\\* |/nick [a-z]{0,3}|/nick kali-[0-9]|/who|/quit|/x|\r\n|\n|[ -~]{0,9}"
+            .prop_map(String::into_bytes),
+        any::<u8>().prop_map(|byte| vec![byte]),
+        (500..600usize).prop_map(|length| vec![b'x'; length]),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_typed_every_line_carries_its_senders_label(
+        turns in proptest::collection::vec((0..2usize, typed(), 1..700usize), 0..12)
+    ) {
+        in_a_room(2, |room| {
+            let mut host = Peer::host();
+            host.opened(NOW, room);
+            let mut peers = [joined(room), joined(room)];
+            let mut screen = String::new();
+            for (who, typed, room_for) in turns {
+                let mut rest = &typed[..];
+                while !rest.is_empty() {
+                    let taken = peers[who].receive(NOW, rest, room);
+                    rest = &rest[taken..];
+                    let read = reads(&mut peers[who], room, room_for);
+                    assert!(taken > 0 || !read.is_empty(), "a line waits for nothing");
+                    screen.push_str(&reads(&mut host, room, room_for));
+                }
+            }
+            for line in screen.lines() {
+                let label = line.split(": ").next().unwrap_or_default();
+                assert!(line.starts_with("* ") || Nick::parse(label).is_some(), "{line}");
+                assert!(!line.starts_with("R2: "), "{line}");
+                assert!(line.chars().all(|c| c == '\t' || !c.is_control()), "{line}");
+                assert!(line.len() < CHAT_OUT_MAX || line.starts_with("* here: "), "{line}");
+            }
+        });
+    }
 }
