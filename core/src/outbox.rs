@@ -51,7 +51,7 @@ impl<const N: usize> Outbox<N> {
 
     /// The oldest `count` bytes, or as many as there are, have left.
     pub fn leave(&mut self, count: usize) {
-        self.sent = self.bytes.len().min(self.sent + count);
+        self.sent = self.bytes.len().min(self.sent.saturating_add(count));
     }
 
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.

@@ -7,6 +7,9 @@ use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
 use crate::time::Instant;
 
+#[cfg(test)]
+mod tests;
+
 const CODE: &[u8] = b"SECRET";
 const FOUND: &[u8] = b"Digits: ";
 const NOT_FOUND: &[u8] = b"Secret code not found.\n";
@@ -212,12 +215,14 @@ impl Secret {
             return;
         }
         self.rested_at = None;
-        if self.state == State::Skipping {
-            self.held_cr = false;
-            self.state = State::Rested;
-            return;
+        match self.state {
+            State::Skipping => {
+                self.held_cr = false;
+                self.state = State::Rested;
+            }
+            State::Answering(_) => self.state = State::Answering(After::Rested),
+            State::Arriving | State::Rested => self.end_string(),
         }
-        self.end_string();
     }
 
     /// Answers the string as it stands.
@@ -247,9 +252,10 @@ impl<W: ?Sized> Session<W> for Secret {
             }
             taken += 1;
         }
-        let rests = self.has_string() || self.state == State::Skipping;
-        if taken > 0 {
-            self.rested_at = (rests && !self.sends_newlines).then(|| now + SECRET_REST);
+        if taken > 0 && !self.sends_newlines {
+            // What is skipped rests too: then a new string begins.
+            let skips = matches!(self.state, State::Skipping | State::Answering(After::Skipping));
+            self.rested_at = (skips || self.has_string()).then(|| now + SECRET_REST);
         }
         taken
     }

@@ -13,6 +13,8 @@ mod outgoing;
 mod peer;
 mod room;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 pub use nick::Nick;
 pub use peer::Peer;

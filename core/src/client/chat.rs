@@ -161,3 +161,115 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+    use std::vec::Vec;
+
+    const NOW: Instant = Instant::from_millis(0);
+
+    #[derive(Default)]
+    struct Screen {
+        keys: Vec<u8>,
+        keys_end: bool,
+        shown: Vec<u8>,
+        /// How many bytes it takes before it is slow.
+        takes: usize,
+    }
+
+    impl Terminal for Screen {
+        fn typed(&mut self, into: &mut [u8]) -> Typed {
+            if self.keys.is_empty() && self.keys_end {
+                return Typed::End;
+            }
+            let count = self.keys.len().min(into.len());
+            for (to, from) in into.iter_mut().zip(self.keys.drain(..count)) {
+                *to = from;
+            }
+            Typed::Bytes(count)
+        }
+
+        fn show(&mut self, text: &[u8]) -> usize {
+            let count = text.len().min(self.takes);
+            self.takes -= count;
+            self.shown.extend_from_slice(&text[..count]);
+            count
+        }
+    }
+
+    fn sent(chat: &mut Chat, screen: &mut Screen) -> String {
+        let mut sent = Vec::new();
+        let mut tx = [0; 5];
+        loop {
+            let filled = chat.transmit(NOW, &mut tx, screen);
+            if filled == 0 {
+                return String::from_utf8(sent).unwrap();
+            }
+            sent.extend_from_slice(&tx[..filled]);
+        }
+    }
+
+    #[test]
+    fn the_name_goes_first_then_what_is_typed_then_fin_and_it_still_shows() {
+        let mut chat = Chat::new(Some("Bob")).unwrap();
+        let mut screen = Screen {
+            keys: b"hello\n".to_vec(),
+            takes: 100,
+            ..Screen::default()
+        };
+        assert_eq!(sent(&mut chat, &mut screen), "/nick Bob\nhello\n");
+        assert_eq!(Session::<Screen>::wants(&chat), Wants::Nothing);
+        screen.keys_end = true;
+        assert_eq!(sent(&mut chat, &mut screen), "");
+        assert_eq!(Session::<Screen>::wants(&chat), Wants::Close);
+        chat.receive(NOW, b"R2: bye\r\n", &mut screen);
+        assert_eq!(screen.shown, b"R2: bye\n");
+    }
+
+    #[test]
+    fn a_server_does_not_drive_the_terminal() {
+        let mut chat = Chat::new(None).unwrap();
+        let mut screen = Screen {
+            takes: 100,
+            ..Screen::default()
+        };
+        for piece in [
+            &b"\x1B]0;x\x07a\xF0\x9F"[..],
+            b"\x98\x80\xE2\x80\xAE\n\xC3\nb\xC3",
+        ] {
+            assert_eq!(chat.receive(NOW, piece, &mut screen), piece.len());
+        }
+        chat.finished(NOW, &mut screen);
+        let shown = String::from_utf8(screen.shown).unwrap();
+        assert_eq!(shown, "]0;xa😀\n\u{FFFD}\nb\u{FFFD}");
+    }
+
+    #[test]
+    fn a_slow_terminal_closes_the_window_and_loses_nothing() {
+        let mut chat = Chat::new(None).unwrap();
+        let mut screen = Screen::default();
+        // The worst that cleaning makes longer.
+        let sent = [0xFF; 5000];
+        let mut rest = &sent[..];
+        while !rest.is_empty() {
+            let taken = chat.receive(NOW, rest, &mut screen);
+            assert!(taken < TAKEN_AT_ONCE + 1, "took more than it can hold");
+            rest = &rest[taken..];
+            screen.takes = 97;
+            chat.transmit(NOW, &mut [], &mut screen);
+            screen.takes = 0;
+        }
+        screen.takes = usize::MAX;
+        chat.over(NOW, Over::Delivered, &mut screen);
+        assert!(chat.is_shown());
+        assert_eq!(String::from_utf8(screen.shown).unwrap(), "\u{FFFD}".repeat(5000));
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused() {
+        assert!(Chat::new(Some("a\nb")).is_none());
+        assert!(Chat::new(Some("abcdefghijklmnopq")).is_none());
+    }
+}

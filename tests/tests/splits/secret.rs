@@ -39,10 +39,7 @@ fn the_examples_of_the_contract_hold_with_both_line_endings_and_none() {
             assert_eq!(answers(&line), expected, "{line:?}");
         }
     }
-    let all: String = examples
-        .iter()
-        .map(|(string, _)| format!("{string}\r\n"))
-        .collect();
+    let all = examples.map(|(string, _)| string).join("\r\n") + "\r\n";
     let expected: String = examples.iter().map(|(_, answer)| *answer).collect();
     assert_eq!(answers(all), expected);
 }
