@@ -169,6 +169,9 @@ pub struct Kernel {
 
 impl Kernel {
     /// An empty R2 on loopback.
+    ///
+    /// # Panics
+    /// When the kernel has no port for it.
     pub fn start() -> Sockets<Self> {
         let listeners = Service::ALL.map(|service| {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
