@@ -8,10 +8,13 @@
 // A test fails by a panic, and so does its harness.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod carrier;
 pub mod lab;
 pub mod namespace;
 pub mod payload;
 pub mod program;
+pub mod slow;
 pub mod splits;
 pub mod store;
+pub mod store_suite;
 pub mod tmpfs;

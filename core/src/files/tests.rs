@@ -301,3 +301,26 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn a_hundred_commands_in_one_packet_get_a_hundred_answers() {
+    with_store(|store| {
+        let mut peer = Peer::new(store, 1000);
+        peer.says("DEL a\n".repeat(100).as_bytes());
+        peer.hears(&"ERROR not-found no such file\n".repeat(100))
+            .is_over();
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_does_not_look_whole() {
+    with_store(|store| {
+        let mut peer = Peer::new(store, 100);
+        peer.files.ticket = peer.store.claim();
+        // Nothing is open under this ticket: the store fails to read.
+        peer.files.step = Step::Send { offset: 3, length: 5 };
+        peer.listen();
+        assert_eq!(peer.wants(), Wants::Abort);
+        peer.is_over();
+    });
+}

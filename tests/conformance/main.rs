@@ -1,0 +1,128 @@
+//! One suite for every carrier. A behaviour is written once, against [`Carrier`] or, where it needs R2's clock or
+//! store in hand, against `Inside`.
+#![allow(missing_docs)]
+
+mod diag;
+mod drop_full;
+mod drop_silence;
+mod drop_states;
+mod files_overwrite;
+mod files_refused;
+mod files_resume;
+mod files_round_trip;
+mod secret_examples;
+mod stores;
+
+use r2_core::hex::Hex;
+use r2_tests::carrier::{Carrier, End, Peer, Service};
+use sha2::{Digest, Sha256};
+
+/// Runs each behaviour on each carrier, as a test of its own. The memory carrier runs it at several sizes of pieces
+/// and rooms.
+macro_rules! conformance {
+    (everywhere: $($live:ident::$anywhere:ident),* ; inside: $($module:ident::$within:ident),* $(,)?) => {
+        mod memory {
+            use r2_tests::carrier::Memory;
+            const SIZES: [(usize, usize); 4] = [(1, 1), (7, 3), (1460, 2048), (usize::MAX, 65_536)];
+            $(#[test] fn $anywhere() {
+                for (split, room) in SIZES {
+                    super::$live::$anywhere(&mut Memory::new(split, room));
+                }
+            })*
+            $(#[test] fn $within() {
+                for (split, room) in SIZES {
+                    super::$module::$within(&mut Memory::new(split, room));
+                }
+            })*
+        }
+        mod kernel {
+            use r2_tests::carrier::Kernel;
+            $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Kernel::start()); })*
+            $(#[test] fn $within() { super::$module::$within(&mut Kernel::start()); })*
+        }
+        /// Against a server that runs: `R2_LIVE=ADDRESS cargo test --test conformance live -- --ignored`.
+        mod live {
+            use r2_tests::carrier::{Live, Sockets};
+            fn server() -> Sockets<Live> {
+                let address = std::env::var("R2_LIVE").expect("R2_LIVE names the address of a running R2");
+                Sockets::new(Live(address.parse().expect("an address")))
+            }
+            $(#[test] #[ignore = "needs a running server"] fn $anywhere() {
+                super::$live::$anywhere(&mut server());
+            })*
+        }
+    };
+}
+
+conformance! {
+    everywhere:
+        diag::echo_gives_back_every_byte,
+        diag::discard_says_nothing,
+        drop_states::every_size_gets_its_receipt,
+        drop_states::reset_before_fin_is_partial,
+        files_overwrite::the_old_file_is_whole_until_the_new_one_is,
+        files_overwrite::two_uploads_of_one_name_are_one_too_many,
+        files_refused::names_that_a_peer_may_not_give,
+        files_refused::lengths_beyond_all_bounds,
+        files_refused::the_bytes_of_a_refused_put_are_no_commands,
+        files_refused::a_line_too_long_gets_one_answer,
+        files_refused::a_mismatch_stores_nothing,
+        files_resume::an_upload_goes_on_where_it_broke,
+        files_resume::a_download_goes_on_where_it_broke,
+        files_round_trip::put_list_get_delete,
+        files_round_trip::a_pipelined_put_is_stored,
+        files_round_trip::a_file_without_a_byte,
+        secret_examples::the_three_examples,
+        secret_examples::many_lines_in_one_packet_keep_their_order;
+    inside:
+        drop_full::a_full_store_says_so_and_serves_on,
+        drop_silence::five_seconds_of_silence_get_one_hint,
+        drop_silence::a_minute_of_silence_gets_the_receipt,
+        drop_silence::the_clock_stands_while_the_store_takes_nothing,
+        drop_states::reset_behind_fin_is_never_confirmed,
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Hex(&Sha256::digest(bytes).into()).to_string()
+}
+
+/// Bytes whose pattern has no power of two.
+fn payload(length: usize) -> Vec<u8> {
+    (0..length as u64)
+        .map(|i| (i * i % 251).to_le_bytes()[0])
+        .collect()
+}
+
+/// One conversation with the files service, to both FINs.
+fn files(r2: &mut impl Carrier, said: &[u8]) -> Vec<u8> {
+    let peer = r2.connect(Service::Files);
+    r2.send(peer, said);
+    half_close_and_read(r2, peer)
+}
+
+fn half_close_and_read(r2: &mut impl Carrier, peer: Peer) -> Vec<u8> {
+    r2.half_close(peer);
+    let (heard, end) = r2.read_to_end(peer);
+    assert_eq!(end, End::Fin);
+    heard
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+fn list(r2: &mut impl Carrier) -> Vec<String> {
+    let listed = text(files(r2, b"LIST\n"));
+    assert!(listed.ends_with("END\n"), "{listed}");
+    listed
+        .lines()
+        .filter(|line| *line != "END")
+        .map(String::from)
+        .collect()
+}
+
+/// Waits until the list has this file: a running server hears of the end of a connection in its own time.
+fn eventually_listed(r2: &mut impl Carrier, line: &str) {
+    let listed = (0..100).any(|_| list(r2).iter().any(|other| other == line));
+    assert!(listed, "no {line} in {:?}", list(r2));
+}

@@ -1,0 +1,97 @@
+//! What carries a peer's bytes to R2 and back: the same behaviour is asked of every carrier.
+
+mod inside;
+mod memory;
+mod sockets;
+
+use r2_core::time::Duration;
+
+pub use inside::MAX_STORE;
+pub use memory::Memory;
+pub use sockets::{Kernel, Live, Sockets};
+
+/// A service of R2's that comes to rest: chargen, which owes for ever, is none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// 7
+    Echo,
+    /// 9
+    Discard,
+    /// 5010
+    Secret,
+    /// 5020
+    Drop,
+    /// 5030
+    Files,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Echo, Self::Discard, Self::Secret, Self::Drop, Self::Files];
+
+    /// Its TCP port.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Echo => 7,
+            Self::Discard => 9,
+            Self::Secret => 5010,
+            Self::Drop => 5020,
+            Self::Files => 5030,
+        }
+    }
+}
+
+/// A peer: one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub(crate) usize);
+
+/// How R2's side of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// FIN.
+    Fin,
+    /// RST.
+    Reset,
+}
+
+/// R2, and peers that talk with it. What a peer waits for must come: where it cannot, the call panics.
+pub trait Carrier {
+    /// Connects a new peer.
+    fn connect(&mut self, service: Service) -> Peer;
+
+    /// Sends all of `bytes`.
+    fn send(&mut self, peer: Peer, bytes: &[u8]);
+
+    /// Sends FIN; the peer goes on reading.
+    fn half_close(&mut self, peer: Peer);
+
+    /// Sends RST: the connection is gone.
+    fn reset(&mut self, peer: Peer);
+
+    /// Waits for `count` bytes.
+    fn read(&mut self, peer: Peer, count: usize) -> Vec<u8>;
+
+    /// Waits for R2's FIN or RST; the bytes before it.
+    fn read_to_end(&mut self, peer: Peer) -> (Vec<u8>, End);
+
+    /// Waits for a line and returns it with its ending.
+    fn line(&mut self, peer: Peer) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            line.extend(self.read(peer, 1));
+        }
+        String::from_utf8(line).expect("a line of text")
+    }
+}
+
+/// A carrier that has R2's clock and store in its own hands. A server that runs elsewhere is none.
+pub trait Inside: Carrier {
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration);
+
+    /// From now on the store answers nothing, or answers again.
+    fn stall(&mut self, stalled: bool);
+
+    /// Whether R2 has said anything that the peer did not read yet.
+    fn is_silent(&mut self, peer: Peer) -> bool;
+}
