@@ -19,7 +19,9 @@ const FIRST_NAME: &str = "KALI";
 pub(super) fn run(host: Host, name: &str) -> Result<(), Trouble> {
     let nick = (name != FIRST_NAME).then_some(name);
     let Some(chat) = Chat::new(nick) else {
-        return Err(Trouble::usage(format!("{name} is no name: use up to 16 of A-Z a-z 0-9 _ -")));
+        return Err(Trouble::usage(format!(
+            "{name} is no name: use up to 16 of A-Z a-z 0-9 _ -"
+        )));
     };
     let mut client = Client::connect(host.service(PORT), chat)?;
     let mut console = Console::open()

@@ -18,7 +18,7 @@ use crate::socket::Socket;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a server that owes something may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Bytes between a session and its socket.
 const TX: usize = 64 * 1024;
@@ -85,16 +85,25 @@ impl<S> Client<S> {
             let silence = (!patient).then(|| SILENCE.saturating_sub(heard.elapsed()));
             let due = next.map(|at| Duration::from_millis(at.since(self.now()).as_millis()));
             match poll(&mut fds, timeout(silence.into_iter().chain(due).min())) {
-                Ok(0) if !patient && heard.elapsed() >= SILENCE => return Err(self.broken("it is silent for a minute")),
+                Ok(0) if !patient && heard.elapsed() >= SILENCE => {
+                    return Err(self.broken("it is silent for a minute"));
+                }
                 Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => heard = Clock::now(),
-                Err(error) => return Err(Trouble::failed(format!("cannot wait for the connection: {error}"))),
+                Err(error) => {
+                    return Err(Trouble::failed(format!(
+                        "cannot wait for the connection: {error}"
+                    )));
+                }
             }
         }
     }
 
     pub(super) fn broken(&self, how: &str) -> Trouble {
-        Trouble::failed(format!("the connection to {} broke: {how}; try again", self.server))
+        Trouble::failed(format!(
+            "the connection to {} broke: {how}; try again",
+            self.server
+        ))
     }
 
     fn now(&self) -> Instant {

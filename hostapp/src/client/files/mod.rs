@@ -35,7 +35,8 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>) -> Result<(), Tr
             .and_then(upload_name)
             .map_err(|why| Trouble::usage(format!("{shown}: {why}; name it with --as NAME")))?,
     };
-    let mut source = LocalFile::open(file).map_err(|error| Trouble::usage(format!("{shown}: {error}; nothing was sent")))?;
+    let mut source = LocalFile::open(file)
+        .map_err(|error| Trouble::usage(format!("{shown}: {error}; nothing was sent")))?;
     let mut client = Client::connect(host.service(PORT), Send::new(name.clone()))?;
     client.drive(&mut source, none, |send| send.outcome().is_some())?;
     judge(client.session().outcome(), || match source.error() {
@@ -57,12 +58,24 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<()
         let mut out = StandardOutput::new();
         let got = fetch(host, name, &mut out);
         return got.and_then(|file| match file {
-            Fetched::Whole(file) => told(&file, "standard output"),
+            Fetched::Whole(file) => {
+                tell(&file, "standard output");
+                Ok(())
+            }
             Fetched::Stale(trouble) => Err(trouble),
         });
     }
-    let output = if output.is_dir() { output.join(name.as_str()) } else { output };
-    let local = |error: io::Error| Trouble::failed(format!("{}: {error}; name another place with -o", output.display()));
+    let output = if output.is_dir() {
+        output.join(name.as_str())
+    } else {
+        output
+    };
+    let local = |error: io::Error| {
+        Trouble::failed(format!(
+            "{}: {error}; name another place with -o",
+            output.display()
+        ))
+    };
     let mut part = PartFile::open(&output).map_err(local)?;
     let file = match fetch(host, name, &mut part)? {
         Fetched::Whole(file) => file,
@@ -76,7 +89,8 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<()
         }
     };
     part.keep().map_err(local)?;
-    told(&file, &output.display().to_string())
+    tell(&file, &output.display().to_string());
+    Ok(())
 }
 
 enum Fetched {
@@ -113,9 +127,13 @@ trait Local {
     fn forget(&mut self) {}
 }
 
-fn told(file: &Entry, place: &str) -> Result<(), Trouble> {
-    eprintln!("Got {}: {} bytes, sha256 {}, in {place}", file.name, file.length, Hex(&file.sha256));
-    Ok(())
+fn tell(file: &Entry, place: &str) {
+    eprintln!(
+        "Got {}: {} bytes, sha256 {}, in {place}",
+        file.name,
+        file.length,
+        Hex(&file.sha256)
+    );
 }
 
 /// Prints `name length sha256` for every file.
@@ -164,15 +182,22 @@ fn judge(outcome: &Outcome, local: impl FnOnce() -> String) -> Result<(), Troubl
                 "too-large" => "; serve with a larger --max-file",
                 _ => "",
             };
-            let text = if why.text().is_empty() { why.code() } else { why.text() };
+            let text = if why.text().is_empty() {
+                why.code()
+            } else {
+                why.text()
+            };
             format!("R2 refused: {text}{hint}")
         }
         Some(Err(Failure::Violation)) => "this is no answer of R2's: is that its files service?".to_owned(),
         Some(Err(Failure::Local)) => local(),
         Some(Err(Failure::Mismatch)) => {
-            "the bytes that came do not add up to the SHA-256 that R2 told: nothing was kept, get it again".to_owned()
+            "the bytes that came do not add up to the SHA-256 that R2 told: nothing was kept, get it again"
+                .to_owned()
         }
-        Some(Err(Failure::Broken)) | None => "the connection broke before the end: try again, it goes on where it was".to_owned(),
+        Some(Err(Failure::Broken)) | None => {
+            "the connection broke before the end: try again, it goes on where it was".to_owned()
+        }
     };
     Err(Trouble::failed(line))
 }

@@ -29,9 +29,16 @@ impl PartFile {
         let mut part = OsString::from(target);
         part.push(".part");
         let part = PathBuf::from(part);
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&part)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&part)?;
         if file.try_lock().is_err() {
-            return Err(io::Error::new(ErrorKind::ResourceBusy, "another get is writing it"));
+            return Err(io::Error::new(
+                ErrorKind::ResourceBusy,
+                "another get is writing it",
+            ));
         }
         let (held, hasher) = hash(&mut file)?;
         Ok(Self {
