@@ -646,7 +646,14 @@ fn a_folder_belongs_to_one_server() {
     let second = refused(&dir.path().join("made/on/the/way")).unwrap();
     assert!(second.starts_with("another server holds the store "), "{second}");
     drop(first);
-    assert_eq!(refused(&dir.path().join("made/on/the/way")), None);
+    // A program that another test starts right now holds a copy of every descriptor until its exec.
+    let again = loop {
+        match refused(&dir.path().join("made/on/the/way")) {
+            Some(line) if line == second => std::thread::yield_now(),
+            other => break other,
+        }
+    };
+    assert_eq!(again, None);
     fs::write(dir.path().join("file"), b"").unwrap();
     let file = refused(&dir.path().join("file")).unwrap();
     assert!(
