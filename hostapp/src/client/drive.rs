@@ -18,7 +18,7 @@ use crate::socket::Socket;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a server that owes something may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Bytes between a session and its socket.
 const TX: usize = 64 * 1024;

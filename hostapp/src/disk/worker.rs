@@ -436,7 +436,7 @@ impl Place {
         }
         match std::mem::take(&mut self.held) {
             Held::Upload(upload) if upload.announced.is_none() && upload.length == 0 => {
-                upload.discard(folder)
+                upload.discard(folder);
             }
             Held::Upload(Upload { name, .. }) | Held::Present(Entry { name, .. }) => folder.end(&name),
             Held::Unconfirmed(name) => folder.let_go(&name),
@@ -523,8 +523,7 @@ impl Held {
 impl Upload {
     fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), StoreError> {
         let room = folder.grow(bytes.len() as u64);
-        // At most the length of a slice, so it fits.
-        let mut rest = &bytes[..room as usize];
+        let mut rest = &bytes[..usize::try_from(room).unwrap_or(bytes.len())];
         let result = loop {
             if rest.is_empty() {
                 break Ok(());

@@ -120,8 +120,9 @@ impl Outgoing {
             return;
         }
         let frame = &self.frame[..self.waiting];
-        match (&*file).write(frame) {
-            Ok(_) => self.waiting = 0,
+        // A TAP takes a whole frame or nothing.
+        match (&*file).write(frame).map(drop) {
+            Ok(()) => self.waiting = 0,
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::Interrupted => {}
                 _ => {

@@ -58,7 +58,10 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<()
         let mut out = StandardOutput::new();
         let got = fetch(host, name, &mut out);
         return got.and_then(|file| match file {
-            Fetched::Whole(file) => told(&file, "standard output"),
+            Fetched::Whole(file) => {
+                tell(&file, "standard output");
+                Ok(())
+            }
             Fetched::Stale(trouble) => Err(trouble),
         });
     }
@@ -86,7 +89,8 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<()
         }
     };
     part.keep().map_err(local)?;
-    told(&file, &output.display().to_string())
+    tell(&file, &output.display().to_string());
+    Ok(())
 }
 
 enum Fetched {
@@ -123,14 +127,13 @@ trait Local {
     fn forget(&mut self) {}
 }
 
-fn told(file: &Entry, place: &str) -> Result<(), Trouble> {
+fn tell(file: &Entry, place: &str) {
     eprintln!(
         "Got {}: {} bytes, sha256 {}, in {place}",
         file.name,
         file.length,
         Hex(&file.sha256)
     );
-    Ok(())
 }
 
 /// Prints `name length sha256` for every file.
