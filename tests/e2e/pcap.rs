@@ -15,7 +15,8 @@ fn the_frames_of_a_conversation_are_in_the_file() {
     );
     assert_eq!(lab.stop().status.code(), Some(0));
 
-    let frames = frames(&fs::read(&path).unwrap());
+    let file = fs::read(&path).unwrap();
+    let frames = frames(&file);
     let with = |text: &str| {
         frames
             .iter()
