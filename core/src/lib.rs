@@ -19,15 +19,15 @@
 #[cfg(test)]
 extern crate std;
 
-pub mod drop;
-pub mod files;
-pub mod hex;
 #[macro_use]
 mod log;
 
 pub mod chat;
 pub mod client;
 pub mod diag;
+pub mod drop;
+pub mod files;
+pub mod hex;
 pub mod io;
 pub mod limits;
 pub mod line;

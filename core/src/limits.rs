@@ -68,6 +68,7 @@ pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes s
 /// The longest answer line of the files service: `STORED`, a listed name, a length of 20 digits, a SHA-256. An
 /// error's text is shorter.
 pub const FILES_ANSWER_MAX: usize = "STORED ".len() + NAME_WITH_ENDING_MAX + 1 + 20 + 1 + 64 + 1;
+
 /// The longest datagram of chargen: RFC 864 sends 0 to 512 characters.
 pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 

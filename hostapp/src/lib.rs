@@ -3,18 +3,24 @@
 use std::process::ExitCode;
 
 pub mod cli;
+pub mod client;
+pub mod console;
 pub mod disk;
-pub(crate) mod hex;
 pub mod link;
+pub mod memory;
+pub mod pcap;
+pub mod ready;
 pub mod serve;
+pub mod signals;
 pub mod socket;
+pub(crate) mod wake;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
         cli::Command::Serve(options) => serve::run(&options),
-        _ => todo!(),
+        command => client::run(command),
     }
 }
 

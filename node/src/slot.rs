@@ -154,7 +154,6 @@ pub(crate) struct Turn<'t, D: ?Sized, W> {
 /// What a turn moved.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
-    pub(crate) opened: bool,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) frames_out: u64,
@@ -350,6 +349,17 @@ impl<'a> Slot<'a> {
         self.abort(session, how, now, world);
     }
 
+    /// Opens the session if the connection has just been established; whether it has.
+    pub(crate) fn open<W>(&mut self, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> bool {
+        let established = matches!(self.state(), State::Established | State::CloseWait);
+        if self.phase != Phase::Opening || !established {
+            return false;
+        }
+        (self.phase, self.opened) = (Phase::Open, true);
+        session.opened(now, world);
+        true
+    }
+
     /// Gives the slot its turn: moves bytes between socket and session, sends, and looks at the clocks.
     pub(crate) fn serve<W, D: Device + ?Sized>(
         &mut self,
@@ -417,11 +427,6 @@ impl<'a> Slot<'a> {
         now: Instant,
     ) -> bool {
         let state = self.state();
-        if self.phase == Phase::Opening && matches!(state, State::Established | State::CloseWait) {
-            self.phase = Phase::Open;
-            (self.opened, turn.tally.opened) = (true, true);
-            session.opened(now, turn.world);
-        }
         match self.phase {
             Phase::Open => {}
             Phase::Ended => {

@@ -6,7 +6,7 @@ use r2_core::chat::Room;
 use r2_core::status::Report;
 use r2_core::store::Store;
 use r2_core::time::Instant;
-use smoltcp::wire::IpCidr;
+use smoltcp::wire::IpAddress;
 
 use crate::counters::{Counters, Reason};
 
@@ -30,7 +30,7 @@ pub struct About {
     /// The board, or the kind of host.
     pub board: &'static str,
     /// The address that peers use.
-    pub address: IpCidr,
+    pub address: IpAddress,
     /// The most bytes of stack that were ever in use, on a machine that can tell.
     pub stack_high_water: Option<fn() -> usize>,
 }

@@ -1,4 +1,12 @@
 //! The clients: the other end of each service, sessions as well.
 
 pub mod chat;
+pub mod exchange;
+pub mod get;
+pub mod list;
+pub mod remove;
 pub mod secret;
+pub mod send;
+
+#[cfg(test)]
+mod tests;

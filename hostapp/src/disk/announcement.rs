@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use r2_core::hex::{self, Hex};
 use r2_core::store::Digest;
 
 /// Length and SHA-256 of an upload as its sender announced them.
@@ -19,7 +20,7 @@ impl Announcement {
         let Some(sha256) = self.sha256 else {
             return Ok(());
         };
-        fs::write(path, format!("{} {}\n", self.length, crate::hex::encode(&sha256)))
+        fs::write(path, format!("{} {}\n", self.length, Hex(&sha256)))
     }
 
     /// What was written down; `None` where nothing whole was.
@@ -28,7 +29,7 @@ impl Announcement {
         let (length, sha256) = text.strip_suffix('\n')?.split_once(' ')?;
         Some(Self {
             length: length.parse().ok()?,
-            sha256: Some(crate::hex::decode(sha256)?),
+            sha256: Some(hex::parse(sha256)?),
         })
     }
 }

@@ -13,7 +13,6 @@ mod lock;
 #[cfg(test)]
 mod tests;
 mod transfer;
-pub(crate) mod wake;
 mod worker;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -26,11 +25,12 @@ use std::thread::{self, JoinHandle};
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 
+use crate::wake::Wake;
+
 use self::announcement::Announcement;
 use self::folder::Folder;
 pub use self::lock::OpenError;
 use self::transfer::{Reading, Uploading};
-use self::wake::Wake;
 use self::worker::{Answer, Call, Done, Job, Worker};
 
 /// Bytes between a session and the disk, allocated once.

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
 use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, store_error};
-use super::wake::Wake;
 use super::{CHUNK, Chunk};
+use crate::wake::Wake;
 
 /// What a ticket asks of its worker.
 pub(super) enum Call {

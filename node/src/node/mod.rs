@@ -245,6 +245,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         else {
             return false;
         };
+        let service = slot.service;
+        let opened = slot.open(session, to_core(now), world);
+        if opened {
+            world.counters.sessions_open += 1;
+            world.counters.service(service, |count| count.connections += 1);
+        }
         let mut turn = Turn {
             interface: &mut self.steered,
             device,
@@ -257,15 +263,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         let after = slot.serve(session, &mut turn);
         let tally = turn.tally;
-        let service = slot.service;
         world.counters.frames_out += tally.frames_out;
-        world.counters.sessions_open += usize::from(tally.opened);
         world.counters.service(service, |count| {
-            count.connections += u64::from(tally.opened);
             count.bytes_in += tally.bytes_in;
             count.bytes_out += tally.bytes_out;
         });
-        if tally.opened && self.call.as_ref().is_some_and(|call| call.slot == index) {
+        if opened && self.call.as_ref().is_some_and(|call| call.slot == index) {
             self.end_call(CallOutcome::Answered);
         }
         match after {

@@ -1,4 +1,4 @@
-//! How the workers wake the main loop.
+//! How a thread wakes the loop that serves.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,15 +29,17 @@ impl Wake {
     /// Makes it readable. What the sleeper is to see must be there before.
     pub(crate) fn wake(&self) {
         if !self.awake.swap(true, Ordering::AcqRel) {
-            // The pipe is empty or its byte is about to be read: it cannot be full.
+            // The pipe is empty, so this neither fails nor waits.
             let _ = (&self.writer).write(&[1]);
         }
     }
 
     /// Makes it unreadable. Look for what is new after this, not before.
     pub(crate) fn clear(&self) {
-        let _ = (&self.reader).read(&mut [0; 8]);
-        self.awake.store(false, Ordering::Release);
+        // A byte is in the pipe only while `awake` is set, and `awake` falls only when that byte was read.
+        if self.awake.load(Ordering::Acquire) && matches!((&self.reader).read(&mut [0; 8]), Ok(1..)) {
+            self.awake.store(false, Ordering::Release);
+        }
     }
 }
 

@@ -1,0 +1,165 @@
+//! One command of the files service as its client sees it: ask, read answers, come to an outcome.
+
+use core::fmt::{self, Write};
+
+use crate::hex;
+use crate::limits::{FILES_ANSWER_MAX, FILES_LINE_MAX};
+use crate::line::{Line, LineReader};
+use crate::name::Name;
+use crate::outbox::Outbox;
+use crate::session::Wants;
+use crate::store::Entry;
+
+/// What R2 said behind `ERROR `: a code word and a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(heapless::String<FILES_ANSWER_MAX>);
+
+impl Refusal {
+    /// The code word: `not-found`, `no-space`, …
+    pub fn code(&self) -> &str {
+        self.0.split_once(' ').map_or(self.0.as_str(), |(code, _)| code)
+    }
+
+    /// What it means, for a reader. May be empty.
+    pub fn text(&self) -> &str {
+        self.0.split_once(' ').map_or("", |(_, text)| text)
+    }
+}
+
+/// Why a command did not succeed, by whose fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// R2 said no.
+    Refused(Refusal),
+    /// The connection ended before the answer was complete.
+    Broken,
+    /// What came is no answer of the files service, or not to what was asked.
+    Violation,
+    /// The file on this side failed; its owner knows how.
+    Local,
+    /// All bytes came, and they do not add up to the SHA-256 that R2 announced.
+    Mismatch,
+}
+
+/// A file on this side failed. Who owns it keeps the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalFailure;
+
+/// How a command ended; `None` while it has not.
+pub type Outcome = Option<Result<(), Failure>>;
+
+/// A line that R2 answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Send(u64),
+    Stored(Entry),
+    File(Entry),
+    Deleted(Name),
+    Listed(Entry),
+    End,
+    Error(Refusal),
+}
+
+/// The command on its way out, the answer lines on their way in.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    outbox: Outbox<FILES_LINE_MAX>,
+    line: LineReader<FILES_ANSWER_MAX>,
+    outcome: Outcome,
+}
+
+impl Exchange {
+    /// Places the command line, once.
+    pub(super) fn ask(&mut self, command: fmt::Arguments<'_>) {
+        // Fits: FILES_LINE_MAX holds the longest command.
+        let _ = self.outbox.write_fmt(command);
+    }
+
+    pub(super) fn transmit(&mut self, tx: &mut [u8]) -> usize {
+        self.outbox.drain_into(tx)
+    }
+
+    /// Takes bytes up to the end of a line. A complete one is returned, or ends the exchange if it is an error or
+    /// nothing that R2 says. After the end every byte is taken and nothing returned.
+    pub(super) fn receive(&mut self, rx: &[u8]) -> (usize, Option<Answer>) {
+        if self.outcome.is_some() {
+            return (rx.len(), None);
+        }
+        let (taken, complete) = self.line.take(rx);
+        if !complete {
+            return (taken, None);
+        }
+        let answer = read(self.line.line());
+        self.line.clear();
+        match answer {
+            Some(Answer::Error(why)) => self.end(Err(Failure::Refused(why))),
+            None => self.end(Err(Failure::Violation)),
+            answer => return (taken, answer),
+        }
+        (taken, None)
+    }
+
+    /// Keeps the first outcome.
+    pub(super) fn end(&mut self, outcome: Result<(), Failure>) {
+        self.outcome.get_or_insert(outcome);
+    }
+
+    pub(super) const fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    pub(super) const fn wants(&self) -> Wants {
+        match self.outcome {
+            None => Wants::Nothing,
+            Some(Err(Failure::Violation | Failure::Local)) => Wants::Abort,
+            Some(_) => Wants::Close,
+        }
+    }
+}
+
+/// `None` for a line that R2 never says.
+fn read(line: Line<'_>) -> Option<Answer> {
+    let Line::Whole(bytes) = line else {
+        return None;
+    };
+    let text = core::str::from_utf8(bytes).ok()?;
+    if text == "END" {
+        return Some(Answer::End);
+    }
+    // An entry first: a file may be called ERROR.
+    if let Some(entry) = entry(text) {
+        return Some(Answer::Listed(entry));
+    }
+    let (word, rest) = text.split_once(' ')?;
+    match word {
+        "SEND" => rest.parse().ok().map(Answer::Send),
+        "STORED" => entry(rest).map(Answer::Stored),
+        "FILE" => entry(rest).map(Answer::File),
+        "DELETED" => Name::parse(rest).map(Answer::Deleted),
+        "ERROR" => Some(Answer::Error(refusal(rest))),
+        _ => None,
+    }
+}
+
+/// Only printable ASCII reaches the reader's terminal.
+fn refusal(said: &str) -> Refusal {
+    let printable = said
+        .chars()
+        .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
+    let mut kept = heapless::String::new();
+    for c in printable {
+        // Fits: no longer than the line that it came in.
+        let _ = kept.push(c);
+    }
+    Refusal(kept)
+}
+
+fn entry(text: &str) -> Option<Entry> {
+    let mut words = text.split(' ');
+    let entry = Entry {
+        name: Name::parse(words.next()?)?,
+        length: words.next()?.parse().ok()?,
+        sha256: hex::parse(words.next()?)?,
+    };
+    words.next().is_none().then_some(entry)
+}

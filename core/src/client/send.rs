@@ -1,0 +1,136 @@
+//! `send`: a file of this side goes to R2, from the byte on that R2 lacks.
+
+use super::exchange::{Answer, Exchange, Failure, LocalFailure, Outcome};
+use crate::hex::Hex;
+use crate::name::Name;
+use crate::session::{Over, Session, Wants};
+use crate::store::{Digest, Entry};
+use crate::time::Instant;
+
+/// A file on this side. Its length and SHA-256 are known before the first byte is sent.
+pub trait Source {
+    /// Its length in bytes.
+    fn length(&self) -> u64;
+
+    /// Its SHA-256.
+    fn sha256(&self) -> Digest;
+
+    /// Reads from byte `offset` into the front of `into` and returns how many bytes; 0 only at the end of the
+    /// file or when `into` is empty.
+    fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<usize, LocalFailure>;
+}
+
+/// Sends one file and waits until R2 has stored it.
+#[derive(Debug)]
+pub struct Send {
+    name: Name,
+    step: Step,
+    exchange: Exchange,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Asked,
+    Sending { offset: u64 },
+}
+
+impl Send {
+    /// Will send a file that R2 is to call `name`.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            step: Step::Asked,
+            exchange: Exchange::default(),
+        }
+    }
+
+    /// Up to which byte the file was handed to the connection, what R2 had already included.
+    pub const fn progress(&self) -> u64 {
+        match self.step {
+            Step::Asked => 0,
+            Step::Sending { offset } => offset,
+        }
+    }
+
+    /// How it ended: `Ok` only when R2 said that it stored these very bytes.
+    pub const fn outcome(&self) -> &Outcome {
+        self.exchange.outcome()
+    }
+
+    fn answered<S: Source + ?Sized>(&mut self, answer: Answer, source: &S) {
+        let whole = |entry: &Entry| {
+            entry.name == self.name && entry.length == source.length() && entry.sha256 == source.sha256()
+        };
+        match (self.step, answer) {
+            (Step::Asked, Answer::Send(offset)) if offset <= source.length() => {
+                self.step = Step::Sending { offset };
+            }
+            (Step::Sending { offset }, Answer::Stored(entry))
+                if offset == source.length() && whole(&entry) =>
+            {
+                self.exchange.end(Ok(()));
+            }
+            _ => self.exchange.end(Err(Failure::Violation)),
+        }
+    }
+}
+
+impl<S: Source + ?Sized> Session<S> for Send {
+    fn opened(&mut self, _: Instant, source: &mut S) {
+        let (name, length, sha256) = (&self.name, source.length(), source.sha256());
+        self.exchange
+            .ask(format_args!("PUT {name} {length} {}\n", Hex(&sha256)));
+    }
+
+    fn receive(&mut self, _: Instant, rx: &[u8], source: &mut S) -> usize {
+        let (taken, answer) = self.exchange.receive(rx);
+        if let Some(answer) = answer {
+            self.answered(answer, source);
+        }
+        taken
+    }
+
+    fn transmit(&mut self, _: Instant, tx: &mut [u8], source: &mut S) -> usize {
+        let filled = self.exchange.transmit(tx);
+        let room = tx.get_mut(filled..).unwrap_or_default();
+        match self.step {
+            Step::Sending { offset }
+                if offset < source.length() && !room.is_empty() && self.outcome().is_none() =>
+            {
+                let left = usize::try_from(source.length() - offset).unwrap_or(usize::MAX);
+                let most = room.len().min(left);
+                match source.read(offset, room.get_mut(..most).unwrap_or_default()) {
+                    // Shorter than it was when its length was taken.
+                    Ok(0) | Err(LocalFailure) => {
+                        self.exchange.end(Err(Failure::Local));
+                        filled
+                    }
+                    Ok(read) => {
+                        let read = read.min(most);
+                        self.step = Step::Sending {
+                            offset: offset + read as u64,
+                        };
+                        filled + read
+                    }
+                }
+            }
+            _ => filled,
+        }
+    }
+
+    fn finished(&mut self, _: Instant, _: &mut S) {
+        self.exchange.end(Err(Failure::Broken));
+    }
+
+    fn over(&mut self, _: Instant, _: Over, _: &mut S) {
+        self.exchange.end(Err(Failure::Broken));
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        None
+    }
+
+    fn wants(&self) -> Wants {
+        self.exchange.wants()
+    }
+}

@@ -1,0 +1,55 @@
+//! `hostapp chat`.
+
+use std::os::fd::AsFd;
+
+use embedded_io::{BufRead as _, ReadReady as _, Write as _};
+use r2_core::client::chat::{Chat, Terminal, Typed};
+
+use super::Trouble;
+use super::drive::Client;
+use crate::cli::Host;
+use crate::console::Console;
+
+const PORT: u16 = 5000;
+
+/// The name that R2 gives its first peer without being asked.
+const FIRST_NAME: &str = "KALI";
+
+/// Chats until the end of standard input and of R2's side.
+pub(super) fn run(host: Host, name: &str) -> Result<(), Trouble> {
+    let nick = (name != FIRST_NAME).then_some(name);
+    let Some(chat) = Chat::new(nick) else {
+        return Err(Trouble::usage(format!(
+            "{name} is no name: use up to 16 of A-Z a-z 0-9 _ -"
+        )));
+    };
+    let mut client = Client::connect(host.service(PORT), chat)?;
+    let mut console = Console::open()
+        .map_err(|error| Trouble::failed(format!("standard input and output cannot be used: {error}")))?;
+    client.drive(&mut console, |console| Some(console.as_fd()), |_| false)?;
+    drop(console);
+    eprintln!("the chat is over");
+    Ok(())
+}
+
+impl Terminal for Console {
+    fn typed(&mut self, into: &mut [u8]) -> Typed {
+        let Ok(ready) = self.read_ready();
+        if !ready {
+            return Typed::Bytes(0);
+        }
+        let Ok(waiting) = self.fill_buf();
+        if waiting.is_empty() {
+            return Typed::End;
+        }
+        let taken = waiting.len().min(into.len());
+        into[..taken].copy_from_slice(&waiting[..taken]);
+        self.consume(taken);
+        Typed::Bytes(taken)
+    }
+
+    fn show(&mut self, text: &[u8]) -> usize {
+        let Ok(shown) = self.write(text);
+        shown
+    }
+}

@@ -1,0 +1,134 @@
+//! Connecting, and moving a session's bytes until it is done.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant as Clock};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use r2_core::io::Pump;
+use r2_core::session::Session;
+use r2_core::time::Instant;
+
+use super::Trouble;
+use crate::socket::Socket;
+
+/// How long a server may take to accept.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a server that owes something may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Bytes between a session and its socket.
+const TX: usize = 64 * 1024;
+
+/// A session on a socket.
+pub(super) struct Client<S> {
+    pump: Pump<Socket, S, TX>,
+    server: SocketAddr,
+    started: Clock,
+}
+
+impl<S> Client<S> {
+    /// Connects to `server`.
+    pub(super) fn connect(server: SocketAddr, session: S) -> Result<Box<Self>, Trouble> {
+        let socket = TcpStream::connect_timeout(&server, CONNECT).and_then(Socket::new);
+        let socket = socket.map_err(|error| {
+            Trouble::usage(format!(
+                "cannot reach {server}: {}; is hostapp serve running there?",
+                reason(&error)
+            ))
+        })?;
+        // Boxed, as the pump holds its buffer.
+        Ok(Box::new(Self {
+            pump: Pump::new(socket, session),
+            server,
+            started: Clock::now(),
+        }))
+    }
+
+    pub(super) fn session(&self) -> &S {
+        self.pump.session()
+    }
+
+    /// Moves bytes until the session is `done` or the connection over; how that was is the session's to know. A
+    /// server that is silent for a minute is given up, unless there is a `keyboard` to wait for.
+    pub(super) fn drive<W: ?Sized>(
+        &mut self,
+        world: &mut W,
+        keyboard: impl Fn(&W) -> Option<BorrowedFd<'_>>,
+        done: impl Fn(&S) -> bool,
+    ) -> Result<(), Trouble>
+    where
+        S: Session<W>,
+    {
+        let mut heard = Clock::now();
+        loop {
+            let next = self.pump.step(self.now(), world);
+            if done(self.pump.session()) {
+                return Ok(());
+            }
+            let next = next.map_err(|error| self.broken(&reason(&error)))?;
+            let Some(socket) = self.pump.connection().descriptor() else {
+                return Ok(());
+            };
+            if self.pump.over().is_some() {
+                return Ok(());
+            }
+            let mut events = PollFlags::POLLIN;
+            events.set(PollFlags::POLLOUT, self.pump.wants_to_write());
+            let mut fds = vec![PollFd::new(socket, events)];
+            let keyboard = keyboard(world);
+            let patient = keyboard.is_some();
+            fds.extend(keyboard.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+            let silence = (!patient).then(|| SILENCE.saturating_sub(heard.elapsed()));
+            let due = next.map(|at| Duration::from_millis(at.since(self.now()).as_millis()));
+            match poll(&mut fds, timeout(silence.into_iter().chain(due).min())) {
+                Ok(0) if !patient && heard.elapsed() >= SILENCE => {
+                    return Err(self.broken("it is silent for a minute"));
+                }
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => heard = Clock::now(),
+                Err(error) => {
+                    return Err(Trouble::failed(format!(
+                        "cannot wait for the connection: {error}"
+                    )));
+                }
+            }
+        }
+    }
+
+    pub(super) fn broken(&self, how: &str) -> Trouble {
+        Trouble::failed(format!(
+            "the connection to {} broke: {how}; try again",
+            self.server
+        ))
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// No keyboard: the session goes on by itself.
+pub(super) fn none<W: ?Sized>(_: &W) -> Option<BorrowedFd<'_>> {
+    None
+}
+
+fn timeout(length: Option<Duration>) -> PollTimeout {
+    // One millisecond more, so that the time has come when the poll ends.
+    length.map_or(PollTimeout::NONE, |length| {
+        let ms = i32::try_from(length.as_millis()).unwrap_or(i32::MAX - 1) + 1;
+        PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
+    })
+}
+
+/// The reason without the number that the system gives it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}

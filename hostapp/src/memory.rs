@@ -1,0 +1,69 @@
+//! The memory of a node on a host: taken at start, never given back.
+
+use r2_node::{Plan, Size, Storage};
+
+/// What all connections of the services with large buffers may have: drop, files, discard and chargen.
+pub const LARGE_CONNECTIONS: usize = 32;
+
+/// Window of a small request: four segments of Ethernet and a little, so that one lost segment is repeated by
+/// fast retransmit.
+const SMALL_RECEIVE: usize = 6 * 1024;
+
+/// What a small answer may have under way: the longest is one of the secret service, 1 KiB.
+const SMALL_TRANSMIT: usize = 4 * 1024;
+
+/// Window of a bulk transfer. A TAP queue holds 500 frames and drops the rest, so a window must stay below that
+/// many segments.
+const LARGE: usize = 256 * 1024;
+
+/// What is sent on a connection that carries data the other way: receipts and answers.
+const RECEIPTS: usize = 4 * 1024;
+
+/// SYNs held while a service is full: more than the connections of a service with large buffers, many times over.
+const BACKLOG: usize = 512;
+
+/// Closed connections remembered for their late FINs.
+const TIME_WAIT: usize = 1024;
+
+/// The plan of a host whose services with small buffers have `sessions` connections each.
+pub fn plan(sessions: usize) -> Plan {
+    let small = Size {
+        connections: sessions,
+        receive: SMALL_RECEIVE,
+        transmit: SMALL_TRANSMIT,
+    };
+    let large = |receive, transmit| Size {
+        connections: LARGE_CONNECTIONS,
+        receive,
+        transmit,
+    };
+    Plan {
+        chat: small,
+        secret: small,
+        drop: large(LARGE, RECEIPTS),
+        files: large(LARGE, LARGE),
+        status: small,
+        echo: small,
+        discard: large(LARGE, RECEIPTS),
+        chargen: large(SMALL_RECEIVE, LARGE),
+        backlog: BACKLOG,
+        time_wait: TIME_WAIT,
+    }
+}
+
+/// Leaks: what it hands out lives as long as the process. It is made once.
+pub struct Leaked;
+
+impl Storage<'static> for Leaked {
+    fn slice<T: 'static>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'static mut [T] {
+        (0..len).map(make).collect::<Vec<_>>().leak()
+    }
+
+    /// Writes every byte once, so that the memory is there from the start and does not grow with what is served.
+    fn bytes(&mut self, len: usize) -> &'static mut [u8] {
+        let bytes = vec![0; len].leak();
+        // The compiler knows that they are 0 and would leave the writing out.
+        std::hint::black_box(&mut *bytes).fill(0);
+        bytes
+    }
+}

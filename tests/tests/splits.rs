@@ -1,0 +1,7 @@
+//! Every service says the same, however TCP cuts what is said to it.
+
+mod splits {
+    mod chat;
+    mod diag;
+    mod secret;
+}
