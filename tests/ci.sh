@@ -20,7 +20,7 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat drop files icmp refusals secret signals status)
+E2E_TOGETHER=(chat drop files icmp pcap refusals secret signals status tap_setup)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -83,7 +83,7 @@ lint() {
         done
     done
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
-    git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+    git grep -lzE '^#!(/usr)?/bin/(env )?(ba)?sh' | xargs -0 shellcheck
     cargo_deny check bans licenses sources
 }
 

@@ -104,6 +104,38 @@ fn a_client_that_finds_no_slot_waits_until_one_is_free() {
 }
 
 #[test]
+fn a_dead_crowd_does_not_lock_drop() {
+    const SLOTS: usize = 32;
+    let lab = Lab::new();
+    lab.namespace.ip("addr add 192.168.69.101/24 dev tap0");
+    let crowd: Vec<_> = (0..SLOTS)
+        .map(|_| lab.connect_from("192.168.69.101", 5020))
+        .collect();
+    for mut peer in &crowd {
+        peer.write_all(b"I am still here").unwrap();
+    }
+    lab.store
+        .wait_until("the crowd's uploads", |store| store.names().len() == SLOTS);
+    // From now on nothing of the crowd reaches R2: it is as if its host had lost power.
+    lab.namespace.ip("rule add from 192.168.69.101 blackhole");
+    let mut living = lab
+        .start_kali("echo living | nc.openbsd -N 192.168.69.1 5020")
+        .patiently(UNLUCKY);
+    assert!(living.prints().contains(" 7 bytes sha256 "));
+    lab.store.wait_until("the living one's file", |store| {
+        store.names().iter().any(|name| !name.contains('.'))
+    });
+    lab.store.wait_until("the state of the dead", |store| {
+        store
+            .names()
+            .iter()
+            .filter(|name| name.ends_with(".partial"))
+            .count()
+            == SLOTS
+    });
+}
+
+#[test]
 fn a_port_without_a_service_refuses() {
     let lab = Lab::new();
     for port in [1, 5001, 5060, 65_535] {

@@ -2,8 +2,8 @@
 
 use r2_tests::lab::Lab;
 
-const SERVICES: [&str; 9] = [
-    "chat", "secret", "drop", "files", "status", "capture", "echo", "discard", "chargen",
+const SERVICES: [&str; 8] = [
+    "chat", "secret", "drop", "files", "status", "echo", "discard", "chargen",
 ];
 
 #[test]

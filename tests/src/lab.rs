@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::{env, thread};
 
 use rustix::process::Signal;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
@@ -96,6 +97,22 @@ impl Lab {
     /// Opens a kernel connection to a port of R2 that may be closed.
     pub fn try_connect(&self, port: u16) -> io::Result<TcpStream> {
         self.namespace.connect(&format!("{R2}:{port}"))
+    }
+
+    /// Opens a kernel connection from another address of KALI's.
+    pub fn connect_from(&self, address: &str, port: u16) -> TcpStream {
+        let socket = self
+            .namespace
+            .inside(|| Socket::new(Domain::IPV4, Type::STREAM, None))
+            .expect("a socket");
+        let at = |address: &str| SockAddr::from(address.parse::<SocketAddr>().expect("an address"));
+        socket
+            .bind(&at(&format!("{address}:0")))
+            .expect("an address of the namespace");
+        socket
+            .connect(&at(&format!("{R2}:{port}")))
+            .unwrap_or_else(|error| panic!("connecting to {port}: {error}"));
+        socket.into()
     }
 
     /// Opens a UDP socket of KALI's at `port` (0: any), connected to `to` of R2.

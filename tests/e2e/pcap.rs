@@ -1,0 +1,47 @@
+//! `--pcap` writes every frame of both directions into a file that tcpdump reads.
+
+use std::fs;
+
+use r2_tests::lab::Lab;
+
+#[test]
+fn the_frames_of_a_conversation_are_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r2.pcap");
+    let mut lab = Lab::with(&format!("--pcap {}", path.display()));
+    assert_eq!(
+        lab.kali("echo 123 SECRET | nc.openbsd -N 192.168.69.1 5010"),
+        "Digits: 123 Count: 3\n"
+    );
+    assert_eq!(lab.stop().status.code(), Some(0));
+
+    let file = fs::read(&path).unwrap();
+    let frames = frames(&file);
+    let with = |text: &str| {
+        frames
+            .iter()
+            .filter(|frame| frame.windows(text.len()).any(|part| part == text.as_bytes()))
+            .count()
+    };
+    assert_eq!(with("123 SECRET\n"), 1);
+    assert_eq!(with("Digits: 123 Count: 3\n"), 1);
+    // Ethernet, IPv4 without options, TCP: a SYN in one direction and one in the other.
+    let syns = frames
+        .iter()
+        .filter(|frame| frame.get(23) == Some(&6) && frame.get(47).is_some_and(|flags| flags & 2 != 0));
+    assert_eq!(syns.count(), 2);
+}
+
+/// The frames of a classic pcap file of Ethernet frames. Panics where it is none, or has half a frame.
+fn frames(file: &[u8]) -> Vec<&[u8]> {
+    let word = |at: usize| u32::from_ne_bytes(file[at..at + 4].try_into().unwrap());
+    assert!([0xa1b2_c3d4, 0xa1b2_3c4d].contains(&word(0)), "the magic number");
+    assert_eq!(word(20), 1, "the link type of Ethernet");
+    let (mut frames, mut at) = (Vec::new(), 24);
+    while at < file.len() {
+        let length = word(at + 8) as usize;
+        frames.push(&file[at + 16..at + 16 + length]);
+        at += 16 + length;
+    }
+    frames
+}

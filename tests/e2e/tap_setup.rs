@@ -1,0 +1,64 @@
+//! tap-setup needs root once; serve needs none after it.
+
+use r2_tests::lab::hostapp;
+use r2_tests::namespace::Namespace;
+use r2_tests::program::Ended;
+
+const TAP_SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tap-setup/tap-setup");
+
+fn tap_setup(namespace: &Namespace, arguments: &str) -> Ended {
+    namespace.start(&format!("{TAP_SETUP} {arguments}")).finish()
+}
+
+#[test]
+fn up_status_and_down_may_each_be_run_again() {
+    let namespace = Namespace::new();
+    assert_eq!(
+        tap_setup(&namespace, "status --name tap1").status.code(),
+        Some(1),
+        "there is none yet"
+    );
+    for _ in 0..2 {
+        let up = tap_setup(&namespace, "up --name tap1 --user nobody --address 10.1.1.100/24");
+        assert_eq!(up.status.code(), Some(0), "{up:?}");
+        let status = tap_setup(&namespace, "status --name tap1");
+        assert_eq!(status.status.code(), Some(0), "{status:?}");
+        for word in ["tap1", "up", "nobody", "10.1.1.100/24"] {
+            assert!(status.stdout.contains(word), "no {word}: {status:?}");
+        }
+    }
+    for _ in 0..2 {
+        let down = tap_setup(&namespace, "down --name tap1");
+        assert_eq!(down.status.code(), Some(0), "{down:?}");
+    }
+    assert_eq!(tap_setup(&namespace, "status --name tap1").status.code(), Some(1));
+}
+
+#[test]
+fn serve_needs_no_root_on_a_tap_of_its_user() {
+    let namespace = Namespace::new();
+    tap_setup(&namespace, "up --name tap1 --user nobody --address 10.1.1.100/24");
+    let folder = tempfile::tempdir().unwrap();
+    // Where the distribution keeps /dev/net/tun for root, a private mount opens it to all, as others have it.
+    let mut r2 = namespace.start(&format!(
+        "cd {folder} && cp {hostapp} hostapp && mkdir store && mknod tun c 10 200 && chmod a+rwX . hostapp store tun && \
+         exec unshare --mount sh -c 'mount --bind tun /dev/net/tun && exec setpriv --reuid=nobody --clear-groups \
+         --regid=nogroup ./hostapp serve --link tap:tap1 --ip 10.1.1.1/24 --store store'",
+        folder = folder.path().display(),
+        hostapp = hostapp().display(),
+    ));
+    r2.complains("R2 ready at 10.1.1.1 on tap1\n");
+    let printed = namespace
+        .start("echo 7 SECRET | nc.openbsd -N 10.1.1.1 5010")
+        .prints();
+    assert_eq!(printed, "Digits: 7 Count: 1\n");
+    r2.signal(rustix::process::Signal::TERM);
+    assert_eq!(r2.wait().status.code(), Some(0));
+}
+
+#[test]
+fn a_user_that_is_not_there_is_named() {
+    let up = tap_setup(&Namespace::new(), "up --name tap1 --user nobody-at-all");
+    assert!(!up.status.success());
+    assert!(up.stderr.contains("nobody-at-all"), "{up:?}");
+}
