@@ -216,12 +216,17 @@ mod tests {
         });
         let mut tee = Tee::new(Loopback::new(Medium::Ethernet), Some(&path)).unwrap();
         reader.join().unwrap();
-        for expected in [Some(io::ErrorKind::BrokenPipe), None] {
+        let mut pass = || {
             tee.transmit(Instant::ZERO)
                 .unwrap()
                 .consume(60, |frame| frame.fill(7));
-            assert_eq!(tee.flush().err().map(|error| error.kind()), expected);
-        }
+            tee.flush()
+        };
+        // More than one frame may pass: a program that another test starts right now holds a copy of every
+        // descriptor until its exec, this pipe's reading end included.
+        let error = std::iter::repeat_with(&mut pass).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(pass().is_ok(), "told once");
         assert!(tee.receive(Instant::ZERO).is_some());
         assert!(Tee::new(Loopback::new(Medium::Ethernet), Some(Path::new("/dev/full"))).is_err());
     }

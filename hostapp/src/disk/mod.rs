@@ -9,6 +9,7 @@
 
 mod announcement;
 mod folder;
+mod held;
 mod lock;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,227 @@
+//! What a ticket holds on the worker's side, and what an upload does to the disk.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
+use r2_core::store::{Created, Entry, StoreError};
+use sha2::{Digest as _, Sha256};
+
+use super::announcement::Announcement;
+use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, store_error};
+
+/// What a ticket holds.
+#[derive(Default)]
+pub(super) enum Held {
+    #[default]
+    Nothing,
+    Upload(Upload),
+    /// An upload whose very file is there already.
+    Present(Entry),
+    /// A sealed numbered upload, its receipt under way.
+    Unconfirmed(Name),
+    Reading(File),
+}
+
+pub(super) struct Upload {
+    pub(super) name: Name,
+    /// `None` for a numbered one.
+    pub(super) announced: Option<Announcement>,
+    pub(super) file: File,
+    pub(super) hasher: Sha256,
+    pub(super) length: u64,
+}
+
+impl Held {
+    pub(super) fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), (StoreError, u64)> {
+        let Self::Upload(upload) = self else {
+            return Ok(()); // It ended with an error that was told.
+        };
+        let Err(error) = upload.write(folder, bytes) else {
+            return Ok(());
+        };
+        let fitted = upload.length;
+        self.discard(folder);
+        Err((error, fitted))
+    }
+
+    pub(super) fn discard(&mut self, folder: &Folder) {
+        if let Self::Upload(upload) = std::mem::take(self) {
+            upload.discard(folder);
+        }
+    }
+
+    pub(super) fn seal(&mut self, folder: &Folder) -> Result<Entry, StoreError> {
+        match std::mem::take(self) {
+            Self::Upload(upload) => {
+                let numbered = upload.announced.is_none();
+                let entry = upload.seal(folder)?;
+                if numbered {
+                    *self = Self::Unconfirmed(entry.name.clone());
+                }
+                Ok(entry)
+            }
+            Self::Present(entry) => {
+                folder.end(&entry.name);
+                // Whoever put it there, the peer is about to be told that it is stored.
+                let file = open_regular(&folder.path(&entry.name))?;
+                file.sync_all()
+                    .and_then(|()| folder.sync())
+                    .map_err(store_error)?;
+                Ok(entry)
+            }
+            other => {
+                *self = other;
+                Err(StoreError::Io)
+            }
+        }
+    }
+
+    pub(super) fn confirm(&mut self, folder: &Folder) {
+        let Self::Unconfirmed(name) = std::mem::take(self) else {
+            return;
+        };
+        let renamed = Folder::rename(&folder.path(&name.with_ending(UNCONFIRMED)), &folder.path(&name))
+            .and_then(|()| folder.sync());
+        if let Err(error) = renamed {
+            log::warn!("{name} stays unconfirmed: {error}");
+        }
+        folder.let_go(&name);
+    }
+
+    pub(super) fn read(&self, into: &mut [u8], offset: u64) -> Result<usize, StoreError> {
+        let Self::Reading(file) = self else {
+            return Err(StoreError::Io);
+        };
+        let mut filled = 0;
+        while filled < into.len() {
+            match file.read_at(&mut into[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(store_error(error)),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Upload {
+    pub(super) fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), StoreError> {
+        let room = folder.grow(bytes.len() as u64);
+        let mut rest = &bytes[..usize::try_from(room).unwrap_or(bytes.len())];
+        let result = loop {
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match self.file.write_at(rest, self.length) {
+                Ok(0) => break Err(StoreError::Io),
+                Ok(written) => {
+                    self.hasher.update(&rest[..written]);
+                    self.length += written as u64;
+                    rest = &rest[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(store_error(error)),
+            }
+        };
+        folder.shrink(rest.len() as u64);
+        result?;
+        if room < bytes.len() as u64 {
+            return Err(StoreError::NoSpace);
+        }
+        Ok(())
+    }
+
+    /// Checks, makes durable, gives the name of the sealed state; at any error nothing is kept.
+    pub(super) fn seal(self, folder: &Folder) -> Result<Entry, StoreError> {
+        let entry = Entry {
+            name: self.name.clone(),
+            length: self.length,
+            sha256: self.hasher.clone().finalize().into(),
+        };
+        if let Some(announced) = &self.announced
+            && (announced.length != entry.length
+                || announced.sha256.is_some_and(|sha256| sha256 != entry.sha256))
+        {
+            self.discard(folder);
+            return Err(StoreError::Mismatch);
+        }
+        if let Err(error) = self.make_durable(folder) {
+            let error = store_error(error);
+            self.discard(folder);
+            return Err(error);
+        }
+        if let Ok(fingerprint) = Fingerprint::of(&self.name, &self.file)
+            && fingerprint.length() == entry.length
+        {
+            folder.remember(fingerprint, entry.sha256);
+        }
+        Ok(entry)
+    }
+
+    fn make_durable(&self, folder: &Folder) -> io::Result<()> {
+        let partial = folder.path(&self.name.with_ending(PARTIAL));
+        self.file.sync_all()?;
+        if self.announced.is_some() {
+            folder.replace(&partial, &folder.path(&self.name))?;
+            remove_if_there(&folder.announcement_path(&self.name))?;
+            folder.sync()?;
+            folder.end(&self.name);
+        } else {
+            let unconfirmed = folder.path(&self.name.with_ending(UNCONFIRMED));
+            Folder::rename(&partial, &unconfirmed)?;
+            if let Err(error) = folder.sync() {
+                let _ = folder.remove(&unconfirmed);
+                return Err(error);
+            }
+            folder.hold(&self.name);
+        }
+        Ok(())
+    }
+
+    /// Keeps nothing.
+    pub(super) fn discard(self, folder: &Folder) {
+        let mut removed = folder.remove(&folder.path(&self.name.with_ending(PARTIAL)));
+        if self.announced.is_some() {
+            removed = removed.and(remove_if_there(&folder.announcement_path(&self.name)).map(drop));
+        }
+        if let Err(error) = removed.and_then(|()| folder.sync()) {
+            log::warn!("the rest of {} stays: {error}", self.name);
+        }
+        folder.end(&self.name);
+    }
+}
+
+pub(super) fn create_numbered(folder: &Folder, held: &mut Held) -> Result<Created, StoreError> {
+    let (name, file) = folder.create_numbered()?;
+    *held = Held::Upload(Upload {
+        name: name.clone(),
+        announced: None,
+        file,
+        hasher: Sha256::new(),
+        length: 0,
+    });
+    Ok(Created { name, offset: 0 })
+}
+
+/// Whether what is announced can be stored, of which `there` bytes are there already.
+pub(super) fn fits(folder: &Folder, announced: &Announcement, there: u64) -> Result<(), StoreError> {
+    if announced.length > folder.limits().file {
+        Err(StoreError::TooLarge)
+    } else if folder.has_room(announced.length.saturating_sub(there)) {
+        Ok(())
+    } else {
+        Err(StoreError::NoSpace)
+    }
+}
+
+pub(super) fn open_to_go_on(path: &std::path::Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(path)
+}
