@@ -96,10 +96,15 @@ unit() {
     fi
 }
 
-# Namespaces and TAPs need root; the build does not.
+# Namespaces and TAPs need root; the build does not: cargo starts only what it built through sudo.
 run_as_root() {
     may_be_root || die "this step makes network namespaces and TAPs: run it as root or with sudo"
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="${AS_ROOT[*]}" CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${AS_ROOT[*]}" "$@"
+    if [[ $EUID -ne 0 ]]; then
+        local host
+        host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+        local -x "CARGO_TARGET_${host}_RUNNER=${AS_ROOT[*]}"
+    fi
+    "$@"
 }
 
 build_hostapp() { cargo build --locked --release --package hostapp; }

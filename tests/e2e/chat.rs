@@ -247,11 +247,10 @@ fn a_peer_that_does_not_read_misses_lines_and_is_told_how_many() {
 
 #[test]
 fn r2_can_call_a_netcat_that_listens() {
-    for listener in ["nc.traditional -v -l -p 6000", "nc.openbsd -v -l 6000"] {
+    for listener in ["nc.traditional -n -v -l -p 6000", "nc.openbsd -n -v -l 6000"] {
         let namespace = Namespace::new();
         let mut kali = namespace.start(listener);
-        kali.stderr
-            .wait(PATIENCE, |text, _| text.to_lowercase().contains("listening on"));
+        kali.complains("istening on ");
         let mut lab = Lab::joining(namespace, "--call 192.168.69.100:6000");
         lab.r2.sees("* KALI joined\n");
         lab.r2.types("Are you there?\n");
