@@ -28,6 +28,10 @@ const ROOM: usize = 256 * 1024;
 /// Bytes of the console that one write carries.
 const CONSOLE_WRITE: usize = 4096;
 
+/// How often the node is asked again while frames come, before the console, the store and the signals have their
+/// turn: a fraction of a millisecond each.
+const PASSES_BETWEEN_WAITS: usize = 16;
+
 /// How long a call waits before it is tried again.
 const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -190,9 +194,7 @@ impl Server {
     fn serve(&mut self) -> Result<(), Refusal> {
         loop {
             let now = self.now();
-            self.world.store.poll_completions();
-            self.step_console(now);
-            let mut next = self.node.poll(now, &mut self.link, &mut self.world);
+            let mut next = self.pass(now);
             self.step_console(now);
             next = [next, self.go_on_calling(now)].into_iter().flatten().min();
             if let Some(error) = self.link.device_mut().take_error() {
@@ -201,19 +203,39 @@ impl Server {
                     "{name} is gone: {error}; make it again and start again"
                 )));
             }
-            if self.signals.take() || (self.world.room.host_quit() && !self.stopping) {
-                self.stopping = true;
-                self.node.stop(now, &mut self.world);
+            if self.world.room.host_quit() && !self.stopping {
+                self.stop(now);
                 next = Some(now);
             }
             if self.node.is_stopped(now) {
                 break;
             }
             self.wait(now, next);
+            self.world.store.poll_completions();
+            self.step_console(self.now());
         }
         self.step_console(self.now());
         self.flush_pcap();
         Ok(())
+    }
+
+    /// Lets the node work as long as frames come. An acknowledgement makes the kernel send more in our own time, so
+    /// looking again is cheaper than asking whether to look.
+    fn pass(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for _ in 0..PASSES_BETWEEN_WAITS {
+            let before = self.world.counters.frames_in;
+            next = self.node.poll(now, &mut self.link, &mut self.world);
+            if self.world.counters.frames_in == before {
+                break;
+            }
+        }
+        next
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        self.node.stop(now, &mut self.world);
     }
 
     fn now(&self) -> Instant {
@@ -288,6 +310,10 @@ impl Server {
         ];
         // Interrupted or not: the loop looks at everything again.
         let _ = poll(&mut fds, timeout);
+        let [.., signals] = fds;
+        if signals.any() == Some(true) && self.signals.take() {
+            self.stop(now);
+        }
     }
 
     fn flush_pcap(&mut self) {
