@@ -189,7 +189,6 @@ impl Device for Tap {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = ETHERNET_HEADER + self.mtu;
-        capabilities.max_burst_size = Some(1);
         capabilities
     }
 }
