@@ -1,0 +1,26 @@
+//! Many.
+
+use r2_node::{Plan, Size};
+use r2_tests::simulation::{R2_ADDRESS, Simulation, plan};
+
+#[test]
+fn ten_thousand_slots_and_a_thousand_peers() {
+    let small = Size {
+        connections: 10_000,
+        receive: 256,
+        transmit: 256,
+    };
+    let plan = Plan {
+        secret: small,
+        ..plan(1)
+    };
+    let mut lab = Simulation::new(&plan);
+    let crowd: Vec<_> = (0..1000).map(|_| lab.dial(R2_ADDRESS.into(), 5010)).collect();
+    lab.settle();
+    assert_eq!(lab.world.counters.sessions_open, 1000);
+    for &kali in [&crowd[0], &crowd[500], &crowd[999]] {
+        lab.send(kali, b"SECRET 7\n");
+        assert_eq!(lab.read(kali), "Digits: 7 Count: 1\n");
+    }
+    lab.everybody_leaves();
+}
