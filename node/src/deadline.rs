@@ -150,7 +150,7 @@ mod tests {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
             let slot = (random >> 33) as usize % 64;
-            let when = (random >> 40) as i64 % 1000;
+            let when = (random >> 40).cast_signed() % 1000;
             if let Some(old) = at[slot].take() {
                 expected.remove(&(old, slot));
             }
