@@ -24,3 +24,16 @@ fn ten_thousand_slots_and_a_thousand_peers() {
     }
     lab.everybody_leaves();
 }
+
+#[test]
+fn one_slot_serves_a_thousand_peers_one_after_the_other() {
+    let mut lab = Simulation::new(&plan(1));
+    for _ in 0..1000 {
+        let kali = lab.connect(5010);
+        lab.send(kali, b"SECRET 7\n");
+        assert_eq!(lab.read(kali), "Digits: 7 Count: 1\n");
+        lab.half_close(kali);
+    }
+    assert_eq!(lab.resets, 0);
+    lab.everybody_leaves();
+}
