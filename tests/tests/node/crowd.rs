@@ -34,6 +34,11 @@ fn one_slot_serves_a_thousand_peers_one_after_the_other() {
         assert_eq!(lab.read(kali), "Digits: 7 Count: 1\n");
         lab.half_close(kali);
     }
+    // Every other service has as much room in the table of connections as before.
+    for port in [7, 5000, 5020, 5030] {
+        let kali = lab.connect(port);
+        assert!(lab.is_open(kali), "{port}");
+    }
     assert_eq!(lab.resets, 0);
     lab.everybody_leaves();
 }
