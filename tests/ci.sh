@@ -20,7 +20,7 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat drop files icmp pcap refusals secret signals status tap_setup)
+E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status tap_setup)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

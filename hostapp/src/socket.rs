@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use embedded_io::{BufRead, ErrorType, ReadReady, WriteReady};
+use nix::libc::linger;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 use r2_core::io::Connection;
 use r2_core::session::Over;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::set_socket_linger;
 
 /// How many bytes one read of the kernel brings.
 const READ_AT_ONCE: usize = 64 * 1024;
@@ -118,12 +119,8 @@ impl BufRead for Socket {
 
 impl WriteReady for Socket {
     fn write_ready(&mut self) -> io::Result<bool> {
-        let mut waiting = [PollFd::new(self.stream()?, PollFlags::OUT)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        Ok(poll(&mut waiting, Some(&at_once))? > 0)
+        let mut waiting = [PollFd::new(self.stream()?.as_fd(), PollFlags::POLLOUT)];
+        Ok(poll(&mut waiting, PollTimeout::ZERO)? > 0)
     }
 }
 
@@ -152,7 +149,11 @@ impl Connection for Socket {
         if let Some(stream) = self.stream.take() {
             // Closing a socket that lingers for no time sends RST. Should that fail it sends FIN: the connection
             // ends all the same.
-            let _ = set_socket_linger(&stream, Some(std::time::Duration::ZERO));
+            let no_time = linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            let _ = setsockopt(&stream, sockopt::Linger, &no_time);
             self.over.get_or_insert(Over::Stopped);
         }
     }
@@ -195,8 +196,8 @@ mod tests {
 
     fn wait(socket: &Socket, what: PollFlags) {
         poll(
-            &mut [PollFd::from_borrowed_fd(socket.descriptor().unwrap(), what)],
-            None,
+            &mut [PollFd::new(socket.descriptor().unwrap(), what)],
+            PollTimeout::NONE,
         )
         .unwrap();
     }
@@ -206,12 +207,12 @@ mod tests {
         let (mut peer, mut socket) = pair();
         assert!(!socket.read_ready().unwrap());
         peer.write_all(b"hello").unwrap();
-        wait(&socket, PollFlags::IN);
+        wait(&socket, PollFlags::POLLIN);
         assert!(socket.read_ready().unwrap());
         assert_eq!(socket.fill_buf().unwrap(), b"hello");
         socket.consume(5);
         peer.shutdown(std::net::Shutdown::Write).unwrap();
-        wait(&socket, PollFlags::IN);
+        wait(&socket, PollFlags::POLLIN);
         assert!(socket.read_ready().unwrap() && socket.fill_buf().unwrap().is_empty());
         assert_eq!(socket.ended(), None);
         socket.finish().unwrap();
@@ -226,11 +227,11 @@ mod tests {
     fn a_peer_that_resets_after_its_fin_did_not_take_delivery() {
         let (peer, mut socket) = pair();
         peer.shutdown(std::net::Shutdown::Write).unwrap();
-        wait(&socket, PollFlags::IN);
+        wait(&socket, PollFlags::POLLIN);
         assert!(socket.read_ready().unwrap());
         drop(peer);
         embedded_io::Write::write(&mut socket, b"receipt\n").unwrap();
-        wait(&socket, PollFlags::HUP);
+        wait(&socket, PollFlags::POLLHUP);
         let _ = socket.finish();
         assert_eq!(socket.ended(), Some(Over::Reset));
     }

@@ -1,7 +1,7 @@
 //! One connection: its socket in a set of its own, its session, its deadline.
 
 use r2_core::session::{Over, Session, Wants};
-use r2_core::time::Instant;
+use r2_core::time::{Duration, Instant};
 use smoltcp::iface::{Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::AnySocket;
@@ -40,8 +40,11 @@ pub(crate) struct Slot<'a> {
     pub(crate) sent: Sent,
     /// Since when the connection exists: its SYN.
     pub(crate) since: Instant,
-    /// When a byte last moved, in either direction.
+    /// When a byte last moved, in either direction, or FIN was sent for want of any.
     pub(crate) moved: Instant,
+    /// When the peer was last heard. smoltcp's own time-out begins anew with bytes that are sent to a dead peer.
+    heard: Instant,
+    silent_after: Duration,
     /// Since when the peer's window is closed.
     window_closed: Option<Instant>,
     /// The sequence number behind the peer's FIN, once that came.
@@ -186,6 +189,9 @@ impl<'a> Slot<'a> {
         let mut socket = Socket::new(SocketBuffer::new(receive), SocketBuffer::new(transmit));
         socket.set_nagle_enabled(!spec.interactive);
         socket.set_ack_delay(spec.ack_delay());
+        let silent = smoltcp::time::Duration::from_millis(spec.silent_after.as_millis());
+        // Five probes before the peer is given up: one lost probe or answer costs nothing.
+        socket.set_keep_alive(Some(silent / 5));
         let mut sockets = SocketSet::new(sockets);
         sockets.add(socket);
         let mut slot = Self {
@@ -198,6 +204,8 @@ impl<'a> Slot<'a> {
             sent: Sent::default(),
             since: Instant::default(),
             moved: Instant::default(),
+            heard: Instant::default(),
+            silent_after: spec.silent_after,
             window_closed: None,
             peer_fin: None,
             finished: false,
@@ -234,7 +242,6 @@ impl<'a> Slot<'a> {
             // A port of 0 is a service that cannot be reached: nothing to be done about it here.
             let _ = socket.listen(IpListenEndpoint { addr: None, port });
         });
-        self.set_timers(spec);
         (self.phase, self.flow) = (Phase::Free, None);
     }
 
@@ -243,7 +250,6 @@ impl<'a> Slot<'a> {
         &mut self,
         flow: Flow,
         peer: EthernetAddress,
-        spec: &Spec,
         interface: &mut Interface,
         now: Instant,
     ) -> bool {
@@ -253,25 +259,16 @@ impl<'a> Slot<'a> {
                 .connect(interface.context(), flow.remote, flow.local)
                 .is_ok()
         });
-        self.set_timers(spec);
         self.begin(flow, peer, 0, now);
         connected == Some(true)
-    }
-
-    fn set_timers(&mut self, spec: &Spec) {
-        let silent = smoltcp::time::Duration::from_millis(spec.silent_after.as_millis());
-        self.with_socket(|socket| {
-            socket.set_timeout(Some(silent));
-            // Five probes before the peer is given up: one lost probe or answer costs nothing.
-            socket.set_keep_alive(Some(silent / 5));
-        });
     }
 
     /// A connection begins in this slot: `peer_next` is the sequence number behind the peer's SYN, if it sent one.
     pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
         (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
         self.sent = Sent::new(peer_next);
-        (self.since, self.moved, self.window_closed) = (now, now, None);
+        (self.since, self.moved, self.heard) = (now, now, now);
+        self.window_closed = None;
         (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
         self.opened = false;
     }
@@ -281,19 +278,19 @@ impl<'a> Slot<'a> {
     }
 
     /// Looks at a segment before smoltcp does.
-    pub(crate) fn before(&mut self, segment: &Segment<'_>, spec: &Spec, now: Instant) {
+    pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) {
         if self.state() == State::SynSent {
             self.sent.ack = segment.end();
             self.sent.right_edge = segment.end();
         }
         if self.sent.expects(segment) {
-            self.peer = segment.from;
+            (self.peer, self.heard) = (segment.from, now);
         }
         if segment.fin {
             self.peer_fin = Some(segment.end());
         }
         if segment.ack && !segment.rst {
-            self.note_window(segment.window == 0, spec, now);
+            self.note_window(segment.window == 0, now);
         }
     }
 
@@ -306,21 +303,11 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// A live peer with a closed window answers probes that grow to a minute apart: no shorter time-out fits.
-    fn note_window(&mut self, closed: bool, spec: &Spec, now: Instant) {
+    fn note_window(&mut self, closed: bool, now: Instant) {
         self.sent.window_closed = closed;
-        if closed == self.window_closed.is_some() {
-            return;
+        if closed != self.window_closed.is_some() {
+            self.window_closed = closed.then_some(now);
         }
-        self.window_closed = closed.then_some(now);
-        let timeout = if closed {
-            CLOSED_WINDOW_FOR
-        } else {
-            spec.silent_after
-        };
-        self.with_socket(|socket| {
-            socket.set_timeout(Some(smoltcp::time::Duration::from_millis(timeout.as_millis())));
-        });
     }
 
     /// Tells the session that its connection is over, if that has not happened, and lets the socket close in
@@ -330,6 +317,7 @@ impl<'a> Slot<'a> {
             session.over(now, how, world);
         }
         self.phase = Phase::Ended;
+        self.moved = now;
         self.with_socket(Socket::close);
     }
 
@@ -398,14 +386,18 @@ impl<'a> Slot<'a> {
 
     /// The node's own clock on this connection.
     fn clock(&self) -> Option<Instant> {
-        let window = self.window_closed.map(|since| since + CLOSED_WINDOW_FOR);
+        // A live peer with a closed window answers probes that grow to a minute apart: no shorter time-out fits.
+        let gone = match self.window_closed {
+            Some(since) => since + CLOSED_WINDOW_FOR,
+            None => self.heard + self.silent_after,
+        };
         let own = match (self.phase, self.state()) {
             (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,
             (Phase::Opening, _) => Some(self.since + ESTABLISH_WITHIN),
             (_, State::FinWait2) => Some(self.moved + HALF_CLOSED_IDLE),
             _ => None,
         };
-        [window, own].into_iter().flatten().min()
+        Some(own.map_or(gone, |own| gone.min(own)))
     }
 
     fn look_at_clocks<W, D: ?Sized>(

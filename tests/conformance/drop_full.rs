@@ -1,10 +1,10 @@
 //! A store without room.
 
-use r2_tests::carrier::{End, Inside, MAX_STORE, Service};
+use r2_tests::carrier::{Carrier, End, MAX_STORE, Service};
 
 use crate::{list, payload, sha256, text};
 
-pub(crate) fn a_full_store_says_so_and_serves_on(r2: &mut impl Inside) {
+pub(crate) fn a_full_store_says_so_and_serves_on(r2: &mut impl Carrier) {
     let peer = r2.connect(Service::Drop);
     r2.send(peer, &payload(MAX_STORE + 100_000));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! A sender that never says FIN.
 
 use r2_core::time::Duration;
-use r2_tests::carrier::{End, Inside, Service};
+use r2_tests::carrier::{Carrier, End, Inside, Service};
 
 use crate::{list, sha256, text};
 
@@ -21,6 +21,19 @@ pub(crate) fn five_seconds_of_silence_get_one_hint(r2: &mut impl Inside) {
     let receipt = text(r2.read_to_end(peer).0);
     assert_eq!(
         receipt,
+        format!("stored drop-0001 12 bytes sha256 {}\n", sha256(b"hello, world"))
+    );
+}
+
+pub(crate) fn a_hint_does_not_end_the_upload(r2: &mut impl Carrier) {
+    let peer = r2.connect(Service::Drop);
+    r2.send(peer, b"hello");
+    r2.pass(Duration::from_secs(5));
+    assert_eq!(r2.line(peer), HINT);
+    r2.send(peer, b", world");
+    r2.half_close(peer);
+    assert_eq!(
+        text(r2.read_to_end(peer).0),
         format!("stored drop-0001 12 bytes sha256 {}\n", sha256(b"hello, world"))
     );
 }

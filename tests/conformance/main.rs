@@ -2,6 +2,9 @@
 //! store in hand, against `Inside`.
 #![allow(missing_docs)]
 
+mod chat_commands;
+mod chat_lines;
+mod chat_room;
 mod diag;
 mod drop_full;
 mod drop_silence;
@@ -40,24 +43,28 @@ macro_rules! conformance {
             $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Kernel::start()); })*
             $(#[test] fn $within() { super::$module::$within(&mut Kernel::start()); })*
         }
-        /// Against a server that runs: `R2_LIVE=ADDRESS cargo test --test conformance live -- --ignored`.
-        mod live {
-            use r2_tests::carrier::{Live, Sockets};
-            fn server() -> Sockets<Live> {
-                let address = std::env::var("R2_LIVE").expect("R2_LIVE names the address of a running R2");
-                Sockets::new(Live(address.parse().expect("an address")))
-            }
-            $(#[test] #[ignore = "needs a running server"] fn $anywhere() {
-                super::$live::$anywhere(&mut server());
-            })*
+        /// `hostapp serve`, in a network of each test's own: needs root and the release build.
+        #[cfg(feature = "e2e")]
+        mod tap {
+            use r2_tests::carrier::Tap;
+            $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Tap::start()); })*
         }
     };
 }
 
 conformance! {
     everywhere:
+        chat_commands::who_is_here_and_who_is_called_what,
+        chat_lines::a_long_line_is_cut_between_characters,
+        chat_lines::a_last_line_without_ending_counts_at_fin,
+        chat_lines::a_last_line_without_ending_is_lost_at_reset,
+        chat_room::every_screen_shows_every_line_once,
+        chat_room::nobody_can_forge_a_label,
         diag::echo_gives_back_every_byte,
         diag::discard_says_nothing,
+        diag::chargen_begins_like_the_rfc,
+        drop_full::a_full_store_says_so_and_serves_on,
+        drop_silence::a_hint_does_not_end_the_upload,
         drop_states::every_size_gets_its_receipt,
         drop_states::reset_before_fin_is_partial,
         files_overwrite::the_old_file_is_whole_until_the_new_one_is,
@@ -73,9 +80,9 @@ conformance! {
         files_round_trip::a_pipelined_put_is_stored,
         files_round_trip::a_file_without_a_byte,
         secret_examples::the_three_examples,
-        secret_examples::many_lines_in_one_packet_keep_their_order;
+        secret_examples::many_lines_in_one_packet_keep_their_order,
+        secret_examples::a_string_that_rests_is_answered_as_it_stands;
     inside:
-        drop_full::a_full_store_says_so_and_serves_on,
         drop_silence::five_seconds_of_silence_get_one_hint,
         drop_silence::a_minute_of_silence_gets_the_receipt,
         drop_silence::the_clock_stands_while_the_store_takes_nothing,

@@ -20,11 +20,17 @@ use crate::time::Instant;
 ///
 /// While a command is answered nothing more is taken. A ticket of the store is held for the length of a command.
 /// Bytes behind a `PUT` line that was refused are never read as commands: R2 closes and discards them.
+///
+/// A peer that announces a SHA-256 has to wait for `SEND`. One that does not wait sends more than was asked for
+/// where R2 had some of the file, or all of it. So behind such a `PUT` a mismatch, and a line that is no command,
+/// close too; only a file that begins with a command in its first line is taken for one.
 #[derive(Debug, Default)]
 pub struct Files {
     line: LineReader<FILES_LINE_MAX>,
     step: Step,
     ticket: Option<Ticket>,
+    /// The last `PUT` was asked for less than the whole file, and no command has come since.
+    had_some: bool,
     peer_finished: bool,
     /// Room for `SEND` and the answer behind it.
     outbox: Outbox<{ 2 * FILES_ANSWER_MAX }>,
@@ -67,6 +73,16 @@ enum Then {
     Close,
 }
 
+impl Then {
+    const fn close_if(bytes_may_follow: bool) -> Self {
+        if bytes_may_follow {
+            Self::Close
+        } else {
+            Self::NextCommand
+        }
+    }
+}
+
 impl Files {
     /// A connection that has not sent anything.
     pub fn new() -> Self {
@@ -85,17 +101,14 @@ impl Files {
     fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
         let request = parse::parse(self.line.line());
         self.line.clear();
+        let had_some = core::mem::take(&mut self.had_some);
         self.step = match request {
             Ok(Request::Put { name, length, sha256 }) => Step::Create { name, length, sha256 },
             Ok(Request::Get { name, offset }) => Step::Open { name, offset },
             Ok(Request::List) => Step::List { after: None },
             Ok(Request::Delete { name }) => Step::Delete { name },
             Err(bad) => {
-                let then = if bad.bytes_may_follow {
-                    Then::Close
-                } else {
-                    Then::NextCommand
-                };
+                let then = Then::close_if(bad.bytes_may_follow || had_some);
                 return self.refuse(now, bad.code, bad.text, then, store);
             }
         };

@@ -28,6 +28,7 @@ impl Files {
             Poll::Ready(Ok(created)) => {
                 // Fits: the outbox was empty when the command was read.
                 let _ = writeln!(self.outbox, "SEND {}", created.offset);
+                self.had_some = created.offset > 0;
                 self.expect(now, length.saturating_sub(created.offset), store);
             }
         }
@@ -76,8 +77,8 @@ impl Files {
         };
         match store.seal(ticket) {
             Poll::Pending => {}
-            // Every byte was taken: what follows is the next command.
-            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
+            // Every byte was taken: what follows is the next command, unless the peer began with the first byte.
+            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::close_if(self.had_some), store),
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
                 // Fits: the outbox has room for SEND and one answer.
                 let _ = writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256));

@@ -324,3 +324,43 @@ fn a_file_that_cannot_be_read_to_its_end_does_not_look_whole() {
         peer.is_over();
     });
 }
+
+#[test]
+fn the_bytes_of_a_file_that_is_there_are_no_commands() {
+    let refused = "ERROR bad-request a command is PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST or DEL <name>\n";
+    with_store(|store| {
+        let put = std::format!("PUT a 5 {HELLO}\n");
+        let mut peer = Peer::new(store, 100);
+        peer.says(put.as_bytes())
+            .says(b"hello")
+            .hears(&std::format!("SEND 0\nSTORED a 5 {HELLO}\n"));
+        let there = std::format!("SEND 5\nSTORED a 5 {HELLO}\n");
+        // Who waits for SEND goes on with commands, and a wrong one behind a right one is an answer, no end.
+        peer.says(put.as_bytes())
+            .hears(&there)
+            .says(b"LIST\nnonsense\n")
+            .hears(&std::format!("a 5 {HELLO}\nEND\n{refused}"));
+        assert_eq!(peer.wants(), Wants::Nothing);
+        // Who does not wait is closed at the first line that is no command.
+        peer.says(put.as_bytes())
+            .says(b"hello\nDEL a\nDEL a\n")
+            .hears(&std::format!("{there}{refused}"));
+        assert_eq!(peer.wants(), Wants::Close);
+        peer.is_over();
+    });
+}
+
+#[test]
+fn the_rest_of_a_resumed_file_that_does_not_match_is_no_command() {
+    with_store(|store| {
+        let put = std::format!("PUT a 5 {HELLO}\n");
+        let mut peer = Peer::new(store, 100);
+        peer.says(put.as_bytes()).says(b"hell").is_over();
+        let mut peer = Peer::new(store, 100);
+        peer.says(put.as_bytes())
+            .says(b"hello\nLIST\n")
+            .hears("SEND 4\nERROR mismatch the bytes do not add up to the SHA-256\n");
+        assert_eq!(peer.wants(), Wants::Close);
+        peer.is_over();
+    });
+}

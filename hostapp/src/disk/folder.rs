@@ -155,6 +155,17 @@ impl Folder {
         self.names().held.remove(name);
     }
 
+    /// The receipt of `name` was not delivered: the file stays unconfirmed, unless it has not one byte.
+    pub(super) fn leave_unconfirmed(&self, name: &Name) {
+        let path = self.path(&name.with_ending(UNCONFIRMED));
+        if fs::symlink_metadata(&path).is_ok_and(|file| file.len() == 0)
+            && let Err(error) = self.remove(&path)
+        {
+            log::warn!("{name}, which is empty and unconfirmed, stays: {error}");
+        }
+        self.let_go(name);
+    }
+
     /// Opens what a peer calls `name`, and says what the disk calls it.
     pub(super) fn open(&self, name: &Name) -> Result<(Name, File), StoreError> {
         let on_disk = self.on_disk(name)?;

@@ -87,6 +87,8 @@ pub struct DiskStore {
 /// What the serving thread knows of a ticket.
 struct Place {
     state: State,
+    /// The name under which it uploads, from the question on until it was given back.
+    name: Option<Name>,
     free: Vec<Chunk>,
     /// A call is with the worker, or its answer here.
     asked: bool,
@@ -164,6 +166,13 @@ impl DiskStore {
         Poll::Pending
     }
 
+    /// Whether an upload of `name` was given back and its worker has not heard of it yet.
+    fn is_leaving(&self, name: &Name) -> bool {
+        let leaves =
+            |place: &Place| matches!(place.state, State::Leaving) && place.name.as_ref() == Some(name);
+        self.places.iter().any(leaves)
+    }
+
     fn leave(&mut self, ticket: &Ticket, last: Call) {
         let (place, line) = self.parts(ticket);
         if let State::Uploading(uploading) = &mut place.state
@@ -220,6 +229,7 @@ impl Place {
         let chunk = || vec![1; CHUNK].into_boxed_slice();
         Self {
             state: State::Free,
+            name: None,
             free: std::iter::repeat_with(chunk).take(CHUNKS).collect(),
             asked: false,
             answer: None,
@@ -239,6 +249,7 @@ impl Place {
             Answer::Released => {
                 debug_assert_eq!(self.free.len(), CHUNKS, "every chunk has come home");
                 self.state = State::Free;
+                self.name = None;
             }
             Answer::Written(chunk, result) => {
                 self.free.push(chunk);
@@ -271,6 +282,13 @@ impl Store for DiskStore {
     }
 
     fn create(&mut self, ticket: &Ticket, upload: Upload<'_>) -> Poll<Result<Created, StoreError>> {
+        if let Upload::Named { name, .. } = upload {
+            // To its peer that upload is over: what it leaves behind is to be resumed, not busy.
+            if self.is_leaving(name) {
+                return Poll::Pending;
+            }
+            self.parts(ticket).0.name = Some(name.clone());
+        }
         let answer = self.call(ticket, || match upload {
             Upload::Numbered => Call::CreateNumbered,
             Upload::Named { name, length, sha256 } => {

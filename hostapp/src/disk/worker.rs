@@ -419,7 +419,7 @@ impl Place {
                 upload.discard(folder);
             }
             Held::Upload(Upload { name, .. }) | Held::Present(Entry { name, .. }) => folder.end(&name),
-            Held::Unconfirmed(name) => folder.let_go(&name),
+            Held::Unconfirmed(name) => folder.leave_unconfirmed(&name),
             Held::Reading(_) | Held::Nothing => {}
         }
         *self = Self::default();

@@ -122,10 +122,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             local: (local.address(), self.free_port(remote, local)).into(),
         };
         self.reseed(&flow, now);
-        let (Some(caller), Some(chat)) = (self.slots.get_mut(slot), self.services.first_mut()) else {
+        let Some(caller) = self.slots.get_mut(slot) else {
             return;
         };
-        if !caller.connect(flow, peer, chat.spec(), &mut self.steered, to_core(now)) {
+        if !caller.connect(flow, peer, &mut self.steered, to_core(now)) {
             self.give_back(slot);
             self.end_call(CallOutcome::Unreachable);
             return;

@@ -130,10 +130,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        let Some(service) = self.services.get(slot.service) else {
-            return;
-        };
-        slot.before(segment, service.spec(), to_core(now));
+        slot.before(segment, to_core(now));
         if slot.sent.overruns(segment) && !segment.rst {
             world.counters.drop(Reason::BeyondWindow);
             return;

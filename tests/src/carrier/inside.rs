@@ -1,11 +1,13 @@
-//! R2's services and store, for carriers that drive the sessions themselves.
+//! R2's services and their world, for carriers that drive the sessions themselves.
 
-use r2_core::diag::{discard::Discard, echo::Echo};
+use r2_core::chat::{Peer, Room, Seat};
+use r2_core::diag::{chargen::Chargen, discard::Discard, echo::Echo};
 use r2_core::drop::Deposit;
 use r2_core::files::Files;
-use r2_core::limits::RAM_BLOCK;
+use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::secret::Secret;
 use r2_core::session::{Over, Session, Wants};
+use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant;
 
@@ -18,14 +20,38 @@ pub const MAX_STORE: usize = 1 << 20;
 /// How many files the store holds.
 const MAX_FILES: usize = 16;
 
-/// The world of the sessions.
-pub(super) type World = Slow<RamStore<'static>>;
+/// How many peers the chat room seats.
+const SEATS: usize = 8;
 
-/// An empty store. Its memory is never given back: a test ends soon.
-pub(super) fn world() -> World {
-    let blocks: Vec<_> = (0..MAX_STORE / RAM_BLOCK).map(|_| Block::EMPTY).collect();
-    let files: Vec<_> = (0..MAX_FILES).map(|_| File::EMPTY).collect();
-    Slow::new(RamStore::new(blocks.leak(), files.leak(), u64::MAX))
+/// The world of the sessions.
+pub(super) struct World {
+    pub(super) store: Slow<RamStore<'static>>,
+    room: Room<'static>,
+}
+
+impl World {
+    /// An empty store and an empty room. Their memory is never given back: a test ends soon.
+    pub(super) fn new() -> Self {
+        let blocks: Vec<_> = (0..MAX_STORE / RAM_BLOCK).map(|_| Block::EMPTY).collect();
+        let files: Vec<_> = (0..MAX_FILES).map(|_| File::EMPTY).collect();
+        let seats: Vec<_> = (0..SEATS).map(|_| Seat::default()).collect();
+        let ring = vec![0; CHAT_RING_MIN].leak();
+        Self {
+            store: Slow::new(RamStore::new(blocks.leak(), files.leak(), u64::MAX)),
+            room: Room::new(ring, seats.leak(), "R2", "KALI").expect("two names"),
+        }
+    }
+
+    /// Changes when any session may have something to say.
+    pub(super) fn revision(&self) -> (u32, u32) {
+        (self.store.revision(), self.room.revision())
+    }
+}
+
+/// A session that is handed its part of the world only.
+struct Placed<P: ?Sized, S> {
+    session: S,
+    part: fn(&mut World) -> &mut P,
 }
 
 /// The session that a port opens.
@@ -34,12 +60,48 @@ pub(super) struct AnySession(Box<dyn Session<World>>);
 impl AnySession {
     pub(super) fn of(service: Service) -> Self {
         match service {
-            Service::Echo => Self(Box::new(Echo::new())),
-            Service::Discard => Self(Box::new(Discard::new())),
-            Service::Secret => Self(Box::new(Secret::new())),
-            Service::Drop => Self(Box::new(Deposit::new())),
-            Service::Files => Self(Box::new(Files::new())),
+            Service::Echo => Self::new(Echo::new(), |world| world),
+            Service::Discard => Self::new(Discard::new(), |world| world),
+            Service::Chargen => Self::new(Chargen::new(), |world| world),
+            Service::Chat => Self::new(Peer::new(), |world| &mut world.room),
+            Service::Secret => Self::new(Secret::new(), |world| world),
+            Service::Drop => Self::new(Deposit::new(), |world| &mut world.store),
+            Service::Files => Self::new(Files::new(), |world| &mut world.store),
         }
+    }
+
+    fn new<P: ?Sized + 'static>(session: impl Session<P> + 'static, part: fn(&mut World) -> &mut P) -> Self {
+        Self(Box::new(Placed { session, part }))
+    }
+}
+
+impl<P: ?Sized, S: Session<P>> Session<World> for Placed<P, S> {
+    fn opened(&mut self, now: Instant, world: &mut World) {
+        self.session.opened(now, (self.part)(world));
+    }
+
+    fn receive(&mut self, now: Instant, rx: &[u8], world: &mut World) -> usize {
+        self.session.receive(now, rx, (self.part)(world))
+    }
+
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut World) -> usize {
+        self.session.transmit(now, tx, (self.part)(world))
+    }
+
+    fn finished(&mut self, now: Instant, world: &mut World) {
+        self.session.finished(now, (self.part)(world));
+    }
+
+    fn over(&mut self, now: Instant, how: Over, world: &mut World) {
+        self.session.over(now, how, (self.part)(world));
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.session.poll_at()
+    }
+
+    fn wants(&self) -> Wants {
+        self.session.wants()
     }
 }
 

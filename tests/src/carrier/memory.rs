@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 
 use r2_core::session::{Over, Session, Wants};
-use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
 
-use super::inside::{AnySession, World, world};
+use super::inside::{AnySession, World};
 use super::{Carrier, End, Inside, Peer, Service};
+
+/// What a peer has room for that does not read: chargen owes it for ever.
+const WINDOW: usize = 256 * 1024;
 
 /// Sessions in memory, offered pieces of a set size and rooms of a set size.
 pub struct Memory {
@@ -32,7 +34,7 @@ impl Memory {
     /// An empty R2, which is offered `split` bytes at a time and given `room` for answers.
     pub fn new(split: usize, room: usize) -> Self {
         Self {
-            world: world(),
+            world: World::new(),
             now: Instant::default(),
             split,
             room,
@@ -72,7 +74,7 @@ impl Link {
             self.told = true;
             self.session.finished(now, world);
         }
-        let mut tx = vec![0; room];
+        let mut tx = vec![0; room.min(WINDOW - self.heard.len())];
         let count = self.session.transmit(now, &mut tx, world);
         assert!(count == 0 || self.ours.is_none(), "bytes behind FIN");
         self.heard.extend(&tx[..count]);
@@ -147,16 +149,16 @@ impl Carrier for Memory {
         }
         (link.heard.drain(..).collect(), end)
     }
-}
 
-impl Inside for Memory {
     fn pass(&mut self, time: Duration) {
         self.now = self.now + time;
         self.settle();
     }
+}
 
+impl Inside for Memory {
     fn stall(&mut self, stalled: bool) {
-        self.world.stall(stalled);
+        self.world.store.stall(stalled);
         self.settle();
     }
 

@@ -8,15 +8,19 @@ use r2_core::time::Duration;
 
 pub use inside::MAX_STORE;
 pub use memory::Memory;
-pub use sockets::{Kernel, Live, Sockets};
+pub use sockets::{Kernel, Sockets, Tap};
 
-/// A service of R2's that comes to rest: chargen, which owes for ever, is none of them.
+/// A service of R2's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// 7
     Echo,
     /// 9
     Discard,
+    /// 19
+    Chargen,
+    /// 5000
+    Chat,
     /// 5010
     Secret,
     /// 5020
@@ -27,13 +31,23 @@ pub enum Service {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Echo, Self::Discard, Self::Secret, Self::Drop, Self::Files];
+    pub const ALL: [Self; 7] = [
+        Self::Echo,
+        Self::Discard,
+        Self::Chargen,
+        Self::Chat,
+        Self::Secret,
+        Self::Drop,
+        Self::Files,
+    ];
 
     /// Its TCP port.
     pub const fn port(self) -> u16 {
         match self {
             Self::Echo => 7,
             Self::Discard => 9,
+            Self::Chargen => 19,
+            Self::Chat => 5000,
             Self::Secret => 5010,
             Self::Drop => 5020,
             Self::Files => 5030,
@@ -74,6 +88,9 @@ pub trait Carrier {
     /// Waits for R2's FIN or RST; the bytes before it.
     fn read_to_end(&mut self, peer: Peer) -> (Vec<u8>, End);
 
+    /// Lets time pass before what is to come after it. In real time it passes while that is waited for.
+    fn pass(&mut self, time: Duration);
+
     /// Waits for a line and returns it with its ending.
     fn line(&mut self, peer: Peer) -> String {
         let mut line = Vec::new();
@@ -86,9 +103,6 @@ pub trait Carrier {
 
 /// A carrier that has R2's clock and store in its own hands. A server that runs elsewhere is none.
 pub trait Inside: Carrier {
-    /// Lets time pass.
-    fn pass(&mut self, time: Duration);
-
     /// From now on the store answers nothing, or answers again.
     fn stall(&mut self, stalled: bool);
 

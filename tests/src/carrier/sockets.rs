@@ -1,16 +1,16 @@
 //! Kernel sockets: R2's sessions on them through `Pump`, or an R2 that runs elsewhere.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration as Wall, Instant as WallClock};
 
 use hostapp::socket::Socket;
 use r2_core::io::Pump;
-use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
 
-use super::inside::{AnySession, World, world};
+use super::inside::{AnySession, MAX_STORE, World};
 use super::{Carrier, End, Inside, Peer, Service};
+use crate::lab::Lab;
 
 /// How long a peer waits for what must come.
 const PATIENCE: Wall = Wall::from_secs(30);
@@ -20,11 +20,14 @@ const LOOK: Wall = Wall::from_millis(1);
 
 /// Where R2 is, and who lets it run.
 pub trait Server {
-    /// Where a service listens.
-    fn address(&self, service: Service) -> SocketAddr;
+    /// Opens a connection to a service.
+    fn connect(&self, service: Service) -> TcpStream;
 
     /// Lets R2 do all that it can do now, where nobody else does.
     fn turn(&mut self);
+
+    /// Lets time pass for R2, where it does not do so by itself.
+    fn pass(&mut self, time: Duration);
 }
 
 /// Peers on kernel sockets.
@@ -75,7 +78,7 @@ fn is_not_yet(kind: ErrorKind) -> bool {
 
 impl<S: Server> Carrier for Sockets<S> {
     fn connect(&mut self, service: Service) -> Peer {
-        let stream = TcpStream::connect(self.server.address(service)).expect("R2 listens");
+        let stream = self.server.connect(service);
         stream
             .set_read_timeout(Some(LOOK))
             .expect("a socket has timeouts");
@@ -146,17 +149,30 @@ impl<S: Server> Carrier for Sockets<S> {
             }
         }
     }
+
+    fn pass(&mut self, time: Duration) {
+        self.server.pass(time);
+    }
 }
 
-/// An R2 that runs elsewhere, in real time: `hostapp serve` on a TAP.
-pub struct Live(pub IpAddr);
+/// An R2 that runs elsewhere, in real time: `hostapp serve` on a TAP, in a network of its own.
+pub struct Tap(Lab);
 
-impl Server for Live {
-    fn address(&self, service: Service) -> SocketAddr {
-        (self.0, service.port()).into()
+impl Tap {
+    /// A new R2, whose store holds [`MAX_STORE`] bytes.
+    pub fn start() -> Sockets<Self> {
+        Sockets::new(Self(Lab::with(&format!("--max-store {MAX_STORE}"))))
+    }
+}
+
+impl Server for Tap {
+    fn connect(&self, service: Service) -> TcpStream {
+        self.0.connect(service.port())
     }
 
     fn turn(&mut self) {}
+
+    fn pass(&mut self, _: Duration) {}
 }
 
 /// R2's sessions on the kernel's TCP, each driven by a `Pump`. Only its clock is not the kernel's.
@@ -181,7 +197,7 @@ impl Kernel {
             (service, listener)
         });
         Sockets::new(Self {
-            world: world(),
+            world: World::new(),
             now: Instant::default(),
             listeners: listeners.into(),
             pumps: Vec::new(),
@@ -190,13 +206,10 @@ impl Kernel {
 }
 
 impl Server for Kernel {
-    fn address(&self, service: Service) -> SocketAddr {
+    fn connect(&self, service: Service) -> TcpStream {
         let listener = self.listeners.iter().find(|(other, _)| *other == service);
-        listener
-            .expect("every service listens")
-            .1
-            .local_addr()
-            .expect("a bound listener")
+        let address = listener.expect("every service listens").1.local_addr();
+        TcpStream::connect(address.expect("a bound listener")).expect("R2 listens")
     }
 
     fn turn(&mut self) {
@@ -218,16 +231,16 @@ impl Server for Kernel {
             }
         }
     }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.turn();
+    }
 }
 
 impl Inside for Sockets<Kernel> {
-    fn pass(&mut self, time: Duration) {
-        self.server.now = self.server.now + time;
-        self.server.turn();
-    }
-
     fn stall(&mut self, stalled: bool) {
-        self.server.world.stall(stalled);
+        self.server.world.store.stall(stalled);
         self.server.turn();
     }
 

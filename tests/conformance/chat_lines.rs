@@ -1,0 +1,33 @@
+//! Where a chat line ends.
+
+use r2_tests::carrier::Carrier;
+
+use crate::chat_room::{both_see, two_peers};
+use crate::{half_close_and_read, text};
+
+pub(crate) fn a_long_line_is_cut_between_characters(r2: &mut impl Carrier) {
+    let peers = two_peers(r2);
+    r2.send(peers.0, format!("x{}\n", "é".repeat(600)).as_bytes());
+    let lines = [
+        format!("KALI: x{}", "é".repeat(255)),
+        format!("KALI: {}", "é".repeat(256)),
+        format!("KALI: {}", "é".repeat(89)),
+    ];
+    both_see(r2, peers, &lines.each_ref().map(String::as_str));
+}
+
+pub(crate) fn a_last_line_without_ending_counts_at_fin(r2: &mut impl Carrier) {
+    let (first, second) = two_peers(r2);
+    r2.send(second, b"bye");
+    assert_eq!(text(half_close_and_read(r2, second)), "KALI-2: bye\n");
+    assert_eq!(r2.line(first), "KALI-2: bye\n");
+    assert_eq!(r2.line(first), "* KALI-2 left\n");
+}
+
+pub(crate) fn a_last_line_without_ending_is_lost_at_reset(r2: &mut impl Carrier) {
+    let (first, second) = two_peers(r2);
+    r2.send(second, b"said\nnot sa");
+    both_see(r2, (first, second), &["KALI-2: said"]);
+    r2.reset(second);
+    assert_eq!(r2.line(first), "* KALI-2 left\n");
+}

@@ -1,0 +1,179 @@
+//! A machine without a TCP of its own: every segment that it sends is written by the test.
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, Ipv4Address, Ipv4Packet,
+    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
+};
+
+use crate::simulation::{R2_ADDRESS, R2_MAC};
+use crate::wire::Frame;
+
+/// The stranger's Ethernet address.
+pub const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 66]);
+
+/// The stranger's IP address.
+pub const ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 66);
+
+/// The sequence number of the stranger's SYN, chosen so that it wraps soon.
+pub const FIRST: u32 = u32::MAX - 5;
+
+const ETHERNET_HEADER: usize = 14;
+
+/// A segment of the stranger's.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The stranger's port.
+    pub from: u16,
+    /// R2's port.
+    pub to: u16,
+    /// SYN, FIN, RST or none.
+    pub control: TcpControl,
+    /// The sequence number, counted from [`FIRST`].
+    pub seq: u32,
+    /// The acknowledgement, where there is one.
+    pub ack: Option<u32>,
+    /// What it carries.
+    pub payload: &'a [u8],
+}
+
+impl Said<'_> {
+    /// The frame, with an open window.
+    pub fn frame(&self) -> Frame {
+        self.frame_to(R2_MAC, R2_ADDRESS)
+    }
+
+    /// The frame, to another Ethernet or IP address than R2's.
+    pub fn frame_to(&self, mac: EthernetAddress, address: Ipv4Address) -> Frame {
+        let signed = |number: u32| TcpSeqNumber(number.cast_signed());
+        let tcp = TcpRepr {
+            src_port: self.from,
+            dst_port: self.to,
+            control: self.control,
+            seq_number: signed(FIRST.wrapping_add(self.seq)),
+            ack_number: self.ack.map(signed),
+            window_len: 8192,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: self.payload,
+        };
+        let (source, destination): (IpAddress, IpAddress) = (ADDRESS.into(), address.into());
+        packet(mac, address, IpProtocol::Tcp, tcp.buffer_len(), |bytes| {
+            let checksums = ChecksumCapabilities::default();
+            tcp.emit(
+                &mut TcpPacket::new_unchecked(bytes),
+                &source,
+                &destination,
+                &checksums,
+            );
+        })
+    }
+}
+
+/// A datagram from the stranger's port `from` to R2's port `to`.
+pub fn datagram(from: u16, to: u16, payload: &[u8]) -> Frame {
+    let udp = UdpRepr {
+        src_port: from,
+        dst_port: to,
+    };
+    let (source, destination): (IpAddress, IpAddress) = (ADDRESS.into(), R2_ADDRESS.into());
+    let length = udp.header_len() + payload.len();
+    packet(R2_MAC, R2_ADDRESS, IpProtocol::Udp, length, |bytes| {
+        let checksums = ChecksumCapabilities::default();
+        let mut packet = UdpPacket::new_unchecked(bytes);
+        let write = |room: &mut [u8]| room.copy_from_slice(payload);
+        udp.emit(
+            &mut packet,
+            &source,
+            &destination,
+            payload.len(),
+            write,
+            &checksums,
+        );
+    })
+}
+
+fn packet(
+    mac: EthernetAddress,
+    address: Ipv4Address,
+    protocol: IpProtocol,
+    length: usize,
+    write: impl FnOnce(&mut [u8]),
+) -> Frame {
+    let ip = IpRepr::new(ADDRESS.into(), address.into(), protocol, length, 64);
+    let mut frame = vec![0; ETHERNET_HEADER + ip.buffer_len()];
+    let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
+    ethernet.set_src_addr(MAC);
+    ethernet.set_dst_addr(mac);
+    ethernet.set_ethertype(EthernetProtocol::Ipv4);
+    ip.emit(&mut *ethernet.payload_mut(), &ChecksumCapabilities::default());
+    write(&mut ethernet.payload_mut()[ip.header_len()..]);
+    frame
+}
+
+/// A segment of R2's, over IPv4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields of a TCP header")]
+pub struct Heard {
+    pub to: u16,
+    pub seq: u32,
+    pub ack: u32,
+    pub window: u16,
+    pub syn: bool,
+    pub fin: bool,
+    pub rst: bool,
+    pub payload: Vec<u8>,
+}
+
+impl Heard {
+    /// The segment in `frame`, if there is one. Its checksums must be right.
+    pub fn read(frame: &[u8]) -> Option<Self> {
+        let (ip, from, to) = ipv4(frame)?;
+        if ip.next_header() != IpProtocol::Tcp {
+            return None;
+        }
+        let tcp = TcpPacket::new_checked(ip.payload()).expect("R2 sends whole headers");
+        assert!(ip.verify_checksum() && tcp.verify_checksum(&from, &to));
+        Some(Self {
+            to: tcp.dst_port(),
+            seq: tcp.seq_number().0.cast_unsigned(),
+            ack: tcp.ack_number().0.cast_unsigned(),
+            window: tcp.window_len(),
+            syn: tcp.syn(),
+            fin: tcp.fin(),
+            rst: tcp.rst(),
+            payload: tcp.payload().to_vec(),
+        })
+    }
+
+    /// The sequence number behind the segment.
+    pub fn end(&self) -> u32 {
+        let length = u32::try_from(self.payload.len()).expect("a short segment");
+        self.seq
+            .wrapping_add(length + u32::from(self.syn) + u32::from(self.fin))
+    }
+}
+
+/// What the UDP datagram in `frame` carries, if there is one. Its checksums must be right.
+pub fn heard_datagram(frame: &[u8]) -> Option<Vec<u8>> {
+    let (ip, from, to) = ipv4(frame)?;
+    if ip.next_header() != IpProtocol::Udp {
+        return None;
+    }
+    let udp = UdpPacket::new_checked(ip.payload()).expect("R2 sends whole headers");
+    assert!(ip.verify_checksum() && udp.verify_checksum(&from, &to));
+    Some(udp.payload().to_vec())
+}
+
+fn ipv4(frame: &[u8]) -> Option<(Ipv4Packet<&[u8]>, IpAddress, IpAddress)> {
+    let ethernet = EthernetFrame::new_checked(frame).expect("R2 sends whole headers");
+    if ethernet.ethertype() != EthernetProtocol::Ipv4 {
+        return None;
+    }
+    let ip = Ipv4Packet::new_checked(ethernet.payload()).expect("R2 sends whole headers");
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    Some((ip, from, to))
+}

@@ -1,0 +1,11 @@
+//! The node on a wire in memory, minute by minute and segment by segment.
+
+mod node {
+    mod backlog;
+    mod closing;
+    mod counting;
+    mod crowd;
+    mod datagrams;
+    mod segments;
+    mod silence;
+}

@@ -1,0 +1,130 @@
+//! Segments that no honest peer sends, or that meet the stack's weak places.
+
+use r2_node::Reason;
+use r2_tests::simulation::{BUFFER, R2_ADDRESS, R2_MAC, Simulation, plan};
+use r2_tests::stranger::{Heard, Said};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl};
+
+const SYN: Said<'_> = Said {
+    from: 1000,
+    to: 5020,
+    control: TcpControl::Syn,
+    seq: 0,
+    ack: None,
+    payload: b"",
+};
+
+/// R2's answer to the SYN `said`.
+fn syn_ack(lab: &mut Simulation, said: &Said<'_>) -> Heard {
+    lab.say(said);
+    let heard = lab.heard();
+    assert!(heard.len() == 1 && heard[0].syn && !heard[0].rst, "{heard:?}");
+    heard[0].clone()
+}
+
+#[test]
+fn tcp_that_is_not_for_one_machine_is_dropped_and_harms_nobody() {
+    let mut lab = Simulation::new(&plan(1));
+    for (mac, address) in [
+        (EthernetAddress::BROADCAST, R2_ADDRESS),
+        (EthernetAddress([0x01, 0, 0x5e, 0, 0, 1]), R2_ADDRESS),
+        (EthernetAddress::BROADCAST, Ipv4Address::BROADCAST),
+        (R2_MAC, Ipv4Address::BROADCAST),
+        (R2_MAC, Ipv4Address::new(192, 168, 69, 255)),
+        (R2_MAC, Ipv4Address::new(224, 0, 0, 1)),
+    ] {
+        let before = lab.dropped(Reason::NotUnicast);
+        lab.put(SYN.frame_to(mac, address));
+        assert_eq!(lab.dropped(Reason::NotUnicast), before + 1, "{mac} {address}");
+        assert_eq!(lab.heard(), []);
+    }
+    lab.put(SYN.frame_to(EthernetAddress([2, 0, 0, 0, 0, 9]), R2_ADDRESS));
+    lab.put(SYN.frame_to(R2_MAC, Ipv4Address::new(192, 168, 69, 9)));
+    assert_eq!(lab.dropped(Reason::NotForUs), 2);
+    let kali = lab.connect(5020);
+    assert!(lab.is_open(kali));
+    lab.everybody_leaves();
+}
+
+/// smoltcp cuts a segment at the window's edge and accepts its FIN all the same.
+#[test]
+fn a_fin_beyond_the_window_never_ends_an_upload_short() {
+    // The first data segment meets the window of the SYN, a later one that of an acknowledgement.
+    for first in [0, 10] {
+        let mut lab = Simulation::new(&plan(1));
+        let ours = syn_ack(&mut lab, &SYN);
+        let file = [b'x'; BUFFER + 100];
+        let data = Said {
+            control: TcpControl::Psh,
+            seq: 1,
+            ack: Some(ours.end()),
+            ..SYN
+        };
+        lab.say(&Said {
+            payload: &file[..first],
+            ..data
+        });
+        lab.pass(smoltcp::time::Duration::from_millis(20));
+        lab.heard();
+        let seq = 1 + u32::try_from(first).unwrap();
+        lab.say(&Said {
+            control: TcpControl::Fin,
+            seq,
+            payload: &file[first..],
+            ..data
+        });
+        assert_eq!(lab.dropped(Reason::BeyondWindow), 1);
+        assert_eq!(lab.stored().len(), 0, "no end, no file");
+        // What a peer's retransmission looks like.
+        for (index, piece) in file[first..].chunks(1000).enumerate() {
+            let seq = seq + 1000 * u32::try_from(index).unwrap();
+            lab.say(&Said {
+                seq,
+                payload: piece,
+                ..data
+            });
+        }
+        let seq = 1 + u32::try_from(file.len()).unwrap();
+        lab.say(&Said {
+            control: TcpControl::Fin,
+            seq,
+            ..data
+        });
+        let receipt: Vec<u8> = lab
+            .heard()
+            .into_iter()
+            .flat_map(|segment| segment.payload)
+            .collect();
+        let receipt = String::from_utf8(receipt).unwrap();
+        assert!(
+            receipt.starts_with(&format!("stored drop-0001 {} bytes", file.len())),
+            "{receipt}"
+        );
+        lab.everybody_leaves();
+    }
+}
+
+#[test]
+fn initial_sequence_numbers_tell_nobody_the_next_one() {
+    let number = |secret: u8, from: u16| {
+        let mut lab = Simulation::with_secret(&plan(4), [secret; 16]);
+        syn_ack(&mut lab, &Said { from, ..SYN }).seq
+    };
+    assert_eq!(
+        number(1, 1000),
+        number(1, 1000),
+        "the simulation is deterministic"
+    );
+    assert_ne!(number(1, 1000), number(2, 1000), "another secret");
+
+    let mut lab = Simulation::new(&plan(4));
+    let numbers: Vec<_> = (1000..1004)
+        .map(|from| syn_ack(&mut lab, &Said { from, ..SYN }).seq)
+        .collect();
+    let steps: Vec<_> = numbers
+        .windows(2)
+        .map(|pair| pair[1].wrapping_sub(pair[0]))
+        .collect();
+    assert!(steps[0] != steps[1] && steps[1] != steps[2], "{numbers:?}");
+    lab.everybody_leaves();
+}
