@@ -32,6 +32,9 @@ const CONSOLE_WRITE: usize = 4096;
 /// turn: a fraction of a millisecond each.
 const PASSES_BETWEEN_WAITS: usize = 16;
 
+/// How long an upload rests before its last bytes go to the disk without company.
+const GATHERED_RESTS: u16 = 100;
+
 /// How long a call waits before it is tried again.
 const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -293,6 +296,8 @@ impl Server {
             }
             Some(_) => PollTimeout::ZERO,
         };
+        let gathered = self.world.store.has_gathered();
+        let timeout = if gathered { earlier(timeout, GATHERED_RESTS) } else { timeout };
         if timeout != PollTimeout::ZERO {
             self.flush_pcap();
         }
@@ -309,10 +314,13 @@ impl Server {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
         ];
         // Interrupted or not: the loop looks at everything again.
-        let _ = poll(&mut fds, timeout);
+        let quiet = poll(&mut fds, timeout) == Ok(0) && timeout != PollTimeout::ZERO;
         let [.., signals] = fds;
         if signals.any() == Some(true) && self.signals.take() {
             self.stop(now);
+        }
+        if quiet && gathered {
+            self.world.store.flush();
         }
     }
 
@@ -320,6 +328,14 @@ impl Server {
         if let Err(error) = self.link.flush() {
             log::error!("the pcap file ends here: {error}");
         }
+    }
+}
+
+/// The earlier of a timeout and so many milliseconds.
+fn earlier(timeout: PollTimeout, millis: u16) -> PollTimeout {
+    match timeout.as_millis() {
+        Some(other) if other < u32::from(millis) => timeout,
+        _ => PollTimeout::from(millis),
     }
 }
 

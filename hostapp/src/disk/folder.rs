@@ -143,16 +143,29 @@ impl Folder {
         self.names().uploading.remove(name);
     }
 
-    /// The numbered upload `name` is sealed: from now on it is known by its final name.
-    pub(super) fn hold(&self, name: &Name) {
-        let mut names = self.names();
-        names.uploading.remove(name);
-        names.held.insert(name.clone());
+    /// The numbered upload `name` is complete: durable as `.unconfirmed`, and from now on known by its final name.
+    pub(super) fn hold(&self, name: &Name) -> io::Result<()> {
+        let unconfirmed = self.path(&name.with_ending(UNCONFIRMED));
+        {
+            let mut names = self.names();
+            rename(&self.path(&name.with_ending(PARTIAL)), &unconfirmed)?;
+            names.uploading.remove(name);
+            names.held.insert(name.clone());
+        }
+        self.sync().inspect_err(|_| {
+            self.names().held.remove(name);
+            let _ = self.remove(&unconfirmed);
+        })
     }
 
-    /// The receipt of `name` is no longer under way.
-    pub(super) fn let_go(&self, name: &Name) {
-        self.names().held.remove(name);
+    /// The receipt of `name` was delivered: gives the file its final name, durably.
+    pub(super) fn confirm(&self, name: &Name) -> io::Result<()> {
+        {
+            let mut names = self.names();
+            names.held.remove(name);
+            rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))?;
+        }
+        self.sync()
     }
 
     /// The receipt of `name` was not delivered: the file stays unconfirmed, unless it has not one byte.
@@ -163,28 +176,33 @@ impl Folder {
         {
             log::warn!("{name}, which is empty and unconfirmed, stays: {error}");
         }
-        self.let_go(name);
+        self.names().held.remove(name);
     }
 
     /// Opens what a peer calls `name`, and says what the disk calls it.
     pub(super) fn open(&self, name: &Name) -> Result<(Name, File), StoreError> {
-        let on_disk = self.on_disk(name)?;
+        let names = self.names();
+        let on_disk = self.on_disk(&names, name)?;
         match open_regular(&self.path(&on_disk)) {
             Ok(file) => Ok((on_disk, file)),
-            Err(StoreError::NotFound) if self.names().uploading.contains(name) => Err(StoreError::Busy),
+            Err(StoreError::NotFound) if names.uploading.contains(name) => Err(StoreError::Busy),
             Err(error) => Err(error),
         }
     }
 
     /// Deletes what a peer calls `name`, durably.
     pub(super) fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        if self.names().uploading.contains(name) {
-            return Err(StoreError::Busy);
-        }
-        let on_disk = self.on_disk(name)?;
-        let path = self.path(&on_disk);
-        let file = open_regular(&path)?;
-        self.remove(&path).map_err(store_error)?;
+        let (on_disk, file) = {
+            let names = self.names();
+            if names.uploading.contains(name) {
+                return Err(StoreError::Busy);
+            }
+            let on_disk = self.on_disk(&names, name)?;
+            let path = self.path(&on_disk);
+            let file = open_regular(&path)?;
+            self.remove(&path).map_err(store_error)?;
+            (on_disk, file)
+        };
         if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
             self.digests().remove(&fingerprint);
         }
@@ -195,8 +213,7 @@ impl Folder {
     }
 
     /// What the disk calls `name`: a numbered upload may be found under its final name though it is unconfirmed.
-    fn on_disk(&self, name: &Name) -> Result<Name, StoreError> {
-        let names = self.names();
+    fn on_disk(&self, names: &Names, name: &Name) -> Result<Name, StoreError> {
         if name.ending() == PARTIAL && names.uploading.contains(&name.with_ending("")) {
             return Err(StoreError::Busy);
         }
@@ -213,10 +230,8 @@ impl Folder {
 
     /// The names that a peer may see now, sorted. Counts the store anew where nothing is being written.
     pub(super) fn list(&self) -> io::Result<Vec<Name>> {
-        let (uploading, held) = {
-            let names = self.names();
-            (names.uploading.clone(), names.held.clone())
-        };
+        // Held to the end, so that no file changes its name meanwhile.
+        let names = self.names();
         let mut list = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -225,16 +240,16 @@ impl Folder {
             };
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             let stem = name.with_ending("");
-            let arriving = name.ending() == PARTIAL && uploading.contains(&stem);
+            let arriving = name.ending() == PARTIAL && names.uploading.contains(&stem);
             if !is_file || arriving {
                 continue;
             }
-            let is_held = name.ending() == UNCONFIRMED && held.contains(&stem);
+            let is_held = name.ending() == UNCONFIRMED && names.held.contains(&stem);
             list.push(if is_held { stem } else { name });
         }
         list.sort_unstable();
         list.dedup();
-        if uploading.is_empty() {
+        if names.uploading.is_empty() {
             self.count()?;
         }
         Ok(list)
@@ -279,15 +294,6 @@ impl Folder {
             self.shrink(old.len());
         }
         Ok(())
-    }
-
-    /// Renames, unless `to` is taken.
-    pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-        // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
-        if fs::symlink_metadata(to).is_ok() {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(from, to)
     }
 
     /// Reserves room for up to `wanted` more bytes and returns how many there are.
@@ -380,6 +386,15 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Renames, unless `to` is taken.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(from, to)
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
+use r2_core::name::{Name, PARTIAL};
 use r2_core::store::{Created, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -82,12 +82,9 @@ impl Held {
         let Self::Unconfirmed(name) = std::mem::take(self) else {
             return;
         };
-        let renamed = Folder::rename(&folder.path(&name.with_ending(UNCONFIRMED)), &folder.path(&name))
-            .and_then(|()| folder.sync());
-        if let Err(error) = renamed {
+        if let Err(error) = folder.confirm(&name) {
             log::warn!("{name} stays unconfirmed: {error}");
         }
-        folder.let_go(&name);
     }
 
     pub(super) fn read(&self, into: &mut [u8], offset: u64) -> Result<usize, StoreError> {
@@ -170,13 +167,7 @@ impl Upload {
             folder.sync()?;
             folder.end(&self.name);
         } else {
-            let unconfirmed = folder.path(&self.name.with_ending(UNCONFIRMED));
-            Folder::rename(&partial, &unconfirmed)?;
-            if let Err(error) = folder.sync() {
-                let _ = folder.remove(&unconfirmed);
-                return Err(error);
-            }
-            folder.hold(&self.name);
+            folder.hold(&self.name)?;
         }
         Ok(())
     }

@@ -146,6 +146,25 @@ impl DiskStore {
         }
     }
 
+    /// Whether bytes of an upload wait for more, to go to the disk together.
+    pub fn has_gathered(&self) -> bool {
+        let gathered = |place: &Place| matches!(&place.state, State::Uploading(upload) if upload.has_gathered());
+        self.places.iter().any(gathered)
+    }
+
+    /// Sends what has gathered to the disk. For a moment in which nothing else is to be done: an upload that rests
+    /// shall not lose its last bytes should this process be killed.
+    pub fn flush(&mut self) {
+        for index in 0..self.places.len() {
+            let (jobs, _) = &self.workers[index % self.workers.len()];
+            if let State::Uploading(upload) = &mut self.places[index].state
+                && upload.failed().is_none()
+            {
+                upload.flush(&Line { jobs, place: index });
+            }
+        }
+    }
+
     fn parts(&mut self, ticket: &Ticket) -> (&mut Place, Line<'_>) {
         let index = ticket.index();
         let (jobs, _) = &self.workers[index % self.workers.len()];

@@ -67,6 +67,10 @@ impl Uploading {
         }
     }
 
+    pub(super) fn has_gathered(&self) -> bool {
+        self.current.is_some() && self.failed.is_none()
+    }
+
     /// Gives the chunk back that was being filled.
     pub(super) fn put_back(self, free: &mut Vec<Chunk>) {
         free.extend(self.current);
