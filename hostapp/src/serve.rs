@@ -297,7 +297,11 @@ impl Server {
             Some(_) => PollTimeout::ZERO,
         };
         let gathered = self.world.store.has_gathered();
-        let timeout = if gathered { earlier(timeout, GATHERED_RESTS) } else { timeout };
+        let timeout = if gathered {
+            earlier(timeout, GATHERED_RESTS)
+        } else {
+            timeout
+        };
         if timeout != PollTimeout::ZERO {
             self.flush_pcap();
         }

@@ -148,7 +148,8 @@ impl DiskStore {
 
     /// Whether bytes of an upload wait for more, to go to the disk together.
     pub fn has_gathered(&self) -> bool {
-        let gathered = |place: &Place| matches!(&place.state, State::Uploading(upload) if upload.has_gathered());
+        let gathered =
+            |place: &Place| matches!(&place.state, State::Uploading(upload) if upload.has_gathered());
         self.places.iter().any(gathered)
     }
 
