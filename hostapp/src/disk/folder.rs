@@ -108,7 +108,9 @@ impl Folder {
     /// Takes the next free number and creates its `.partial`.
     pub(super) fn create_numbered(&self) -> Result<(Name, File), StoreError> {
         let mut names = self.names();
-        let mut highest = names.uploading.iter().filter_map(Name::number).max().unwrap_or(0);
+        // A receipt that is under way keeps its number though the file was deleted.
+        let reserved = names.uploading.iter().chain(&names.held);
+        let mut highest = reserved.filter_map(Name::number).max().unwrap_or(0);
         for entry in fs::read_dir(&self.path).map_err(store_error)? {
             let name = entry.map_err(store_error)?.file_name();
             let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
@@ -155,25 +157,36 @@ impl Folder {
         self.names().held.remove(name);
     }
 
+    /// Gives the numbered upload `name`, whose receipt was under way, its final name on the disk too.
+    pub(super) fn confirm(&self, name: &Name) -> io::Result<()> {
+        // In one step for whoever looks the name up.
+        let mut names = self.names();
+        names.held.remove(name);
+        rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))
+    }
+
     /// Opens what a peer calls `name`, and says what the disk calls it.
     pub(super) fn open(&self, name: &Name) -> Result<(Name, File), StoreError> {
-        let on_disk = self.on_disk(name)?;
+        let names = self.names();
+        let on_disk = self.on_disk(&names, name)?;
         match open_regular(&self.path(&on_disk)) {
             Ok(file) => Ok((on_disk, file)),
-            Err(StoreError::NotFound) if self.names().uploading.contains(name) => Err(StoreError::Busy),
+            Err(StoreError::NotFound) if names.uploading.contains(name) => Err(StoreError::Busy),
             Err(error) => Err(error),
         }
     }
 
     /// Deletes what a peer calls `name`, durably.
     pub(super) fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        if self.names().uploading.contains(name) {
+        let names = self.names();
+        if names.uploading.contains(name) {
             return Err(StoreError::Busy);
         }
-        let on_disk = self.on_disk(name)?;
+        let on_disk = self.on_disk(&names, name)?;
         let path = self.path(&on_disk);
         let file = open_regular(&path)?;
         self.remove(&path).map_err(store_error)?;
+        drop(names);
         if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
             self.digests().remove(&fingerprint);
         }
@@ -184,8 +197,7 @@ impl Folder {
     }
 
     /// What the disk calls `name`: a numbered upload may be found under its final name though it is unconfirmed.
-    fn on_disk(&self, name: &Name) -> Result<Name, StoreError> {
-        let names = self.names();
+    fn on_disk(&self, names: &Names, name: &Name) -> Result<Name, StoreError> {
         if name.ending() == PARTIAL && names.uploading.contains(&name.with_ending("")) {
             return Err(StoreError::Busy);
         }
@@ -202,10 +214,7 @@ impl Folder {
 
     /// The names that a peer may see now, sorted. Counts the store anew where nothing is being written.
     pub(super) fn list(&self) -> io::Result<Vec<Name>> {
-        let (uploading, held) = {
-            let names = self.names();
-            (names.uploading.clone(), names.held.clone())
-        };
+        let names = self.names();
         let mut list = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -214,16 +223,18 @@ impl Folder {
             };
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             let stem = name.with_ending("");
-            let arriving = name.ending() == PARTIAL && uploading.contains(&stem);
+            let arriving = name.ending() == PARTIAL && names.uploading.contains(&stem);
             if !is_file || arriving {
                 continue;
             }
-            let is_held = name.ending() == UNCONFIRMED && held.contains(&stem);
+            let is_held = name.ending() == UNCONFIRMED && names.held.contains(&stem);
             list.push(if is_held { stem } else { name });
         }
+        let nothing_is_written = names.uploading.is_empty();
+        drop(names);
         list.sort_unstable();
         list.dedup();
-        if uploading.is_empty() {
+        if nothing_is_written {
             self.count()?;
         }
         Ok(list)
@@ -268,15 +279,6 @@ impl Folder {
             self.shrink(old.len());
         }
         Ok(())
-    }
-
-    /// Renames, unless `to` is taken.
-    pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-        // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
-        if fs::symlink_metadata(to).is_ok() {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(from, to)
     }
 
     /// Reserves room for up to `wanted` more bytes and returns how many there are.
@@ -331,6 +333,15 @@ impl Folder {
     fn digests(&self) -> MutexGuard<'_, HashMap<Fingerprint, Digest>> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Renames, unless `to` is taken.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(from, to)
 }
 
 /// Opens a regular file for reading: a link, a folder, a pipe is none.
