@@ -1,7 +1,7 @@
 //! One connection: its socket in a set of its own, its session, its deadline.
 
 use r2_core::session::{Over, Session, Wants};
-use r2_core::time::Instant;
+use r2_core::time::{Duration, Instant};
 use smoltcp::iface::{Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::AnySocket;
@@ -42,6 +42,10 @@ pub(crate) struct Slot<'a> {
     pub(crate) since: Instant,
     /// When a byte last moved, in either direction.
     pub(crate) moved: Instant,
+    /// When the peer was last heard.
+    heard: Instant,
+    /// After how long without hearing it a peer is dead.
+    silent_after: Duration,
     /// Since when the peer's window is closed.
     window_closed: Option<Instant>,
     /// The sequence number behind the peer's FIN, once that came.
@@ -198,6 +202,8 @@ impl<'a> Slot<'a> {
             sent: Sent::default(),
             since: Instant::default(),
             moved: Instant::default(),
+            heard: Instant::default(),
+            silent_after: spec.silent_after,
             window_closed: None,
             peer_fin: None,
             finished: false,
@@ -271,7 +277,7 @@ impl<'a> Slot<'a> {
     pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
         (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
         self.sent = Sent::new(peer_next);
-        (self.since, self.moved, self.window_closed) = (now, now, None);
+        (self.since, self.moved, self.heard, self.window_closed) = (now, now, now, None);
         (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
         self.opened = false;
     }
@@ -288,6 +294,7 @@ impl<'a> Slot<'a> {
         }
         if self.sent.expects(segment) {
             self.peer = segment.from;
+            self.heard = now;
         }
         if segment.fin {
             self.peer_fin = Some(segment.end());
@@ -403,6 +410,9 @@ impl<'a> Slot<'a> {
             (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,
             (Phase::Opening, _) => Some(self.since + ESTABLISH_WITHIN),
             (_, State::FinWait2) => Some(self.moved + HALF_CLOSED_IDLE),
+            // A live peer answers keep-alives. smoltcp's own time-out begins anew with everything that is sent
+            // after a pause, such as the hint to a sender that never ends.
+            _ if self.window_closed.is_none() => Some(self.heard + self.silent_after),
             _ => None,
         };
         [window, own].into_iter().flatten().min()
