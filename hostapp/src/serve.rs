@@ -189,11 +189,19 @@ impl Server {
     /// Drives the node until a signal comes, the operator quits, or the link is gone.
     fn serve(&mut self) -> Result<(), Refusal> {
         loop {
+            // Before the frames are taken in: those that came before the signal count, such as the last
+            // acknowledgement of an upload.
+            let signalled = self.signals.take();
             let now = self.now();
             self.world.store.poll_completions();
             self.step_console(now);
             let mut next = self.node.poll(now, &mut self.link, &mut self.world);
+            let revision = self.world.room.revision();
             self.step_console(now);
+            if self.world.room.revision() != revision {
+                // The node has not heard what was typed meanwhile.
+                next = Some(now);
+            }
             next = [next, self.go_on_calling(now)].into_iter().flatten().min();
             if let Some(error) = self.link.device_mut().take_error() {
                 let name = self.link.device().name();
@@ -201,7 +209,7 @@ impl Server {
                     "{name} is gone: {error}; make it again and start again"
                 )));
             }
-            if self.signals.take() || (self.world.room.host_quit() && !self.stopping) {
+            if signalled || (self.world.room.host_quit() && !self.stopping) {
                 self.stopping = true;
                 self.node.stop(now, &mut self.world);
                 next = Some(now);
@@ -223,6 +231,7 @@ impl Server {
     /// Moves lines between the console and the chat room.
     fn step_console(&mut self, now: Instant) {
         let now = r2_core::time::Instant::from_millis(now.total_millis().unsigned_abs());
+        self.console.connection().clear();
         // The console has no errors of its own: where its output has gone, what is written is lost.
         let Ok(_) = self.console.step(now, &mut self.world.room);
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use r2_tests::lab::{Lab, R2};
 use r2_tests::namespace::Namespace;
@@ -306,4 +307,28 @@ fn connect_with_small_window(lab: &Lab) -> TcpStream {
         )
         .unwrap();
     socket.into()
+}
+
+#[test]
+fn who_joins_is_seen_at_once_though_nothing_else_happens() {
+    // A screen that takes nothing: one that does wakes R2.
+    let lab = Lab::with("> /dev/full");
+    let mut kali = lab.start_kali(NC).patiently(Duration::from_secs(5));
+    kali.types("I am here\n");
+    kali.sees("KALI: I am here\n");
+    let _second = lab.start_kali(NC);
+    kali.sees("* KALI-2 joined\n");
+}
+
+#[test]
+fn r2_sleeps_while_nothing_happens_though_nobody_types_any_more() {
+    let mut lab = Lab::new();
+    lab.r2.ends_input();
+    let mut kali = join(&lab, NC, "KALI");
+    kali.types("I am here\n");
+    lab.r2.sees("KALI: I am here\n");
+    let before = lab.processor_time();
+    lab.kali("sleep 1");
+    let used = lab.processor_time() - before;
+    assert!(used < 20, "{used} hundredths of a second");
 }

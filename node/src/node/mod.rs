@@ -151,6 +151,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let congested = self.serve_touched(now, device, world);
         self.admit_held(now, device, world);
         self.go_on_calling(now, device, world);
+        // What a session has just said, others have not heard.
+        self.hear_news(world);
         if frames == FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
             return Some(now);
         }
