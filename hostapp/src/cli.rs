@@ -3,12 +3,17 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use r2_core::limits::NICK_MAX;
 use r2_core::name::Name;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
+
+/// The exit status of a command that makes no sense.
+const USAGE: u8 = 2;
 
 /// A network server whose client is netcat, and its clients.
 #[derive(Debug, Parser)]
@@ -282,6 +287,30 @@ fn network(text: &str) -> Result<IpCidr, &'static str> {
     text.parse().map_err(|()| CIDR)
 }
 
+/// Prints what the command line asked for (`--help`, `--version`), or in one line what is wrong with it; what it
+/// returns is the exit status of the program.
+pub fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("{}", in_one_line(error));
+        return ExitCode::from(USAGE);
+    }
+    // Where nobody reads it, nobody misses it.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+}
+
+/// clap spreads a message and its tips over several lines.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or_default();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    format!("{}; hostapp --help tells more", words.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,6 +408,21 @@ mod tests {
         match parse("hostapp secret 10.0.0.1 123Ted -32is --SECRET cool -v").unwrap() {
             Command::Secret { strings, .. } => assert_eq!(strings.join(" "), "123Ted -32is --SECRET cool -v"),
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        for line in [
+            "hostapp secret",
+            "hostapp secret here x",
+            "hostapp serve --sessions 0",
+            "hostapp serve --bogus",
+            "hostapp dance",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            let said = in_one_line(&error);
+            assert!(said.starts_with("error: ") && !said.contains('\n'), "{said}");
         }
     }
 }

@@ -6,5 +6,8 @@ use clap::Parser;
 use hostapp::cli::Cli;
 
 fn main() -> ExitCode {
-    hostapp::run(Cli::parse())
+    match Cli::try_parse() {
+        Ok(cli) => hostapp::run(cli),
+        Err(error) => hostapp::cli::refuse(&error),
+    }
 }
