@@ -90,6 +90,8 @@ struct Server {
     signals: Signals,
     clock: std::time::Instant,
     call: Option<Calling>,
+    /// A signal has come.
+    signalled: bool,
     stopping: bool,
 }
 
@@ -189,6 +191,7 @@ impl Server {
             signals,
             clock,
             call,
+            signalled: false,
             stopping: false,
         })
     }
@@ -198,7 +201,12 @@ impl Server {
         loop {
             let now = self.now();
             let mut next = self.pass(now);
+            let heard = self.world.room.revision();
             self.step_console(now);
+            if self.world.room.revision() != heard {
+                // The node has not heard what was typed meanwhile.
+                next = Some(now);
+            }
             next = [next, self.go_on_calling(now)].into_iter().flatten().min();
             if let Some(error) = self.link.device_mut().take_error() {
                 let name = self.link.device().name();
@@ -206,8 +214,10 @@ impl Server {
                     "{name} is gone: {error}; make it again and start again"
                 )));
             }
-            if self.world.room.host_quit() && !self.stopping {
-                self.stop(now);
+            // After the frames that came before the signal: the last acknowledgement of an upload may be among them.
+            if (self.signalled || self.world.room.host_quit()) && !self.stopping {
+                self.stopping = true;
+                self.node.stop(now, &mut self.world);
                 next = Some(now);
             }
             if self.node.is_stopped(now) {
@@ -236,11 +246,6 @@ impl Server {
         next
     }
 
-    fn stop(&mut self, now: Instant) {
-        self.stopping = true;
-        self.node.stop(now, &mut self.world);
-    }
-
     fn now(&self) -> Instant {
         Instant::from_micros(i64::try_from(self.clock.elapsed().as_micros()).unwrap_or(i64::MAX))
     }
@@ -248,6 +253,7 @@ impl Server {
     /// Moves lines between the console and the chat room.
     fn step_console(&mut self, now: Instant) {
         let now = r2_core::time::Instant::from_millis(now.total_millis().unsigned_abs());
+        self.console.connection().clear();
         // The console has no errors of its own: where its output has gone, what is written is lost.
         let Ok(_) = self.console.step(now, &mut self.world.room);
     }
@@ -320,8 +326,8 @@ impl Server {
         // Interrupted or not: the loop looks at everything again.
         let quiet = poll(&mut fds, timeout) == Ok(0) && timeout != PollTimeout::ZERO;
         let [.., signals] = fds;
-        if signals.any() == Some(true) && self.signals.take() {
-            self.stop(now);
+        if signals.any() == Some(true) {
+            self.signalled |= self.signals.take();
         }
         if quiet && gathered {
             self.world.store.flush();

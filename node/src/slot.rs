@@ -234,6 +234,11 @@ impl<'a> Slot<'a> {
         socket.map_or(State::Closed, Socket::state)
     }
 
+    /// Whether this side has said everything, FIN included, and waits for its acknowledgement.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.state(), State::FinWait1 | State::Closing | State::LastAck)
+    }
+
     /// Listens for whoever comes next. Nothing of the last connection is left; no RST is sent.
     pub(crate) fn listen(&mut self, spec: &Spec) {
         let port = spec.port;

@@ -33,7 +33,14 @@ fn taken(plan: &Plan) -> usize {
     };
     let mut storage = Counting::default();
     let (mut wire, mut counters) = (Wire::default(), Counters::default());
-    Node::<DiskStore>::new(&config, plan, &mut wire, &mut storage, &mut counters, Instant::ZERO);
+    Node::<DiskStore>::new(
+        &config,
+        plan,
+        &mut wire,
+        &mut storage,
+        &mut counters,
+        Instant::ZERO,
+    );
     storage.bytes
 }
 
@@ -57,15 +64,23 @@ fn main() {
         service(&mut empty).connections = 0;
     }
     println!("bytes a connection on a host, {} bits\n", usize::BITS);
-    println!("{:<8} {:>8} {:>8} {:>8}", "service", "session", "receive", "transmit");
+    println!(
+        "{:<8} {:>8} {:>8} {:>8}",
+        "service", "session", "receive", "transmit"
+    );
     for (name, service) in SERVICES {
         let mut plan = empty;
         let size = service(&mut plan);
         // A power of two of connections: the steering table is one of places.
         size.connections = 256;
-        let Size { receive, transmit, .. } = *size;
+        let Size {
+            receive, transmit, ..
+        } = *size;
         let each = (taken(&plan) - taken(&empty)) / 256;
-        println!("{name:<8} {:>8} {receive:>8} {transmit:>8}", each - receive - transmit);
+        println!(
+            "{name:<8} {:>8} {receive:>8} {transmit:>8}",
+            each - receive - transmit
+        );
     }
     let all = memory::plan(256);
     println!("\na node with 256 sessions: {} KiB", taken(&all) / 1024);

@@ -307,3 +307,16 @@ fn connect_with_small_window(lab: &Lab) -> TcpStream {
         .unwrap();
     socket.into()
 }
+
+#[test]
+fn r2_sleeps_while_nothing_happens_though_nobody_types_any_more() {
+    let mut lab = Lab::new();
+    lab.r2.ends_input();
+    let mut kali = join(&lab, NC, "KALI");
+    kali.types("I am here\n");
+    lab.r2.sees("KALI: I am here\n");
+    let before = lab.processor_time();
+    lab.kali("sleep 1");
+    let used = lab.processor_time() - before;
+    assert!(used < 20, "{used} hundredths of a second");
+}

@@ -162,6 +162,16 @@ impl Lab {
             * 1024
     }
 
+    /// The processor time that R2 has used, in hundredths of a second.
+    pub fn processor_time(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.r2.pid().as_raw_nonzero());
+        let stat = fs::read_to_string(path).expect("R2 lives");
+        // proc(5): utime and stime are the 14th and 15th field, and the name before them may hold spaces.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let times = fields.split_whitespace().skip(11).take(2);
+        times.map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
+    }
+
     /// Asks R2 to end, and waits until it has.
     pub fn stop(&mut self) -> Ended {
         self.r2.signal(Signal::TERM);

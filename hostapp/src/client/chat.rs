@@ -1,7 +1,5 @@
 //! `hostapp chat`.
 
-use std::os::fd::AsFd;
-
 use embedded_io::{BufRead as _, ReadReady as _, Write as _};
 use r2_core::client::chat::{Chat, Terminal, Typed};
 
@@ -26,7 +24,7 @@ pub(super) fn run(host: Host, name: &str) -> Result<(), Trouble> {
     let mut client = Client::connect(host.service(PORT), chat)?;
     let mut console = Console::open()
         .map_err(|error| Trouble::failed(format!("standard input and output cannot be used: {error}")))?;
-    client.drive(&mut console, |console| Some(console.as_fd()), |_| false)?;
+    client.drive(&mut console, |console| Some(console), |_| false)?;
     drop(console);
     eprintln!("the chat is over");
     Ok(())

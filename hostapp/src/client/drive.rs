@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant as Clock};
 
 use nix::errno::Errno;
@@ -12,6 +12,7 @@ use r2_core::session::Session;
 use r2_core::time::Instant;
 
 use super::Trouble;
+use crate::console::Console;
 use crate::socket::Socket;
 
 /// How long a server may take to accept.
@@ -57,7 +58,7 @@ impl<S> Client<S> {
     pub(super) fn drive<W: ?Sized>(
         &mut self,
         world: &mut W,
-        keyboard: impl Fn(&W) -> Option<BorrowedFd<'_>>,
+        keyboard: impl Fn(&W) -> Option<&Console>,
         done: impl Fn(&S) -> bool,
     ) -> Result<(), Trouble>
     where
@@ -65,6 +66,9 @@ impl<S> Client<S> {
     {
         let mut heard = Clock::now();
         loop {
+            if let Some(keyboard) = keyboard(world) {
+                keyboard.clear();
+            }
             let next = self.pump.step(self.now(), world);
             if done(self.pump.session()) {
                 return Ok(());
@@ -81,7 +85,7 @@ impl<S> Client<S> {
             let mut fds = vec![PollFd::new(socket, events)];
             let keyboard = keyboard(world);
             let patient = keyboard.is_some();
-            fds.extend(keyboard.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+            fds.extend(keyboard.map(|keyboard| PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)));
             let silence = (!patient).then(|| SILENCE.saturating_sub(heard.elapsed()));
             let due = next.map(|at| Duration::from_millis(at.since(self.now()).as_millis()));
             match poll(&mut fds, timeout(silence.into_iter().chain(due).min())) {
@@ -112,7 +116,7 @@ impl<S> Client<S> {
 }
 
 /// No keyboard: the session goes on by itself.
-pub(super) fn none<W: ?Sized>(_: &W) -> Option<BorrowedFd<'_>> {
+pub(super) fn none<W: ?Sized>(_: &W) -> Option<&Console> {
     None
 }
 

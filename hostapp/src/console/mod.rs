@@ -34,7 +34,8 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Standard input and output. They outlive each other, and neither's end ends the connection.
 ///
-/// Poll [`as_fd`](AsFd::as_fd) for readability: typed lines are there, or room for output came back.
+/// Poll [`as_fd`](AsFd::as_fd) for readability: typed lines are there, or room for output came back. Then call
+/// [`clear`](Self::clear) before looking for them.
 pub struct Console {
     shared: Arc<Shared>,
     read: Box<[u8]>,
@@ -112,6 +113,13 @@ impl Console {
             written,
             _terminal: terminal,
         })
+    }
+}
+
+impl Console {
+    /// Makes it unreadable until there is news again.
+    pub fn clear(&self) {
+        self.shared.wake.clear();
     }
 }
 
@@ -204,7 +212,6 @@ impl ErrorType for Console {
 
 impl ReadReady for Console {
     fn read_ready(&mut self) -> Result<bool, Infallible> {
-        self.shared.wake.clear();
         if self.start == self.end {
             (self.start, self.end) = (0, self.shared.input.try_take(&mut self.read));
         }

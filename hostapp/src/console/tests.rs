@@ -33,6 +33,7 @@ fn wait_until(console: &mut Console, mut ready: impl FnMut(&mut Console) -> bool
             PollTimeout::from(10_000u16),
         );
         assert_eq!(woken, Ok(1), "the console never wakes");
+        console.clear();
     }
 }
 
@@ -49,6 +50,26 @@ fn typed_lines_arrive_and_the_end_of_input_is_seen_once_they_were_taken() {
     assert_eq!(console.fill_buf().unwrap(), b"");
     assert_eq!(console.ended(), None, "the end of input ends nothing else");
     assert!(console.write_ready().unwrap());
+}
+
+#[test]
+fn a_console_that_was_cleared_sleeps_until_there_is_news() {
+    let sleeps = |console: &Console| {
+        let fds = &mut [PollFd::new(console.as_fd(), PollFlags::POLLIN)];
+        poll(fds, PollTimeout::ZERO) == Ok(0)
+    };
+    let (mut console, typist, _) = console();
+    assert!(sleeps(&console));
+    drop(typist);
+    let mut news = 0;
+    wait_until(&mut console, |_| std::mem::replace(&mut news, 1) == 1);
+    assert!(
+        console.read_ready().unwrap() && sleeps(&console),
+        "its input ended"
+    );
+    assert_eq!(console.write(b"R2: Hi\n"), Ok(7));
+    wait_until(&mut console, |_| std::mem::replace(&mut news, 2) == 2);
+    assert!(sleeps(&console), "it has shown the line");
 }
 
 #[test]
@@ -83,7 +104,6 @@ fn an_output_that_nobody_takes_fills_up_and_an_output_that_is_gone_never_does() 
     drop(go);
     // More than the ring and the writer's buffer hold together.
     wait_until(&mut console, |console| {
-        console.shared.wake.clear();
         (0..200).all(|_| console.write(&line) == Ok(999))
     });
     assert_eq!(console.ended(), None);

@@ -108,7 +108,9 @@ impl Folder {
     /// Takes the next free number and creates its `.partial`.
     pub(super) fn create_numbered(&self) -> Result<(Name, File), StoreError> {
         let mut names = self.names();
-        let mut highest = names.uploading.iter().filter_map(Name::number).max().unwrap_or(0);
+        // A receipt that is under way keeps its number though the file was deleted.
+        let reserved = names.uploading.iter().chain(&names.held);
+        let mut highest = reserved.filter_map(Name::number).max().unwrap_or(0);
         for entry in fs::read_dir(&self.path).map_err(store_error)? {
             let name = entry.map_err(store_error)?.file_name();
             let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
@@ -143,40 +145,24 @@ impl Folder {
         self.names().uploading.remove(name);
     }
 
-    /// The numbered upload `name` is complete: durable as `.unconfirmed`, and from now on known by its final name.
-    pub(super) fn hold(&self, name: &Name) -> io::Result<()> {
-        let unconfirmed = self.path(&name.with_ending(UNCONFIRMED));
-        {
-            let mut names = self.names();
-            rename(&self.path(&name.with_ending(PARTIAL)), &unconfirmed)?;
-            names.uploading.remove(name);
-            names.held.insert(name.clone());
-        }
-        self.sync().inspect_err(|_| {
-            self.names().held.remove(name);
-            let _ = self.remove(&unconfirmed);
-        })
+    /// The numbered upload `name` is sealed: from now on it is known by its final name.
+    pub(super) fn hold(&self, name: &Name) {
+        let mut names = self.names();
+        names.uploading.remove(name);
+        names.held.insert(name.clone());
     }
 
-    /// The receipt of `name` was delivered: gives the file its final name, durably.
-    pub(super) fn confirm(&self, name: &Name) -> io::Result<()> {
-        {
-            let mut names = self.names();
-            names.held.remove(name);
-            rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))?;
-        }
-        self.sync()
-    }
-
-    /// The receipt of `name` was not delivered: the file stays unconfirmed, unless it has not one byte.
-    pub(super) fn leave_unconfirmed(&self, name: &Name) {
-        let path = self.path(&name.with_ending(UNCONFIRMED));
-        if fs::symlink_metadata(&path).is_ok_and(|file| file.len() == 0)
-            && let Err(error) = self.remove(&path)
-        {
-            log::warn!("{name}, which is empty and unconfirmed, stays: {error}");
-        }
+    /// The receipt of `name` is no longer under way.
+    pub(super) fn let_go(&self, name: &Name) {
         self.names().held.remove(name);
+    }
+
+    /// Gives the numbered upload `name`, whose receipt was under way, its final name on the disk too.
+    pub(super) fn confirm(&self, name: &Name) -> io::Result<()> {
+        // In one step for whoever looks the name up.
+        let mut names = self.names();
+        names.held.remove(name);
+        rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))
     }
 
     /// Opens what a peer calls `name`, and says what the disk calls it.
@@ -192,17 +178,15 @@ impl Folder {
 
     /// Deletes what a peer calls `name`, durably.
     pub(super) fn delete(&self, name: &Name) -> Result<(), StoreError> {
-        let (on_disk, file) = {
-            let names = self.names();
-            if names.uploading.contains(name) {
-                return Err(StoreError::Busy);
-            }
-            let on_disk = self.on_disk(&names, name)?;
-            let path = self.path(&on_disk);
-            let file = open_regular(&path)?;
-            self.remove(&path).map_err(store_error)?;
-            (on_disk, file)
-        };
+        let names = self.names();
+        if names.uploading.contains(name) {
+            return Err(StoreError::Busy);
+        }
+        let on_disk = self.on_disk(&names, name)?;
+        let path = self.path(&on_disk);
+        let file = open_regular(&path)?;
+        self.remove(&path).map_err(store_error)?;
+        drop(names);
         if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
             self.digests().remove(&fingerprint);
         }
@@ -230,7 +214,6 @@ impl Folder {
 
     /// The names that a peer may see now, sorted. Counts the store anew where nothing is being written.
     pub(super) fn list(&self) -> io::Result<Vec<Name>> {
-        // Held to the end, so that no file changes its name meanwhile.
         let names = self.names();
         let mut list = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -247,9 +230,11 @@ impl Folder {
             let is_held = name.ending() == UNCONFIRMED && names.held.contains(&stem);
             list.push(if is_held { stem } else { name });
         }
+        let nothing_is_written = names.uploading.is_empty();
+        drop(names);
         list.sort_unstable();
         list.dedup();
-        if names.uploading.is_empty() {
+        if nothing_is_written {
             self.count()?;
         }
         Ok(list)
@@ -350,6 +335,15 @@ impl Folder {
     }
 }
 
+/// Renames, unless `to` is taken.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(from, to)
+}
+
 /// Opens a regular file for reading: a link, a folder, a pipe is none.
 pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
     // Non-blocking, since opening a pipe that somebody put there would wait for its writer.
@@ -386,15 +380,6 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Renames, unless `to` is taken.
-pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
-    if fs::symlink_metadata(to).is_ok() {
-        return Err(ErrorKind::AlreadyExists.into());
-    }
-    fs::rename(from, to)
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

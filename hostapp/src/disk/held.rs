@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use r2_core::name::{Name, PARTIAL};
+use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
 use r2_core::store::{Created, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
-use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, store_error};
+use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, rename, store_error};
 
 /// What a ticket holds.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(super) enum Held {
     /// An upload whose very file is there already.
     Present(Entry),
     /// A sealed numbered upload, its receipt under way.
-    Unconfirmed(Name),
+    Unconfirmed(Entry),
     Reading(File),
 }
 
@@ -58,7 +58,7 @@ impl Held {
                 let numbered = upload.announced.is_none();
                 let entry = upload.seal(folder)?;
                 if numbered {
-                    *self = Self::Unconfirmed(entry.name.clone());
+                    *self = Self::Unconfirmed(entry.clone());
                 }
                 Ok(entry)
             }
@@ -79,11 +79,36 @@ impl Held {
     }
 
     pub(super) fn confirm(&mut self, folder: &Folder) {
-        let Self::Unconfirmed(name) = std::mem::take(self) else {
+        let Self::Unconfirmed(Entry { name, .. }) = std::mem::take(self) else {
             return;
         };
-        if let Err(error) = folder.confirm(&name) {
-            log::warn!("{name} stays unconfirmed: {error}");
+        match folder.confirm(&name).and_then(|()| folder.sync()) {
+            // Not found: a peer deleted it while its receipt was under way.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::warn!("{name} stays unconfirmed: {error}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives everything up as the disk has it.
+    pub(super) fn release(&mut self, folder: &Folder) {
+        match std::mem::take(self) {
+            Self::Upload(upload) if upload.announced.is_none() && upload.length == 0 => {
+                upload.discard(folder);
+            }
+            Self::Upload(Upload { name, .. }) | Self::Present(Entry { name, .. }) => folder.end(&name),
+            Self::Unconfirmed(Entry { name, length, .. }) => {
+                if length == 0 {
+                    // A port was looked at, no more: nothing of that is kept.
+                    let removed = folder.remove(&folder.path(&name.with_ending(UNCONFIRMED)));
+                    if let Err(error) = removed.and_then(|()| folder.sync()) {
+                        log::warn!("the empty {name} stays unconfirmed: {error}");
+                    }
+                }
+                folder.let_go(&name);
+            }
+            Self::Reading(_) | Self::Nothing => {}
         }
     }
 
@@ -167,7 +192,13 @@ impl Upload {
             folder.sync()?;
             folder.end(&self.name);
         } else {
-            folder.hold(&self.name)?;
+            let unconfirmed = folder.path(&self.name.with_ending(UNCONFIRMED));
+            rename(&partial, &unconfirmed)?;
+            if let Err(error) = folder.sync() {
+                let _ = folder.remove(&unconfirmed);
+                return Err(error);
+            }
+            folder.hold(&self.name);
         }
         Ok(())
     }

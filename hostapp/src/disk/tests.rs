@@ -236,6 +236,52 @@ fn a_drop_that_is_released_stays_as_what_it_was() {
 }
 
 #[test]
+fn nothing_stays_of_an_empty_drop_that_nobody_confirmed() {
+    let dir = TempDir::new().unwrap();
+    let mut store = Asked::at(dir.path());
+    let (unconfirmed, _) = store.drop_file(b"");
+    let (confirmed, _) = store.drop_file(b"");
+    store.0.release(unconfirmed);
+    store.0.confirm(confirmed);
+    store.settle();
+    assert_eq!(on_disk(dir.path()), ["drop-0002"]);
+    assert_eq!(store.0.usage().files, 1);
+}
+
+#[test]
+fn a_receipt_is_known_by_its_name_while_it_is_confirmed() {
+    let dir = TempDir::new().unwrap();
+    let mut store = Asked::at(dir.path());
+    for _ in 0..100 {
+        let (ticket, entry) = store.drop_file(b"hello");
+        store.0.confirm(ticket);
+        let name = entry.name.as_str();
+        assert_eq!(store.get(name).map(|(entry, _)| entry.length), Ok(5));
+        let (ticket, entry) = store.drop_file(b"hello");
+        store.0.confirm(ticket);
+        let name = entry.name.as_str();
+        assert!(store.names().iter().any(|listed| listed == name), "{name}");
+        let (ticket, entry) = store.drop_file(b"hello");
+        store.0.confirm(ticket);
+        assert_eq!(store.delete(entry.name.as_str()), Ok(()));
+    }
+}
+
+#[test]
+fn a_deleted_file_keeps_its_number_while_its_receipt_is_under_way() {
+    let dir = TempDir::new().unwrap();
+    let mut store = Asked::at(dir.path());
+    let (deleted, _) = store.drop_file(b"1");
+    store.delete("drop-0001").unwrap();
+    let (unconfirmed, entry) = store.drop_file(b"2");
+    assert_eq!(entry.name.as_str(), "drop-0002");
+    store.0.confirm(deleted);
+    store.0.release(unconfirmed);
+    store.settle();
+    assert_eq!(on_disk(dir.path()), ["drop-0002.unconfirmed"]);
+}
+
+#[test]
 fn numbers_go_on_behind_the_highest_whatever_its_ending() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("drop-0041.partial"), "").unwrap();

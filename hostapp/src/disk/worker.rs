@@ -414,14 +414,7 @@ impl Place {
         {
             folder.end(name);
         }
-        match std::mem::take(&mut self.held) {
-            Held::Upload(upload) if upload.announced.is_none() && upload.length == 0 => {
-                upload.discard(folder);
-            }
-            Held::Upload(Upload { name, .. }) | Held::Present(Entry { name, .. }) => folder.end(&name),
-            Held::Unconfirmed(name) => folder.leave_unconfirmed(&name),
-            Held::Reading(_) | Held::Nothing => {}
-        }
+        self.held.release(folder);
         *self = Self::default();
     }
 }

@@ -135,6 +135,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         device: &mut D,
         world: &mut World<'a, S>,
     ) -> Option<Instant> {
+        if self.stop_by.is_some_and(|by| by <= now) {
+            self.end_sessions(now, world, |_| true);
+        }
         let mut frames = 0;
         while frames < FRAMES_PER_PASS
             && let Some((frame, answer)) = device.receive(now)
@@ -151,6 +154,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let congested = self.serve_touched(now, device, world);
         self.admit_held(now, device, world);
         self.go_on_calling(now, device, world);
+        // What a session has just said, others have not heard.
+        self.hear_news(world);
         if frames == FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
             return Some(now);
         }
@@ -171,8 +176,14 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
     pub fn stop(&mut self, now: Instant, world: &mut World<'a, S>) {
         self.stop_by = Some(now + millis(STOP_WITHIN));
+        // Who has been sent everything, FIN included, may still acknowledge it.
+        self.end_sessions(now, world, |slot| !slot.is_closing());
+    }
+
+    /// Ends the sessions that are still alive in some of the slots.
+    fn end_sessions(&mut self, now: Instant, world: &mut World<'a, S>, which: impl Fn(&Slot<'a>) -> bool) {
         for index in 0..self.slots.len() {
-            let Some(slot) = self.slots.get_mut(index) else {
+            let Some(slot) = self.slots.get_mut(index).filter(|slot| which(slot)) else {
                 continue;
             };
             let session = self
