@@ -106,6 +106,15 @@ impl Deposit {
         Poll::Ready(Ok(()))
     }
 
+    /// Hears what has become of bytes that were taken earlier, though no more come.
+    fn look_at_the_store<S: Store>(&mut self, now: Instant, store: &mut S) {
+        if let (Stage::Storing, Some(_), Some(ticket)) = (self.stage, &self.name, &self.ticket)
+            && let Poll::Ready(Err(why)) = store.append(ticket, &[])
+        {
+            self.fail(now, why, store);
+        }
+    }
+
     fn seal<S: Store>(&mut self, store: &mut S) -> Poll<Result<Entry, StoreError>> {
         ready!(self.begin(store)?);
         match &self.ticket {
@@ -218,6 +227,7 @@ impl<S: Store> Session<S> for Deposit {
 
     fn transmit(&mut self, now: Instant, tx: &mut [u8], store: &mut S) -> usize {
         self.finish(now, store);
+        self.look_at_the_store(now, store);
         self.look_at_the_clock(now, store);
         self.outbox.drain_into(tx)
     }

@@ -122,6 +122,7 @@ impl Files {
                 let (name, length, sha256) = (name.clone(), *length, *sha256);
                 self.create(now, &name, length, sha256, store);
             }
+            Step::Receive { .. } => self.look_at_the_store(now, store),
             Step::Seal => self.seal(now, store),
             Step::Open { name, offset } => {
                 let (name, offset) = (name.clone(), *offset);

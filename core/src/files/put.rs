@@ -71,6 +71,15 @@ impl Files {
         }
     }
 
+    /// Hears what has become of bytes that were taken earlier, though no more come.
+    pub(super) fn look_at_the_store<S: Store>(&mut self, now: Instant, store: &mut S) {
+        if let Some(ticket) = &self.ticket
+            && let Poll::Ready(Err(why)) = store.append(ticket, &[])
+        {
+            self.refuse_for(now, why, Then::Close, store);
+        }
+    }
+
     pub(super) fn seal<S: Store>(&mut self, now: Instant, store: &mut S) {
         let Some(ticket) = &self.ticket else {
             return;

@@ -146,8 +146,8 @@ pub trait Store {
     /// [`StoreError::Busy`] when that name is being uploaded.
     fn create(&mut self, ticket: &Ticket, upload: Upload<'_>) -> Poll<Result<Created, StoreError>>;
 
-    /// Takes bytes from the front of `bytes` and returns how many, at least 1 (0 for an empty slice). Pending
-    /// when none can be taken now.
+    /// Takes bytes from the front of `bytes` and returns how many, at least 1. Pending when none can be taken now.
+    /// An empty slice only asks what has become of bytes taken earlier: 0 or an error, never pending.
     ///
     /// An error may concern bytes taken earlier. It ends the upload: nothing of it is kept under any name.
     fn append(&mut self, ticket: &Ticket, bytes: &[u8]) -> Poll<Result<usize, StoreError>>;
