@@ -240,21 +240,33 @@ fn forget(lab: &Lab, receipt: &str, bytes: usize) {
     lab.kali(&format!("echo DEL {name} | nc.openbsd -N 192.168.69.1 5030"));
 }
 
+/// How often smoltcp's benchmark is started for one figure.
+const PEER_TRIES: usize = 10;
+
+/// How long it may take to move its gigabyte.
+const PEER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What smoltcp's benchmark says of the direction from the kernel to smoltcp, in Gbit/s.
 fn writer_rate() -> f64 {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/release/examples/benchmark");
     let peer: PathBuf = path
         .canonicalize()
         .unwrap_or_else(|_| panic!("{} is not built", path.display()));
-    let namespace = Namespace::new();
-    let printed = namespace
-        .start(&format!("{} --tap tap0 writer", peer.display()))
-        .prints();
-    let rate = printed
-        .split("throughput: ")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next()?.parse().ok());
-    rate.unwrap_or_else(|| panic!("no throughput in {printed:?}"))
+    // Its client does not wait for its server to listen: where it comes too early, both are started again.
+    for _ in 0..PEER_TRIES {
+        let namespace = Namespace::new();
+        let peer = namespace.start(&format!("{} --tap tap0 writer 2>&1", peer.display()));
+        let told = peer.stdout.wait(PEER_PATIENCE, |text, ended| {
+            ended || text.contains("Gbps") || text.contains("panicked")
+        });
+        assert!(told, "smoltcp's benchmark says nothing");
+        let printed = peer.stdout.text();
+        if let Some(rate) = printed.split("throughput: ").nth(1) {
+            let rate = rate.split(' ').next().and_then(|rate| rate.parse().ok());
+            return rate.unwrap_or_else(|| panic!("no throughput in {printed:?}"));
+        }
+    }
+    panic!("smoltcp's benchmark does not start");
 }
 
 fn gigabits(bytes: usize, time: Duration) -> f64 {
