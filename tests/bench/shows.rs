@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use r2_tests::lab::Lab;
 use r2_tests::namespace::Namespace;
 use r2_tests::tmpfs::Tmpfs;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Descriptors that are not idle connections.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -128,6 +129,13 @@ fn crowd(sizes: &Sizes) -> Vec<Row> {
         .map(|number| crowded.connect(if number % 2 == 0 { 5010 } else { 7 }))
         .collect();
 
+    // Whether a peer and R2 happen to share a processor makes more of a difference than any crowd.
+    let everywhere = sched_getaffinity(None).expect("the processors of this thread");
+    for lab in [&alone, &crowded] {
+        keep_on(0, Some(lab.r2.pid()));
+    }
+    keep_on(1, None);
+
     let (mut rates, mut times) = ([vec![], vec![]], [vec![], vec![]]);
     for _ in 0..sizes.rounds {
         for (number, lab) in [&alone, &crowded].into_iter().enumerate() {
@@ -135,6 +143,7 @@ fn crowd(sizes: &Sizes) -> Vec<Row> {
             rates[number].push(discard_rate(lab, sizes.crowd_bytes));
         }
     }
+    sched_setaffinity(None, &everywhere).expect("the processors as they were");
     let ([alone_rates, crowded_rates], [alone_times, crowded_times]) = (rates, times);
     vec![
         Row {
@@ -152,6 +161,13 @@ fn crowd(sizes: &Sizes) -> Vec<Row> {
             bound: Bound::AtMost(1.1),
         },
     ]
+}
+
+/// Keeps a thread (`None`: this one) on one processor, where the machine has that one.
+fn keep_on(processor: usize, thread: Option<Pid>) {
+    let mut only = CpuSet::new();
+    only.set(processor);
+    let _ = sched_setaffinity(thread, &only);
 }
 
 /// Show 7: drop, hashed and stored, and the benchmark that throws away what it receives.
