@@ -1,7 +1,7 @@
 //! R2's services on smoltcp: a gate with a backlog in front of sockets that each stand alone.
 //!
 //! smoltcp searches all its sockets for every frame and knows no backlog. [`Node`] does not ask it to: every
-//! connection has a [slot](slot) whose socket is alone in its `SocketSet`, and the [gate] reads a frame's
+//! connection has a slot whose socket is alone in its `SocketSet`, and the gate reads a frame's
 //! addresses *before* smoltcp does and hands the frame to that one set. The cost of a frame does not depend on
 //! how many connections are open, and a SYN that finds every slot of its service taken is held, not refused.
 //!

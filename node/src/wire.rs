@@ -7,7 +7,7 @@ use smoltcp::wire::{
     TcpPacket,
 };
 
-use crate::slot::Sent;
+use crate::gate::Sent;
 
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET_HEADER: usize = 14;

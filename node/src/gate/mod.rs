@@ -6,9 +6,11 @@
 mod backlog;
 mod flows;
 mod parse;
+mod sent;
 mod time_wait;
 
 pub(crate) use backlog::Backlog;
 pub(crate) use flows::{Flow, Flows};
 pub(crate) use parse::{Border, Datagram, Parsed, Segment};
+pub(crate) use sent::Sent;
 pub(crate) use time_wait::{Closed, TimeWait};

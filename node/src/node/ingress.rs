@@ -10,8 +10,8 @@ use smoltcp::wire::{
 
 use super::{Node, flow_of, interface};
 use crate::counters::Reason;
-use crate::gate::{Closed, Datagram, Flow, Parsed, Segment};
-use crate::slot::{Sent, to_core};
+use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
+use crate::slot::to_core;
 use crate::udp;
 use crate::wire::{Counted, Header, Inward, Once};
 use crate::world::World;

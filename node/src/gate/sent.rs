@@ -1,0 +1,97 @@
+//! What a connection has sent, as far as the gate must know.
+
+use smoltcp::wire::{TcpOption, TcpPacket};
+
+use super::Segment;
+
+/// What the gate noted of the segments that the slot sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    /// The highest sequence number sent, and one.
+    pub(crate) next: u32,
+    /// The last acknowledgement.
+    pub(crate) ack: u32,
+    /// The first sequence number that smoltcp would cut off.
+    right_edge: u32,
+    shift: u8,
+    /// The last window came with SYN: smoltcp remembers it scaled though it was not (RFC 7323, section 2.2).
+    unscaled: bool,
+    window_closed: bool,
+}
+
+impl Sent {
+    pub(crate) fn new(peer_next: u32) -> Self {
+        Self {
+            ack: peer_next,
+            right_edge: peer_next,
+            ..Self::default()
+        }
+    }
+
+    /// The peer has answered our SYN: what it says is expected behind its own.
+    pub(crate) fn answered(&mut self, segment: &Segment<'_>) {
+        self.ack = segment.end();
+        self.right_edge = segment.end();
+    }
+
+    /// Whether the peer's window is closed, so that one byte is a probe.
+    pub(crate) fn peer_window_closed(&mut self, closed: bool) {
+        self.window_closed = closed;
+    }
+
+    /// Notes a segment on its way out.
+    ///
+    /// Keep-alives and window probes carry a window that smoltcp does not remember; they are one byte that was
+    /// sent before, or one byte into a closed window.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a segment is shorter than 2^32 bytes"
+    )]
+    pub(crate) fn note(&mut self, tcp: &TcpPacket<&[u8]>) {
+        let seq = tcp.seq_number().0.cast_unsigned();
+        let end = seq.wrapping_add(tcp.segment_len() as u32);
+        if tcp.syn() {
+            self.shift = window_scale(tcp.options()).unwrap_or(0);
+            self.next = end;
+        }
+        let fresh = is_after(end, self.next);
+        let one_byte = tcp.segment_len() == 1 && !tcp.syn() && !tcp.fin();
+        if !one_byte || (fresh && !self.window_closed) {
+            self.ack = tcp.ack_number().0.cast_unsigned();
+            let shift = if tcp.syn() { 0 } else { self.shift };
+            self.right_edge = self.ack.wrapping_add(u32::from(tcp.window_len()) << shift);
+            self.unscaled = tcp.syn();
+        }
+        if fresh {
+            self.next = end;
+        }
+    }
+
+    /// Whether smoltcp would cut the segment at the window's edge and still accept its FIN, or accept bytes for
+    /// which it has no room.
+    pub(crate) fn overruns(&self, segment: &Segment<'_>) -> bool {
+        (segment.fin || self.unscaled) && is_after(segment.end(), self.right_edge)
+    }
+
+    /// Whether the segment begins inside the window, or just before it as a keep-alive does.
+    pub(crate) fn expects(&self, segment: &Segment<'_>) -> bool {
+        !is_after(self.ack.wrapping_sub(1), segment.seq) && !is_after(segment.seq, self.right_edge)
+    }
+}
+
+/// Whether sequence number `a` comes after `b` (RFC 9293, section 3.4).
+fn is_after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b).cast_signed() > 0
+}
+
+fn window_scale(mut options: &[u8]) -> Option<u8> {
+    while !options.is_empty() {
+        let (rest, option) = TcpOption::parse(options).ok()?;
+        match option {
+            TcpOption::WindowScale(shift) => return Some(shift.min(14)),
+            TcpOption::EndOfList => return None,
+            _ => options = rest,
+        }
+    }
+    None
+}

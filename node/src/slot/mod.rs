@@ -1,0 +1,246 @@
+//! One connection: its socket in a set of its own, its session, its deadline.
+
+mod turn;
+
+use r2_core::session::{Over, Session};
+use r2_core::time::{Duration, Instant};
+use smoltcp::iface::{Interface, SocketSet, SocketStorage};
+use smoltcp::socket::AnySocket;
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
+
+pub(crate) use self::turn::{After, Tally, Turn};
+use crate::gate::{Flow, Segment, Sent};
+use crate::service::Spec;
+
+/// Where a slot stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Listening for whoever comes next.
+    Free,
+    /// The handshake is under way.
+    Opening,
+    /// Established: the session is alive.
+    Open,
+    /// The session is over, the socket is not: it sends what is left, then FIN or RST.
+    Ended,
+}
+
+/// A place for one connection of one service.
+pub(crate) struct Slot<'a> {
+    sockets: SocketSet<'a>,
+    pub(crate) service: usize,
+    /// Its place among the slots, and its session's place among those, of its service.
+    pub(crate) place: usize,
+    pub(crate) phase: Phase,
+    pub(crate) flow: Option<Flow>,
+    pub(crate) peer: EthernetAddress,
+    pub(crate) sent: Sent,
+    /// Since when the connection exists: its SYN.
+    pub(crate) since: Instant,
+    /// When a byte last moved, in either direction, or FIN was sent for want of any.
+    pub(crate) moved: Instant,
+    /// When the peer was last heard. smoltcp's own time-out begins anew with bytes that are sent to a dead peer.
+    heard: Instant,
+    silent_after: Duration,
+    /// Since when the peer's window is closed.
+    window_closed: Option<Instant>,
+    /// The sequence number behind the peer's FIN, once that came.
+    peer_fin: Option<u32>,
+    /// The session has been told of the peer's FIN.
+    finished: bool,
+    /// Everything that was sent, and FIN, was acknowledged.
+    delivered: bool,
+    reset: bool,
+    /// The session was opened.
+    pub(crate) opened: bool,
+    /// The next free slot of the service, or the next slot to be served.
+    pub(crate) next: Option<u32>,
+    pub(crate) queued: bool,
+}
+
+impl<'a> Slot<'a> {
+    pub(crate) fn new(
+        service: usize,
+        place: usize,
+        spec: &Spec,
+        sockets: &'a mut [SocketStorage<'a>],
+        receive: &'a mut [u8],
+        transmit: &'a mut [u8],
+    ) -> Self {
+        let mut socket = Socket::new(SocketBuffer::new(receive), SocketBuffer::new(transmit));
+        socket.set_nagle_enabled(!spec.interactive);
+        socket.set_ack_delay(spec.ack_delay());
+        let silent = smoltcp::time::Duration::from_millis(spec.silent_after.as_millis());
+        // Five probes before the peer is given up: one lost probe or answer costs nothing.
+        socket.set_keep_alive(Some(silent / 5));
+        let mut sockets = SocketSet::new(sockets);
+        sockets.add(socket);
+        let mut slot = Self {
+            sockets,
+            service,
+            place,
+            phase: Phase::Free,
+            flow: None,
+            peer: EthernetAddress([0; 6]),
+            sent: Sent::default(),
+            since: Instant::default(),
+            moved: Instant::default(),
+            heard: Instant::default(),
+            silent_after: spec.silent_after,
+            window_closed: None,
+            peer_fin: None,
+            finished: false,
+            delivered: false,
+            reset: false,
+            opened: false,
+            next: None,
+            queued: false,
+        };
+        slot.listen(spec);
+        slot
+    }
+
+    /// The one socket.
+    fn with_socket<R>(&mut self, f: impl FnOnce(&mut Socket<'a>) -> R) -> Option<R> {
+        let (_, socket) = self.sockets.iter_mut().next()?;
+        Socket::downcast_mut(socket).map(f)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let socket = self
+            .sockets
+            .iter()
+            .next()
+            .and_then(|(_, socket)| Socket::downcast(socket));
+        socket.map_or(State::Closed, Socket::state)
+    }
+
+    /// Whether this side has said everything, FIN included, and waits for its acknowledgement.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.state(), State::FinWait1 | State::Closing | State::LastAck)
+    }
+
+    /// Listens for whoever comes next. Nothing of the last connection is left; no RST is sent.
+    pub(crate) fn listen(&mut self, spec: &Spec) {
+        let port = spec.port;
+        self.with_socket(|socket| {
+            socket.abort();
+            // A port of 0 is a service that cannot be reached: nothing to be done about it here.
+            let _ = socket.listen(IpListenEndpoint { addr: None, port });
+        });
+        (self.phase, self.flow) = (Phase::Free, None);
+    }
+
+    /// Calls `flow.remote`, whose Ethernet address is `peer`; whether the socket could.
+    pub(crate) fn connect(
+        &mut self,
+        flow: Flow,
+        peer: EthernetAddress,
+        interface: &mut Interface,
+        now: Instant,
+    ) -> bool {
+        let connected = self.with_socket(|socket| {
+            socket.abort();
+            socket
+                .connect(interface.context(), flow.remote, flow.local)
+                .is_ok()
+        });
+        self.begin(flow, peer, 0, now);
+        connected == Some(true)
+    }
+
+    /// A connection begins in this slot: `peer_next` is the sequence number behind the peer's SYN, if it sent one.
+    pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
+        (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
+        self.sent = Sent::new(peer_next);
+        (self.since, self.moved, self.heard) = (now, now, now);
+        self.window_closed = None;
+        (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
+        self.opened = false;
+    }
+
+    pub(crate) fn sockets(&mut self) -> &mut SocketSet<'a> {
+        &mut self.sockets
+    }
+
+    /// Looks at a segment before smoltcp does.
+    pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) {
+        if self.state() == State::SynSent {
+            self.sent.answered(segment);
+        }
+        if self.sent.expects(segment) {
+            (self.peer, self.heard) = (segment.from, now);
+        }
+        if segment.fin {
+            self.peer_fin = Some(segment.end());
+        }
+        if segment.ack && !segment.rst {
+            self.note_window(segment.window == 0, now);
+        }
+    }
+
+    /// Looks at what smoltcp made of a segment.
+    pub(crate) fn behind(&mut self, segment: &Segment<'_>) {
+        match self.state() {
+            State::Closed if segment.rst => self.reset = true,
+            State::Closed | State::FinWait2 | State::TimeWait => self.delivered = true,
+            _ => {}
+        }
+    }
+
+    fn note_window(&mut self, closed: bool, now: Instant) {
+        self.sent.peer_window_closed(closed);
+        if closed != self.window_closed.is_some() {
+            self.window_closed = closed.then_some(now);
+        }
+    }
+
+    /// Tells the session that its connection is over, if that has not happened, and lets the socket close in
+    /// order.
+    pub(crate) fn end<W>(&mut self, session: &mut dyn Session<W>, how: Over, now: Instant, world: &mut W) {
+        if self.phase == Phase::Open {
+            session.over(now, how, world);
+        }
+        self.phase = Phase::Ended;
+        self.moved = now;
+        self.with_socket(Socket::close);
+    }
+
+    /// Gives the connection up with RST. The session, if it is alive, hears `how`.
+    pub(crate) fn abort<W>(&mut self, session: &mut dyn Session<W>, how: Over, now: Instant, world: &mut W) {
+        self.end(session, how, now, world);
+        self.with_socket(Socket::abort);
+    }
+
+    /// Gives up a connection whose time is over.
+    pub(crate) fn give_up<W>(&mut self, session: &mut dyn Session<W>, now: Instant, world: &mut W) {
+        let how = if self.delivered {
+            Over::Delivered
+        } else {
+            Over::TimedOut
+        };
+        self.abort(session, how, now, world);
+    }
+
+    /// Opens the session if the connection has just been established; whether it has.
+    pub(crate) fn open<W>(&mut self, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> bool {
+        let established = matches!(self.state(), State::Established | State::CloseWait);
+        if self.phase != Phase::Opening || !established {
+            return false;
+        }
+        (self.phase, self.opened) = (Phase::Open, true);
+        session.opened(now, world);
+        true
+    }
+}
+
+/// The core's time of smoltcp's.
+pub(crate) fn to_core(at: smoltcp::time::Instant) -> Instant {
+    Instant::from_millis(at.total_millis().unsigned_abs())
+}
+
+/// smoltcp's time of the core's.
+pub(crate) fn to_smoltcp(at: Instant) -> smoltcp::time::Instant {
+    smoltcp::time::Instant::from_millis(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,267 @@
+//! A slot's turn: bytes between socket and session, segments out, and a look at the clocks.
+
+use r2_core::session::{Over, Session, Wants};
+use r2_core::time::Instant;
+use smoltcp::iface::{Interface, PollResult};
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::socket::AnySocket;
+use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::wire::EthernetAddress;
+
+use super::{Phase, Slot, to_core, to_smoltcp};
+use crate::limits::{
+    CLOSED_WINDOW_FOR, ESTABLISH_WITHIN, HALF_CLOSED_IDLE, ROUNDS_PER_TURN, SEGMENTS_PER_TURN,
+};
+use crate::wire::{Header, Outward};
+
+/// What a turn needs beyond the slot.
+pub(crate) struct Turn<'t, D: ?Sized, W> {
+    pub(crate) interface: &'t mut Interface,
+    pub(crate) device: &'t mut D,
+    pub(crate) capabilities: &'t DeviceCapabilities,
+    pub(crate) ours: EthernetAddress,
+    pub(crate) fill_checksum: bool,
+    pub(crate) now: smoltcp::time::Instant,
+    pub(crate) world: &'t mut W,
+    pub(crate) tally: Tally,
+}
+
+/// What a turn moved.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) frames_out: u64,
+    /// The device had no room.
+    pub(crate) congested: bool,
+}
+
+/// What is next for a slot after its turn.
+pub(crate) enum After {
+    /// Nothing before that time, if any.
+    Wait(Option<smoltcp::time::Instant>),
+    /// There is more to do at once.
+    Again,
+    /// The connection is over; the slot may listen again. Its last acknowledgement and FIN may need repeating.
+    Free {
+        /// Whether this side is the one that has to remember the connection (TIME-WAIT).
+        time_wait: bool,
+    },
+}
+
+impl Slot<'_> {
+    /// Gives the slot its turn: moves bytes between socket and session, sends, and looks at the clocks.
+    pub(crate) fn serve<W, D: Device + ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+    ) -> After {
+        let now = to_core(turn.now);
+        let mut budget = SEGMENTS_PER_TURN;
+        self.look_at_clocks(session, turn, now);
+        for _ in 0..ROUNDS_PER_TURN {
+            let moved = self.exchange(session, turn, now);
+            let sent = self.send(turn, &mut budget);
+            if turn.tally.congested || budget == 0 || !(moved || sent) {
+                break;
+            }
+        }
+        if let Some(free) = self.look_at_end(session, turn, now) {
+            return free;
+        }
+        if budget == 0 {
+            return After::Again;
+        }
+        let socket_at = turn.interface.poll_at(turn.now, &self.sockets);
+        let session_at = if self.phase == Phase::Open {
+            session.poll_at()
+        } else {
+            None
+        };
+        let at = [
+            socket_at,
+            session_at.map(to_smoltcp),
+            self.clock().map(to_smoltcp),
+        ];
+        After::Wait(at.into_iter().flatten().min())
+    }
+
+    /// The node's own clock on this connection.
+    fn clock(&self) -> Option<Instant> {
+        // A live peer with a closed window answers probes that grow to a minute apart: no shorter time-out fits.
+        let gone = match self.window_closed {
+            Some(since) => since + CLOSED_WINDOW_FOR,
+            None => self.heard + self.silent_after,
+        };
+        let own = match (self.phase, self.state()) {
+            (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,
+            (Phase::Opening, _) => Some(self.since + ESTABLISH_WITHIN),
+            (_, State::FinWait2) => Some(self.moved + HALF_CLOSED_IDLE),
+            _ => None,
+        };
+        Some(own.map_or(gone, |own| gone.min(own)))
+    }
+
+    fn look_at_clocks<W, D: ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        now: Instant,
+    ) {
+        if self.clock().is_some_and(|at| at <= now) {
+            self.give_up(session, now, turn.world);
+        }
+    }
+
+    /// Moves bytes between the socket's buffers and the session; whether any moved.
+    fn exchange<W, D: ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        now: Instant,
+    ) -> bool {
+        let state = self.state();
+        match self.phase {
+            Phase::Open => {}
+            Phase::Ended => {
+                self.with_socket(
+                    |socket| while socket.recv(|rx| (rx.len(), rx.len())).is_ok_and(|n| n > 0) {},
+                );
+                return false;
+            }
+            Phase::Free | Phase::Opening => return false,
+        }
+        let (finished, world) = (&mut self.finished, &mut *turn.world);
+        let Some(socket) = self
+            .sockets
+            .iter_mut()
+            .next()
+            .and_then(|(_, s)| Socket::downcast_mut(s))
+        else {
+            return false;
+        };
+        let mut taken = 0;
+        while socket.can_recv() {
+            let n = socket
+                .recv(|rx| both(session.receive(now, rx, world).min(rx.len())))
+                .unwrap_or(0);
+            taken += n;
+            if n == 0 {
+                break;
+            }
+        }
+        let half_closed = matches!(
+            state,
+            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
+        );
+        let mut moved = taken > 0;
+        if half_closed && !*finished && socket.recv_queue() == 0 {
+            *finished = true;
+            moved = true;
+            session.finished(now, world);
+        }
+        let mut filled = 0;
+        let mut asked = false;
+        while socket.can_send() {
+            asked = true;
+            let n = socket
+                .send(|tx| both(session.transmit(now, tx, world).min(tx.len())))
+                .unwrap_or(0);
+            filled += n;
+            if n == 0 {
+                break;
+            }
+        }
+        if !asked {
+            session.transmit(now, &mut [], world);
+        }
+        moved |= filled > 0;
+        match session.wants() {
+            Wants::Nothing => {}
+            Wants::Close => socket.close(),
+            Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
+        }
+        turn.tally.bytes_in += taken as u64;
+        turn.tally.bytes_out += filled as u64;
+        if moved {
+            self.moved = now;
+        }
+        moved
+    }
+
+    /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
+    fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
+        let mut header = Header {
+            ours: turn.ours,
+            peer: self.peer,
+            fill_checksum: turn.fill_checksum,
+            sent: &mut self.sent,
+            frames_out: &mut turn.tally.frames_out,
+        };
+        let capabilities = turn.capabilities;
+        let mut outward = Outward {
+            device: turn.device,
+            header: &mut header,
+            capabilities,
+            exhausted: false,
+        };
+        let mut sent = false;
+        while *budget > 0 {
+            match turn
+                .interface
+                .poll_egress(turn.now, &mut outward, &mut self.sockets)
+            {
+                PollResult::None => break,
+                PollResult::SocketStateChanged => sent = true,
+            }
+            *budget -= 1;
+        }
+        turn.tally.congested |= outward.exhausted;
+        sent
+    }
+
+    /// Notices that the connection has ended, tells the session how, and whether the slot may be used anew.
+    fn look_at_end<W, D: ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        now: Instant,
+    ) -> Option<After> {
+        let (state, pending) = self.with_socket(|socket| {
+            (
+                socket.state(),
+                (socket.remote_endpoint().is_some(), socket.recv_queue()),
+            )
+        })?;
+        let (talks, unread) = pending;
+        let time_wait = match state {
+            State::Closed => false,
+            State::TimeWait => true,
+            // RST in SYN-RECEIVED: smoltcp listens already.
+            State::Listen => return Some(After::Free { time_wait: false }),
+            _ => return None,
+        };
+        // In TIME-WAIT the session takes what has come before the FIN, and the FIN is acknowledged, first.
+        if time_wait && (unread > 0 || self.peer_fin.is_some_and(|fin| fin != self.sent.ack)) {
+            return None;
+        }
+        if self.phase == Phase::Open {
+            let how = match (self.delivered, self.reset) {
+                (true, _) => Over::Delivered,
+                (false, true) => Over::Reset,
+                (false, false) => Over::TimedOut,
+            };
+            session.over(now, how, turn.world);
+        }
+        self.phase = Phase::Ended;
+        // Aborted, and the RST has not left yet.
+        if state == State::Closed && talks {
+            return None;
+        }
+        Some(After::Free { time_wait })
+    }
+}
+
+fn both(n: usize) -> (usize, usize) {
+    (n, n)
+}
