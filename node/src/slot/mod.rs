@@ -171,9 +171,9 @@ impl<'a> Slot<'a> {
         }
         if self.sent.expects(segment) {
             (self.peer, self.heard) = (segment.from, now);
-        }
-        if segment.fin {
-            self.peer_fin = Some(segment.end());
+            if segment.fin {
+                self.peer_fin = Some(segment.end());
+            }
         }
         if segment.ack && !segment.rst {
             self.note_window(segment.window == 0, now);

@@ -58,18 +58,20 @@ impl Slot<'_> {
     ) -> After {
         let now = to_core(turn.now);
         let mut budget = SEGMENTS_PER_TURN;
+        let mut more = true;
         self.look_at_clocks(session, turn, now);
         for _ in 0..ROUNDS_PER_TURN {
             let moved = self.exchange(session, turn, now);
             let sent = self.send(turn, &mut budget);
-            if turn.tally.congested || budget == 0 || !(moved || sent) {
+            more = moved || sent;
+            if turn.tally.congested || budget == 0 || !more {
                 break;
             }
         }
         if let Some(free) = self.look_at_end(session, turn, now) {
             return free;
         }
-        if budget == 0 {
+        if more {
             return After::Again;
         }
         let socket_at = turn.interface.poll_at(turn.now, &self.sockets);
