@@ -198,6 +198,8 @@ impl Server {
 
     /// Drives the node until a signal comes, the operator quits, or the link is gone.
     fn serve(&mut self) -> Result<(), Refusal> {
+        // R2 is in the room before its first peer can be: frames have been waiting since the link was opened.
+        self.step_console(self.now());
         loop {
             let now = self.now();
             let mut next = self.pass(now);
