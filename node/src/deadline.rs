@@ -128,16 +128,8 @@ impl<'a> Deadlines<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Leak;
     use std::collections::BTreeSet;
-    use std::vec::Vec;
-
-    struct Leak;
-
-    impl<'a> Storage<'a> for Leak {
-        fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
-            (0..len).map(make).collect::<Vec<_>>().leak()
-        }
-    }
 
     #[test]
     fn slots_come_due_in_the_order_of_their_deadlines() {

@@ -11,3 +11,14 @@ pub trait Storage<'a> {
         self.slice(len, |_| 0)
     }
 }
+
+/// Memory for unit tests, which never give it back either.
+#[cfg(test)]
+pub(crate) struct Leak;
+
+#[cfg(test)]
+impl<'a> Storage<'a> for Leak {
+    fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
+        (0..len).map(make).collect::<std::vec::Vec<_>>().leak()
+    }
+}

@@ -32,6 +32,17 @@ pub(crate) struct Header<'s> {
 }
 
 impl Header<'_> {
+    /// The same for one packet.
+    fn reborrow(&mut self) -> Header<'_> {
+        Header {
+            ours: self.ours,
+            peer: self.peer,
+            fill_checksum: self.fill_checksum,
+            sent: &mut *self.sent,
+            frames_out: &mut *self.frames_out,
+        }
+    }
+
     /// Sends an IP packet of `len` bytes, written by `f`.
     pub(crate) fn send(self, token: impl TxToken, len: usize, f: impl FnOnce(&mut [u8])) {
         Framed { token, header: self }.consume(len, f);
@@ -58,25 +69,11 @@ impl<T: TxToken> Device for Inward<'_, '_, '_, T> {
 
     fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Framed<'_, T>)> {
         let packet = Packet(self.packet.take()?);
-        let Header {
-            ours,
-            peer,
-            fill_checksum,
-            ref mut sent,
-            ref mut frames_out,
-        } = *self.header;
-        let header = Header {
-            ours,
-            peer,
-            fill_checksum,
-            sent,
-            frames_out,
-        };
         Some((
             packet,
             Framed {
                 token: self.answer.take()?,
-                header,
+                header: self.header.reborrow(),
             },
         ))
     }
@@ -118,22 +115,9 @@ impl<D: Device + ?Sized> Device for Outward<'_, '_, '_, D> {
             self.exhausted = true;
             return None;
         };
-        let Header {
-            ours,
-            peer,
-            fill_checksum,
-            ref mut sent,
-            ref mut frames_out,
-        } = *self.header;
         Some(Framed {
             token,
-            header: Header {
-                ours,
-                peer,
-                fill_checksum,
-                sent,
-                frames_out,
-            },
+            header: self.header.reborrow(),
         })
     }
 
@@ -142,33 +126,8 @@ impl<D: Device + ?Sized> Device for Outward<'_, '_, '_, D> {
     }
 }
 
-/// No device at all: says what one can do, for [`Interface::new`](smoltcp::iface::Interface::new).
-pub(crate) struct Described<'c>(pub(crate) &'c DeviceCapabilities);
-
-impl Device for Described<'_> {
-    type RxToken<'a>
-        = Packet<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Nowhere
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Nowhere)> {
-        None
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Nowhere> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.0.clone()
-    }
-}
-
-/// A frame and the token for its answer, for the plain interface.
+/// A frame and the token for its answer, for the plain interface; with neither, no device at all but what one can
+/// do, for [`Interface::new`](smoltcp::iface::Interface::new).
 pub(crate) struct Once<'f, 'c, T> {
     pub(crate) frame: Option<&'f [u8]>,
     pub(crate) answer: Option<T>,

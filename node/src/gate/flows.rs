@@ -128,16 +128,8 @@ impl<'a> Flows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Leak;
     use smoltcp::wire::IpAddress;
-    use std::vec::Vec;
-
-    struct Leak;
-
-    impl<'a> Storage<'a> for Leak {
-        fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
-            (0..len).map(make).collect::<Vec<_>>().leak()
-        }
-    }
 
     fn flow(port: u16) -> Flow {
         let local = (IpAddress::v4(192, 168, 69, 1), 5000).into();

@@ -23,7 +23,7 @@ use crate::neighbor::Resolver;
 use crate::service::{self, Services};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
-use crate::wire::{Described, steered_capabilities};
+use crate::wire::{Nowhere, Once, steered_capabilities};
 use crate::world::World;
 
 /// R2 on a network device.
@@ -372,7 +372,12 @@ fn interface(
 ) -> Interface {
     let mut config = iface::Config::new(address);
     config.random_seed = seed;
-    let mut interface = Interface::new(config, &mut Described(capabilities), now);
+    let mut nowhere = Once::<Nowhere> {
+        frame: None,
+        answer: None,
+        capabilities,
+    };
+    let mut interface = Interface::new(config, &mut nowhere, now);
     interface.update_ip_addrs(|list| {
         for address in addresses {
             // smoltcp has room for two by default.
