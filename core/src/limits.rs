@@ -59,8 +59,8 @@ pub const STATUS_LINE_MAX: usize = 128;
 /// What a file in RAM grows by: small beside a small board's memory, large beside the link to the next.
 pub const RAM_BLOCK: usize = 256;
 
-/// How many sessions can work with a store in RAM at once; the next ones wait.
-pub const RAM_TICKETS: usize = 8;
+/// How many sessions can work with a board's store at once; the next ones wait.
+pub const STORE_TICKETS: usize = 8;
 
 /// The longest line of the drop service: the receipt, of a file whose length has 20 digits.
 pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes sha256 ".len() + 64 + 1;

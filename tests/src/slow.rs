@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use r2_core::limits::RAM_TICKETS;
+use r2_core::limits::STORE_TICKETS;
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 
 /// Answers every call the second time it is made, and takes few bytes at a time; none at all while it is stalled.
 pub struct Slow<S> {
     inner: S,
-    asked: [bool; RAM_TICKETS],
+    asked: [bool; STORE_TICKETS],
     stalled: bool,
     revision: u32,
 }
@@ -19,7 +19,7 @@ impl<S: Store> Slow<S> {
     pub fn new(inner: S) -> Self {
         Self {
             inner,
-            asked: [false; RAM_TICKETS],
+            asked: [false; STORE_TICKETS],
             stalled: false,
             revision: 0,
         }

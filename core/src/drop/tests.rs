@@ -54,10 +54,10 @@ fn release_all(tickets: Vec<Ticket>, store: &mut RamStore<'_>) {
 
 /// Whether every ticket is free again.
 fn all_tickets_free(store: &mut RamStore<'_>) -> bool {
-    let tickets: Vec<_> = (0..crate::limits::RAM_TICKETS)
+    let tickets: Vec<_> = (0..crate::limits::STORE_TICKETS)
         .filter_map(|_| store.claim())
         .collect();
-    let free = tickets.len() == crate::limits::RAM_TICKETS;
+    let free = tickets.len() == crate::limits::STORE_TICKETS;
     release_all(tickets, store);
     free
 }

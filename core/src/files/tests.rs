@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::RAM_TICKETS;
+use crate::limits::STORE_TICKETS;
 use crate::store::ram::{Block, File, RamStore};
 use proptest::prelude::*;
 use std::string::String;
@@ -76,7 +76,7 @@ impl<'s, 'a> Peer<'s, 'a> {
     fn is_over(&mut self) {
         self.files.over(self.now, Over::Unknown, self.store);
         let tickets: Vec<_> = core::iter::from_fn(|| self.store.claim()).collect();
-        assert_eq!(tickets.len(), RAM_TICKETS, "every ticket is free again");
+        assert_eq!(tickets.len(), STORE_TICKETS, "every ticket is free again");
         for ticket in tickets {
             self.store.release(ticket);
         }

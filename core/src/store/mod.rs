@@ -15,6 +15,7 @@
 
 use core::task::Poll;
 
+mod directory;
 pub mod ram;
 
 use crate::name::Name;

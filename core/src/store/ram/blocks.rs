@@ -1,6 +1,7 @@
 //! Memory in blocks of one size, chained into files.
 
 use crate::limits::RAM_BLOCK;
+use crate::store::directory::Bytes;
 
 /// A piece of memory that a file grows by.
 #[derive(Debug)]
@@ -19,21 +20,21 @@ impl Block {
 
 /// The blocks of one file, in order. It is no owner: what is not given back is lost.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chain {
+pub struct Chain {
     first: Option<u16>,
     last: Option<u16>,
     length: usize,
 }
 
-impl Chain {
-    pub(super) const EMPTY: Self = Self {
+impl Bytes for Chain {
+    const EMPTY: Self = Self {
         first: None,
         last: None,
         length: 0,
     };
 
-    pub(super) const fn length(&self) -> usize {
-        self.length
+    fn length(&self) -> u64 {
+        self.length as u64
     }
 }
 
