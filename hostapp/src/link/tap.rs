@@ -8,10 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
+use nix::poll::PollFlags;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
 use tun_tap::{Iface, Mode};
+
+use super::Link;
 
 /// Ethernet's header: destination, source, type.
 const ETHERNET_HEADER: usize = 14;
@@ -77,23 +79,13 @@ impl Tap {
         })
     }
 
-    /// The interface's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The largest IP packet that it carries, in bytes, as it was at start.
     pub fn mtu(&self) -> usize {
         self.mtu
     }
 
-    /// Whether a frame waits for the kernel to take it: poll for writability too, then [`flush`](Self::flush).
-    pub fn wants_write(&self) -> bool {
-        self.tx.waiting > 0
-    }
-
     /// Offers the frame that waits again.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         self.tx.flush(&self.file);
     }
 
@@ -101,9 +93,23 @@ impl Tap {
     pub fn lost(&self) -> u64 {
         self.tx.lost
     }
+}
 
-    /// What made the interface unusable, once: it was deleted, say. From then on no frame comes or goes.
-    pub fn take_error(&mut self) -> Option<io::Error> {
+impl Link for Tap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn wanted(&self) -> PollFlags {
+        if self.tx.waiting > 0 {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        } else {
+            PollFlags::POLLIN
+        }
+    }
+
+    /// The interface was deleted, say.
+    fn take_error(&mut self) -> Option<io::Error> {
         self.tx.error.take()
     }
 }
@@ -284,14 +290,6 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
-
-/// R2's own Ethernet address: locally administered, `02:52:` ("R") `32` ("2"), and the last three bytes of its
-/// IPv4 address. The same at every start, so that nobody's ARP cache goes stale; two R2s in one network differ
-/// as their addresses do; a TAP's own is random, and its second and third byte would have to be these.
-pub fn ethernet_address(ip: std::net::Ipv4Addr) -> EthernetAddress {
-    let [_, a, b, c] = ip.octets();
-    EthernetAddress([0x02, 0x52, 0x32, a, b, c])
-}
 
 /// The two calls that neither `tun-tap` nor `nix` has.
 #[allow(missing_docs)] // The macros take no text.

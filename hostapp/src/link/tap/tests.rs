@@ -11,6 +11,7 @@ use smoltcp::socket::tcp;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
 use super::*;
+use crate::link::ethernet_address;
 
 /// Moves this thread, and what it starts, into a network namespace of its own.
 fn enter_own_network() {
@@ -93,7 +94,7 @@ fn a_tap_that_is_down_loses_frames_and_comes_back() {
     };
     send(&mut tap);
     assert!(tap.receive(Instant::ZERO).is_none());
-    assert_eq!((tap.lost(), tap.wants_write()), (1, false));
+    assert_eq!((tap.lost(), tap.wanted()), (1, PollFlags::POLLIN));
     ip("link set tap0 up");
     send(&mut tap);
     assert_eq!(tap.lost(), 1);
@@ -165,9 +166,11 @@ fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
             socket.close();
         }
         interface.poll(now, &mut tap, &mut sockets);
-        let mut events = PollFlags::POLLIN;
-        events.set(PollFlags::POLLOUT, tap.wants_write());
-        poll(&mut [PollFd::new(tap.as_fd(), events)], PollTimeout::from(5u8)).unwrap();
+        poll(
+            &mut [PollFd::new(tap.as_fd(), tap.wanted())],
+            PollTimeout::from(5u8),
+        )
+        .unwrap();
         assert!(tap.take_error().is_none());
     }
     assert!(client.join().unwrap(), "every byte came back");

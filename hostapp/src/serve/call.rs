@@ -1,0 +1,73 @@
+//! Calling somebody until he answers.
+
+use std::net::SocketAddr;
+
+use r2_core::store::Store;
+use r2_node::node::{CallOutcome, Node};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+/// How long a call waits before it is tried again.
+const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// A call that is made until it is answered.
+pub(super) struct Calling {
+    remote: IpEndpoint,
+    again_at: Option<Instant>,
+    /// It was said once that nobody answers.
+    told: bool,
+    answered: bool,
+}
+
+impl Calling {
+    pub(super) fn begin(remote: SocketAddr) -> Self {
+        Self {
+            remote: IpEndpoint::new(IpAddress::from(remote.ip()), remote.port()),
+            again_at: Some(Instant::ZERO),
+            told: false,
+            answered: false,
+        }
+    }
+
+    /// Calls, again and again until somebody answers, where it `may`. When to do so next; `None` while that is not
+    /// known, and once it was answered.
+    pub(super) fn go_on<'a, S: Store + 'a>(
+        &mut self,
+        node: &mut Node<'a, S>,
+        now: Instant,
+        may: bool,
+    ) -> Option<Instant> {
+        if self.answered {
+            return None;
+        }
+        let failed = match node.take_call_outcome() {
+            Some(CallOutcome::Answered) => {
+                log::info!("{} answered the call", self.remote);
+                self.answered = true;
+                return None;
+            }
+            Some(CallOutcome::Refused) => Some("nobody answers"),
+            Some(CallOutcome::Unreachable) => Some("that address is not on the link"),
+            None => None,
+        };
+        if let Some(reason) = failed {
+            if !self.told {
+                let IpEndpoint { addr, port } = self.remote;
+                log::warn!("cannot call {addr}:{port} yet: {reason}; start `nc -l -p {port}` there");
+                self.told = true;
+            }
+            self.again_at = Some(now + CALL_AGAIN_AFTER);
+        }
+        if self.again_at.is_some_and(|at| at <= now) && may {
+            self.again_at = match node.call(self.remote, now) {
+                Ok(()) => None,
+                Err(error) => {
+                    log::debug!("call: {error:?}");
+                    Some(now + CALL_AGAIN_AFTER)
+                }
+            };
+            return Some(now);
+        }
+        self.again_at
+    }
+}

@@ -1,0 +1,181 @@
+//! Serving: a node on a link, R2's console, and the signals that end it.
+
+mod call;
+mod r2;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use r2_core::chat::Peer;
+use r2_core::io::Pump;
+use smoltcp::time::Instant;
+
+use self::call::Calling;
+pub use self::r2::R2;
+use crate::cli::{self, Serve};
+use crate::console::Console;
+use crate::link::Link;
+use crate::link::tap::Tap;
+use crate::ready::Ready;
+use crate::signals::Signals;
+
+/// Bytes of the console that one write carries.
+const CONSOLE_WRITE: usize = 4096;
+
+/// The exit status of a server that could not start.
+const CANNOT_SERVE: u8 = 2;
+
+/// Serves until it is told to end.
+pub fn run(options: &Serve) -> ExitCode {
+    match run_on_link(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            eprintln!("hostapp: {refusal}");
+            ExitCode::from(refusal.status)
+        }
+    }
+}
+
+/// Opens the link that the user asked for, and serves on it.
+fn run_on_link(options: &Serve) -> Result<(), Refusal> {
+    let name = match &options.link {
+        cli::Link::Auto => "tap0",
+        cli::Link::Tap(name) => name,
+        cli::Link::Local => {
+            return Err(Refusal::at_start(
+                "--link local is not built yet: use --link tap:NAME",
+            ));
+        }
+    };
+    serve_on(Tap::open(name).map_err(Refusal::at_start)?, options)
+}
+
+fn serve_on(link: impl Link, options: &Serve) -> Result<(), Refusal> {
+    Server::start(options, link)?.serve()
+}
+
+/// Why the server did not start, or had to end: one line that says what to do.
+pub struct Refusal {
+    text: String,
+    status: u8,
+}
+
+impl Refusal {
+    fn at_start(text: impl fmt::Display) -> Self {
+        Self {
+            text: text.to_string(),
+            status: CANNOT_SERVE,
+        }
+    }
+
+    fn while_serving(text: impl fmt::Display) -> Self {
+        Self {
+            text: text.to_string(),
+            status: 1,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// R2 with its console.
+struct Server<L> {
+    r2: R2<L>,
+    console: Pump<Console, Peer, CONSOLE_WRITE>,
+    signals: Signals,
+    call: Option<Calling>,
+    /// A signal has come.
+    signalled: bool,
+    stopping: bool,
+}
+
+impl<L: Link> Server<L> {
+    /// Opens everything that can be refused, and takes all memory.
+    fn start(options: &Serve, link: L) -> Result<Self, Refusal> {
+        let no_signals = |error| Refusal::at_start(format!("cannot listen for signals: {error}"));
+        let signals = Signals::listen().map_err(no_signals)?;
+        let r2 = R2::start(options, link)?;
+        let no_console = |error| Refusal::at_start(format!("cannot use standard input and output: {error}"));
+        let console = Pump::new(Console::open().map_err(no_console)?, Peer::host());
+        let ready = Ready {
+            address: IpAddr::from(r2.link().address().unwrap_or(options.ip.address())),
+            address6: options.ip6.map(|cidr| IpAddr::from(cidr.address())),
+            link: r2.link().name(),
+        };
+        eprint!("{ready}");
+        Ok(Self {
+            r2,
+            console,
+            signals,
+            call: options.call.map(Calling::begin),
+            signalled: false,
+            stopping: false,
+        })
+    }
+
+    /// Drives the node until a signal comes, the operator quits, or the link is gone.
+    fn serve(&mut self) -> Result<(), Refusal> {
+        // R2 is in the room before its first peer can be: frames have been waiting since the link was opened.
+        self.step_console(self.r2.now());
+        loop {
+            let now = self.r2.now();
+            let mut next = self.r2.pass(now);
+            let heard = self.r2.world.room.revision();
+            self.step_console(now);
+            if self.r2.world.room.revision() != heard {
+                // The node has not heard what was typed meanwhile.
+                next = Some(now);
+            }
+            next = [next, self.go_on_calling(now)].into_iter().flatten().min();
+            if let Some(error) = self.r2.take_link_error() {
+                let name = self.r2.link().name();
+                return Err(Refusal::while_serving(format!(
+                    "{name} is gone: {error}; make it again and start again"
+                )));
+            }
+            // After the frames that came before the signal: the last acknowledgement of an upload may be among them.
+            if (self.signalled || self.r2.world.room.host_quit()) && !self.stopping {
+                self.stopping = true;
+                self.r2.stop(now);
+                next = Some(now);
+            }
+            if self.r2.is_stopped(now) {
+                break;
+            }
+            self.wait(now, next);
+            self.step_console(self.r2.now());
+        }
+        self.step_console(self.r2.now());
+        self.r2.flush_pcap();
+        Ok(())
+    }
+
+    /// Moves lines between the console and the chat room.
+    fn step_console(&mut self, now: Instant) {
+        let now = r2_core::time::Instant::from_millis(now.total_millis().unsigned_abs());
+        self.console.connection().clear();
+        // The console has no errors of its own: where its output has gone, what is written is lost.
+        let Ok(_) = self.console.step(now, &mut self.r2.world.room);
+    }
+
+    /// Calls whoever is to be called, until somebody answers; when to do so next.
+    fn go_on_calling(&mut self, now: Instant) -> Option<Instant> {
+        let call = self.call.as_mut()?;
+        call.go_on(&mut self.r2.node, now, !self.stopping)
+    }
+
+    /// Sleeps until a frame, a typed line, a signal or a worker's news comes, or it is `next`.
+    fn wait(&mut self, now: Instant, next: Option<Instant>) {
+        let others = [self.console.connection().as_fd(), self.signals.as_fd()];
+        let [_, signalled] = self.r2.wait(now, next, others);
+        if signalled {
+            self.signalled |= self.signals.take();
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! [`R2`]: a node, its world and its link, without anybody who types.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use r2_core::chat::{Room, Seat};
+use r2_node::node::Node;
+use r2_node::{About, Config, Counters, Storage, World};
+use smoltcp::time::Instant;
+use smoltcp::wire::IpCidr;
+
+use super::Refusal;
+use crate::cli::Serve;
+use crate::disk::{DiskStore, Limits};
+use crate::link::{Link, ethernet_address};
+use crate::memory::{Leaked, plan};
+use crate::pcap::Tee;
+
+/// Bytes of the last chat lines: hundreds of them, for peers that lag.
+const ROOM: usize = 256 * 1024;
+
+/// How often the node is asked again while frames come, before the console, the store and the signals have their
+/// turn: a fraction of a millisecond each.
+const PASSES_BETWEEN_WAITS: usize = 16;
+
+/// How long an upload rests before its last bytes go to the disk without company.
+const GATHERED_RESTS: u16 = 100;
+
+/// A node on a link.
+///
+/// Call [`pass`](Self::pass), then [`wait`](Self::wait) until what that returned, again and again. In between,
+/// `world.room` is where a console talks.
+pub struct R2<L> {
+    /// What all sessions share.
+    pub world: World<'static, DiskStore>,
+    pub(super) node: Node<'static, DiskStore>,
+    link: Tee<L>,
+    clock: std::time::Instant,
+}
+
+impl<L: Link> R2<L> {
+    /// Opens everything that can be refused, and takes all memory.
+    pub fn start(options: &Serve, link: L) -> Result<Self, Refusal> {
+        let limits = Limits {
+            file: options.max_file.unwrap_or(u64::MAX),
+            store: options.max_store.unwrap_or(u64::MAX),
+            ..Limits::default()
+        };
+        let store = DiskStore::open(&options.store, limits).map_err(Refusal::at_start)?;
+        let address = link.address().unwrap_or(options.ip.address());
+        let mut link = Tee::new(link, options.pcap.as_deref()).map_err(|error| {
+            let path = options
+                .pcap
+                .as_deref()
+                .unwrap_or("the pcap file".as_ref())
+                .display();
+            Refusal::at_start(format!(
+                "cannot write {path}: {error}; choose another with --pcap"
+            ))
+        })?;
+        let mut counters = Counters::default();
+        let config = config(options)?;
+        let plan = plan(options.sessions.into());
+        let clock = std::time::Instant::now();
+        let node = Node::new(
+            &config,
+            &plan,
+            &mut link,
+            &mut Leaked,
+            &mut counters,
+            Instant::ZERO,
+        );
+        let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
+        let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
+            .map_err(|_| Refusal::at_start("--name and --peer-name must be different names"))?;
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            board: "host",
+            address: address.into(),
+            stack_high_water: None,
+        };
+        let world = World {
+            room,
+            store,
+            counters,
+            about,
+        };
+        Ok(Self {
+            world,
+            node,
+            link,
+            clock,
+        })
+    }
+
+    /// The link.
+    pub fn link(&self) -> &L {
+        self.link.device()
+    }
+
+    /// The time since the start, which is the node's.
+    pub fn now(&self) -> Instant {
+        Instant::from_micros(i64::try_from(self.clock.elapsed().as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// Lets node and link work as long as frames come, within a bound, and returns when to do so next. An
+    /// acknowledgement makes the kernel send more in our own time, so looking again is cheaper than asking whether to
+    /// look.
+    pub fn pass(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for _ in 0..PASSES_BETWEEN_WAITS {
+            let before = self.world.counters.frames_in;
+            let node_at = self.node.poll(now, &mut self.link, &mut self.world);
+            let link_at = self.link.device_mut().work(now);
+            next = [node_at, link_at].into_iter().flatten().min();
+            if self.world.counters.frames_in == before && link_at.is_none_or(|at| at > now) {
+                break;
+            }
+        }
+        next
+    }
+
+    /// Ends every connection in order. Go on until [`is_stopped`](Self::is_stopped).
+    pub fn stop(&mut self, now: Instant) {
+        self.node.stop(now, &mut self.world);
+    }
+
+    /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
+    pub fn is_stopped(&self, now: Instant) -> bool {
+        self.node.is_stopped(now)
+    }
+
+    /// What made the link unusable, once.
+    pub fn take_link_error(&mut self) -> Option<io::Error> {
+        self.link.device_mut().take_error()
+    }
+
+    /// Sleeps until a frame or a worker's news comes, one of `others` is readable, or it is `next`. Whether each of
+    /// `others` is.
+    pub fn wait<const N: usize>(
+        &mut self,
+        now: Instant,
+        next: Option<Instant>,
+        others: [BorrowedFd<'_>; N],
+    ) -> [bool; N] {
+        let gathered = self.world.store.has_gathered();
+        let timeout = if gathered {
+            earlier(timeout(now, next), GATHERED_RESTS)
+        } else {
+            timeout(now, next)
+        };
+        if timeout != PollTimeout::ZERO {
+            self.flush_pcap();
+        }
+        let link = self.link.device();
+        let mut fds = vec![
+            PollFd::new(link.as_fd(), link.wanted()),
+            PollFd::new(self.world.store.as_fd(), PollFlags::POLLIN),
+        ];
+        let own = fds.len();
+        fds.extend(others.map(|other| PollFd::new(other, PollFlags::POLLIN)));
+        // Interrupted or not: the loop looks at everything again.
+        let quiet = poll(&mut fds, timeout) == Ok(0) && timeout != PollTimeout::ZERO;
+        let readable = std::array::from_fn(|index| fds[own + index].any() == Some(true));
+        if quiet && gathered {
+            self.world.store.flush();
+        }
+        self.world.store.poll_completions();
+        readable
+    }
+
+    /// Brings what was gathered for the pcap file to it.
+    pub fn flush_pcap(&mut self) {
+        if let Err(error) = self.link.flush() {
+            log::error!("the pcap file ends here: {error}");
+        }
+    }
+}
+
+/// The time from `now` to `next`, in whole milliseconds.
+fn timeout(now: Instant, next: Option<Instant>) -> PollTimeout {
+    match next {
+        None => PollTimeout::NONE,
+        // Rounded up: a millisecond too early would be a turn for nothing.
+        Some(at) if at > now => {
+            PollTimeout::try_from((at - now).total_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
+        }
+        Some(_) => PollTimeout::ZERO,
+    }
+}
+
+/// The earlier of a timeout and so many milliseconds.
+fn earlier(timeout: PollTimeout, millis: u16) -> PollTimeout {
+    match timeout.as_millis() {
+        Some(other) if other < u32::from(millis) => timeout,
+        _ => PollTimeout::from(millis),
+    }
+}
+
+/// The node's addresses and secrets.
+fn config(options: &Serve) -> Result<Config<'static>, Refusal> {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret)
+        .map_err(|error| Refusal::at_start(format!("the system gives no random numbers: {error}")))?;
+    let gateway = match options.gateway {
+        None => None,
+        Some(IpAddr::V4(gateway)) => Some(gateway),
+        Some(IpAddr::V6(_)) => return Err(Refusal::at_start("--gateway takes an IPv4 address")),
+    };
+    let allow: &'static [IpCidr] = options.allow.clone().leak();
+    Ok(Config {
+        mac: ethernet_address(options.ip.address()),
+        ipv4: options.ip,
+        ipv6: options.ip6,
+        gateway,
+        allow,
+        secret,
+    })
+}
