@@ -100,7 +100,7 @@ impl Deposit {
             && !rest.is_empty()
         {
             let count = ready!(store.append(ticket, rest)?);
-            *taken += count;
+            *taken = taken.saturating_add(count);
             self.bytes = self.bytes.saturating_add(count as u64);
         }
         Poll::Ready(Ok(()))

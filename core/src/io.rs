@@ -203,14 +203,14 @@ impl<C: Connection, S, const TX: usize> Pump<C, S, TX> {
     {
         let room = self.filled.room();
         let filled = self.session.transmit(now, room, world).min(room.len());
-        self.filled.end += filled;
+        self.filled.end = self.filled.end.saturating_add(filled);
         let mut moved = filled > 0;
         while !self.filled.waiting().is_empty() && self.connection.write_ready()? {
             let written = self.connection.write(self.filled.waiting())?;
             if written == 0 {
                 break;
             }
-            self.filled.start += written;
+            self.filled.start = self.filled.start.saturating_add(written);
             moved = true;
         }
         Ok(moved)

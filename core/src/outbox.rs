@@ -2,14 +2,14 @@
 
 use core::fmt;
 
-use heapless::Vec;
+use arrayvec::ArrayVec;
 
 /// Up to `N` bytes on their way out, in order.
 ///
 /// A session writes a whole answer, then the driver's room decides how many calls it takes to leave.
 #[derive(Debug, Default)]
 pub struct Outbox<const N: usize> {
-    bytes: Vec<u8, N>,
+    bytes: ArrayVec<u8, N>,
     sent: usize,
 }
 
@@ -17,7 +17,7 @@ impl<const N: usize> Outbox<N> {
     /// An empty outbox.
     pub const fn new() -> Self {
         Self {
-            bytes: Vec::new(),
+            bytes: ArrayVec::new_const(),
             sent: 0,
         }
     }
@@ -29,7 +29,11 @@ impl<const N: usize> Outbox<N> {
 
     /// How many more bytes fit.
     pub fn room(&self) -> usize {
-        if self.is_empty() { N } else { N - self.bytes.len() }
+        if self.is_empty() {
+            N
+        } else {
+            self.bytes.remaining_capacity()
+        }
     }
 
     /// Places the front of `bytes`, as much as fits, and returns how many that is; 0 when full.
@@ -38,7 +42,7 @@ impl<const N: usize> Outbox<N> {
             self.clear();
         }
         let (now, _) = bytes.split_at(bytes.len().min(self.room()));
-        match self.bytes.extend_from_slice(now) {
+        match self.bytes.try_extend_from_slice(now) {
             Ok(()) => now.len(),
             Err(_) => 0,
         }
@@ -56,12 +60,12 @@ impl<const N: usize> Outbox<N> {
 
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
     pub fn drain_into(&mut self, tx: &mut [u8]) -> usize {
-        let waiting = self.bytes.get(self.sent..).unwrap_or_default();
+        let waiting = self.waiting();
         let taken = waiting.len().min(tx.len());
         for (to, from) in tx.iter_mut().zip(waiting) {
             *to = *from;
         }
-        self.sent += taken;
+        self.leave(taken);
         taken
     }
 

@@ -56,7 +56,7 @@ impl Scan {
     }
 
     fn take(&mut self, byte: u8) {
-        self.length += 1;
+        self.length = self.length.saturating_add(1);
         if self.is_too_long() {
             return;
         }
@@ -65,7 +65,7 @@ impl Scan {
                 self.answer.push(FOUND);
             }
             self.answer.push(&[byte]);
-            self.digits += 1;
+            self.digits = self.digits.saturating_add(1);
         }
         if let Some(expected) = CODE.get(self.matched) {
             self.matched = match byte {

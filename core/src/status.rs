@@ -44,7 +44,7 @@ impl Status {
             // A line without its end would make the next one part of it.
             Ok(true) | Err(_) => self.outbox.clear(),
         }
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
     }
 }
 
@@ -56,7 +56,8 @@ impl<R: Report + ?Sized> Session<R> for Status {
     fn transmit(&mut self, now: Instant, tx: &mut [u8], report: &mut R) -> usize {
         let mut filled = 0;
         loop {
-            filled += self.outbox.drain_into(tx.get_mut(filled..).unwrap_or_default());
+            let behind = tx.get_mut(filled..).unwrap_or_default();
+            filled = filled.saturating_add(self.outbox.drain_into(behind));
             if !self.outbox.is_empty() || self.complete {
                 return filled;
             }

@@ -21,10 +21,20 @@ impl Place {
 
     fn after(self, length: usize) -> Self {
         Self {
-            byte: self.byte + (HEADER + length) as u64,
-            line: self.line + 1,
+            byte: self
+                .byte
+                .saturating_add(HEADER as u64)
+                .saturating_add(length as u64),
+            line: self.line.saturating_add(1),
         }
     }
+}
+
+/// The length of the line that `parts` are together.
+pub(super) fn length_of(parts: &[&str]) -> usize {
+    parts
+        .iter()
+        .fold(0, |length, part| length.saturating_add(part.len()))
 }
 
 /// What a reader at some place finds.
@@ -62,17 +72,17 @@ impl<'a> Lines<'a> {
 
     /// Adds the line that `parts` are together, at most [`CHAT_OUT_MAX`] bytes, in place of the oldest ones.
     pub(super) fn push(&mut self, parts: &[&str]) {
-        let length = parts.iter().map(|part| part.len()).sum();
+        let length = length_of(parts);
         debug_assert!(length <= CHAT_OUT_MAX, "a line of the room has a bound");
         let end = self.end.after(length);
-        while end.byte - self.oldest.byte > self.ring.len() as u64 && self.oldest != self.end {
+        while end.byte.saturating_sub(self.oldest.byte) > self.ring.len() as u64 && self.oldest != self.end {
             self.oldest = self.oldest.after(self.length_at(self.oldest));
         }
         let header = u16::try_from(length).unwrap_or_default().to_le_bytes();
         let mut at = self.end.byte;
         for part in core::iter::once(&header[..]).chain(parts.iter().map(|part| part.as_bytes())) {
             self.write(at, part);
-            at += part.len() as u64;
+            at = at.saturating_add(part.len() as u64);
         }
         self.end = end;
     }
@@ -88,10 +98,13 @@ impl<'a> Lines<'a> {
             } else {
                 self.oldest
             };
-            return Found::Gone(resume.line - place.line, resume);
+            return Found::Gone(resume.line.saturating_sub(place.line), resume);
         }
         let length = self.length_at(place);
-        Found::Line(self.read(place.byte + HEADER as u64, length), place.after(length))
+        Found::Line(
+            self.read(place.byte.saturating_add(HEADER as u64), length),
+            place.after(length),
+        )
     }
 
     fn length_at(&self, place: Place) -> usize {
@@ -113,7 +126,9 @@ impl<'a> Lines<'a> {
     fn read(&self, at: u64, length: usize) -> [&[u8]; 2] {
         let (front, back) = self.ring.split_at_checked(self.offset(at)).unwrap_or_default();
         let first = back.get(..length).unwrap_or(back);
-        let second = front.get(..length - first.len()).unwrap_or_default();
+        let second = front
+            .get(..length.saturating_sub(first.len()))
+            .unwrap_or_default();
         [first, second]
     }
 

@@ -3,11 +3,13 @@
 use core::fmt;
 use core::ops::Deref;
 
+use arrayvec::ArrayString;
+
 use crate::limits::NICK_MAX;
 
 /// A name that labels lines: 1–16 of `A-Z a-z 0-9 _ -`. It is shown as it was given and compared without case.
 #[derive(Clone, Debug)]
-pub struct Nick(heapless::String<NICK_MAX>);
+pub struct Nick(ArrayString<NICK_MAX>);
 
 impl Nick {
     /// Checks `text`; `None` where it is no name.
@@ -18,7 +20,7 @@ impl Nick {
         if text.is_empty() || !clean {
             return None;
         }
-        heapless::String::try_from(text).ok().map(Self)
+        ArrayString::try_from(text).ok().map(Self)
     }
 }
 

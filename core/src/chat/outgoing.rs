@@ -1,6 +1,6 @@
 //! What a peer is shown: the lines of the room, and the answers to its own commands.
 
-use super::lines::{Found, Place};
+use super::lines::{Found, Place, length_of};
 use super::room::Room;
 use super::roster::Speaker;
 use crate::limits::{CHAT_OUT_MAX, LABEL_MAX};
@@ -57,7 +57,7 @@ impl Outgoing {
     /// Places the answer that `parts` are together; `false`, and nothing placed, as long as it has no room or
     /// lines that belong before it have not left.
     pub(super) fn answer(&mut self, room: &Room<'_>, parts: &[&str]) -> bool {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let length = length_of(parts);
         if !self.is_turn(room) || length > self.outbox.room() {
             return false;
         }
@@ -85,7 +85,8 @@ impl Outgoing {
     pub(super) fn transmit(&mut self, tx: &mut [u8], room: &Room<'_>) -> usize {
         let mut filled = 0;
         loop {
-            filled += self.outbox.drain_into(tx.get_mut(filled..).unwrap_or_default());
+            let behind = tx.get_mut(filled..).unwrap_or_default();
+            filled = filled.saturating_add(self.outbox.drain_into(behind));
             if !self.outbox.is_empty() || !self.refill(room) {
                 return filled;
             }
@@ -136,7 +137,7 @@ impl Outgoing {
             }
             self.outbox.push(b" ");
             self.outbox.push(room.label(Speaker::Seat(taken)).as_bytes());
-            seat = taken + 1;
+            seat = taken.saturating_add(1);
         }
         self.outbox.push(b"\n");
         self.listing = None;

@@ -186,7 +186,7 @@ impl Session<Room<'_>> for Peer {
             rest = behind;
             if let Some((_, behind)) = rest.split_first() {
                 if !self.end_line(who, room) {
-                    return rx.len() - rest.len();
+                    return rx.len().saturating_sub(rest.len());
                 }
                 rest = behind;
             }
@@ -197,9 +197,8 @@ impl Session<Room<'_>> for Peer {
     fn transmit(&mut self, _: Instant, tx: &mut [u8], room: &mut Room<'_>) -> usize {
         let mut filled = 0;
         loop {
-            filled += self
-                .outgoing
-                .transmit(tx.get_mut(filled..).unwrap_or_default(), room);
+            let behind = tx.get_mut(filled..).unwrap_or_default();
+            filled = filled.saturating_add(self.outgoing.transmit(behind, room));
             if !self.end_input(room) {
                 return filled;
             }

@@ -2,13 +2,13 @@
 
 use core::fmt::Write;
 
-use heapless::String;
+use arrayvec::ArrayString;
 
 use super::nick::Nick;
 use crate::limits::LABEL_MAX;
 
 /// A name as it stands in front of a line.
-pub(super) type Label = String<LABEL_MAX>;
+pub(super) type Label = ArrayString<LABEL_MAX>;
 
 /// The place of one peer in a [`Room`](super::Room).
 ///
@@ -70,9 +70,9 @@ impl<'a> Roster<'a> {
 
     /// Takes a seat and the lowest free number; `None` when all seats are taken.
     pub(super) fn join(&mut self) -> Option<usize> {
-        let seat = lowest_free(self.seats.iter().map(|seat| seat.seats_taken))?;
+        let seat = lowest_free(self.seats, |seat| seat.seats_taken)?;
         // Never runs out: a word of 32 numbers for each seat, and each seat and the host hold at most one.
-        let number = lowest_free(self.seats.iter().map(|seat| seat.numbers_taken))? + 1;
+        let number = lowest_free(self.seats, |seat| seat.numbers_taken)?.saturating_add(1);
         self.seats.get_mut(seat)?.name = Some(Name::Numbered(number));
         self.mark_number(number, true);
         self.mark_seat(seat, true);
@@ -117,7 +117,7 @@ impl<'a> Roster<'a> {
     pub(super) fn label(&self, who: Speaker) -> Label {
         let mut label = Label::new();
         let name = match who {
-            Speaker::Host => return String::try_from(&*self.host).unwrap_or(label),
+            Speaker::Host => return ArrayString::try_from(&*self.host).unwrap_or(label),
             Speaker::Seat(seat) => self.seats.get(seat).and_then(|seat| seat.name.as_ref()),
         };
         // Fits: LABEL_MAX is the longest name with the largest number.
@@ -133,7 +133,10 @@ impl<'a> Roster<'a> {
     /// The first seat that is taken, from `seat` on.
     pub(super) fn taken_from(&self, seat: usize) -> Option<usize> {
         let behind = self.seats.get(seat..)?;
-        Some(seat + behind.iter().position(|seat| seat.name.is_some())?)
+        behind
+            .iter()
+            .position(|seat| seat.name.is_some())
+            .map(|free| seat.saturating_add(free))
     }
 
     fn is_taken(&self, wish: &Nick, number: Option<usize>) -> bool {
@@ -158,7 +161,9 @@ impl<'a> Roster<'a> {
         let digits = number.strip_prefix('-')?;
         let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
         let number: usize = digits.parse().ok().filter(|_| is_number)?;
-        (2..=self.seats.len() * WORD).contains(&number).then_some(number)
+        (2..=self.seats.len().saturating_mul(WORD))
+            .contains(&number)
+            .then_some(number)
     }
 
     fn number_on(&self, seat: usize) -> Option<usize> {
@@ -169,14 +174,14 @@ impl<'a> Roster<'a> {
     }
 
     fn is_number_taken(&self, number: usize) -> bool {
-        let (word, bit) = place_of(number - 1);
+        let (word, bit) = place_of(number.saturating_sub(1));
         self.seats
             .get(word)
             .is_some_and(|seat| seat.numbers_taken & bit != 0)
     }
 
     fn mark_number(&mut self, number: usize, taken: bool) {
-        let (word, bit) = place_of(number - 1);
+        let (word, bit) = place_of(number.saturating_sub(1));
         if let Some(seat) = self.seats.get_mut(word) {
             mark(&mut seat.numbers_taken, bit, taken);
         }
@@ -203,16 +208,16 @@ fn mark(word: &mut u32, bit: u32, taken: bool) {
     }
 }
 
-fn lowest_free(words: impl Iterator<Item = u32>) -> Option<usize> {
-    words
-        .enumerate()
-        .find(|(_, word)| *word != u32::MAX)
-        .map(|(index, word)| index * WORD + word.trailing_ones() as usize)
+fn lowest_free(seats: &[Seat], word: impl Fn(&Seat) -> u32) -> Option<usize> {
+    let index = seats.iter().position(|seat| word(seat) != u32::MAX)?;
+    let bit = word(seats.get(index)?).trailing_ones() as usize;
+    Some(index.saturating_mul(WORD).saturating_add(bit))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::{String, ToString};
     use std::vec;
     use std::vec::Vec;
 
@@ -224,9 +229,9 @@ mod tests {
         Roster::new(nick("R2"), nick("KALI"), seats)
     }
 
-    fn joined(roster: &mut Roster<'_>) -> Label {
+    fn joined(roster: &mut Roster<'_>) -> String {
         let seat = roster.join().unwrap();
-        roster.label(Speaker::Seat(seat))
+        roster.label(Speaker::Seat(seat)).to_string()
     }
 
     #[test]
@@ -234,8 +239,8 @@ mod tests {
         let mut seats = vec![Seat::default(); 70];
         let mut roster = roster(&mut seats);
         let on: Vec<_> = (0..70).map(|_| roster.join().unwrap()).collect();
-        assert_eq!(roster.label(Speaker::Seat(on[0])), "KALI");
-        assert_eq!(roster.label(Speaker::Seat(on[69])), "KALI-70");
+        assert_eq!(&*roster.label(Speaker::Seat(on[0])), "KALI");
+        assert_eq!(&*roster.label(Speaker::Seat(on[69])), "KALI-70");
         assert_eq!(roster.join(), None, "all seats are taken");
         roster.leave(on[40]);
         roster.leave(on[2]);
@@ -249,7 +254,7 @@ mod tests {
         let mut seats = vec![Seat::default(); 4];
         let mut roster = roster(&mut seats);
         let first = roster.join().unwrap();
-        assert!(matches!(roster.rename(first, &nick("kali-2")), Renamed::From(old) if old == "KALI"));
+        assert!(matches!(roster.rename(first, &nick("kali-2")), Renamed::From(old) if &*old == "KALI"));
         assert_eq!([joined(&mut roster), joined(&mut roster)], ["KALI", "KALI-3"]);
         roster.leave(first);
         assert_eq!(joined(&mut roster), "KALI-2");
@@ -265,7 +270,7 @@ mod tests {
             assert_eq!(roster.rename(b, &nick(taken)), Renamed::Taken, "{taken}");
         }
         assert_eq!(roster.rename(a, &nick("Bob")), Renamed::Same);
-        assert!(matches!(roster.rename(a, &nick("BOB")), Renamed::From(old) if old == "Bob"));
+        assert!(matches!(roster.rename(a, &nick("BOB")), Renamed::From(old) if &*old == "Bob"));
         assert_eq!(roster.rename(a, &nick("kali-2")), Renamed::Taken);
     }
 

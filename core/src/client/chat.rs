@@ -83,21 +83,16 @@ impl Chat {
 
     fn clean(&mut self, bytes: &[u8]) {
         let Self { cleaner, shown, .. } = self;
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, is_line) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            // Fits, all of it: TAKEN_AT_ONCE.
-            cleaner.clean(text, |run| {
-                shown.push(run.as_bytes());
-            });
-            if is_line {
-                cleaner.finish(|run| {
-                    shown.push(run.as_bytes());
-                });
-                shown.push(b"\n");
-            }
+        // Fits, all of it: TAKEN_AT_ONCE.
+        let mut show = |run: &str| {
+            shown.push(run.as_bytes());
+        };
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        cleaner.clean(lines.next().unwrap_or_default(), &mut show);
+        for line in lines {
+            cleaner.finish(&mut show);
+            show("\n");
+            cleaner.clean(line, &mut show);
         }
     }
 }
@@ -110,7 +105,7 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
                 return taken;
             }
             self.clean(piece);
-            taken += piece.len();
+            taken = taken.saturating_add(piece.len());
         }
         self.show(terminal);
         taken
@@ -126,7 +121,7 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
             return filled;
         }
         match terminal.typed(room) {
-            Typed::Bytes(typed) => filled + typed.min(room.len()),
+            Typed::Bytes(typed) => filled.saturating_add(typed.min(room.len())),
             Typed::End => {
                 self.typing_ended = true;
                 filled

@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Write};
 
+use arrayvec::ArrayString;
+
 use crate::hex;
 use crate::limits::{FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
@@ -10,19 +12,22 @@ use crate::outbox::Outbox;
 use crate::session::Wants;
 use crate::store::Entry;
 
+/// What stands between the words of an answer: a set of one, since the search for a single `char` has a panic path.
+const BLANK: [char; 1] = [' '];
+
 /// What R2 said behind `ERROR `: a code word and a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(heapless::String<FILES_ANSWER_MAX>);
+pub struct Refusal(ArrayString<FILES_ANSWER_MAX>);
 
 impl Refusal {
     /// The code word: `not-found`, `no-space`, …
     pub fn code(&self) -> &str {
-        self.0.split_once(' ').map_or(self.0.as_str(), |(code, _)| code)
+        self.0.split_once(BLANK).map_or(self.0.as_str(), |(code, _)| code)
     }
 
     /// What it means, for a reader. May be empty.
     pub fn text(&self) -> &str {
-        self.0.split_once(' ').map_or("", |(_, text)| text)
+        self.0.split_once(BLANK).map_or("", |(_, text)| text)
     }
 }
 
@@ -130,7 +135,7 @@ fn read(line: Line<'_>) -> Option<Answer> {
     if let Some(entry) = entry(text) {
         return Some(Answer::Listed(entry));
     }
-    let (word, rest) = text.split_once(' ')?;
+    let (word, rest) = text.split_once(BLANK)?;
     match word {
         "SEND" => rest.parse().ok().map(Answer::Send),
         "STORED" => entry(rest).map(Answer::Stored),
@@ -146,16 +151,16 @@ fn refusal(said: &str) -> Refusal {
     let printable = said
         .chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
-    let mut kept = heapless::String::new();
+    let mut kept = ArrayString::new();
     for c in printable {
         // Fits: no longer than the line that it came in.
-        let _ = kept.push(c);
+        let _ = kept.try_push(c);
     }
     Refusal(kept)
 }
 
 fn entry(text: &str) -> Option<Entry> {
-    let mut words = text.split(' ');
+    let mut words = text.split(BLANK);
     let entry = Entry {
         name: Name::parse(words.next()?)?,
         length: words.next()?.parse().ok()?,

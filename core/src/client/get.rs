@@ -51,7 +51,7 @@ impl Get {
     pub const fn progress(&self) -> u64 {
         match &self.step {
             Step::Asked => self.from,
-            Step::Receiving { file, left } => file.length - *left,
+            Step::Receiving { file, left } => file.length.saturating_sub(*left),
         }
     }
 
@@ -74,7 +74,7 @@ impl Get {
                 if sink.announced(&file).is_err() {
                     self.exchange.end(Err(Failure::Local));
                 }
-                let left = file.length - self.from;
+                let left = file.length.saturating_sub(self.from);
                 self.step = Step::Receiving { file, left };
                 self.check_when_complete(sink);
             }
@@ -112,7 +112,7 @@ impl<S: Sink + ?Sized> Session<S> for Get {
                 if sink.append(bytes).is_err() {
                     self.exchange.end(Err(Failure::Local));
                 } else {
-                    *left -= bytes.len() as u64;
+                    *left = left.saturating_sub(bytes.len() as u64);
                     self.check_when_complete(sink);
                 }
                 bytes.len()

@@ -1,6 +1,6 @@
 //! A question to the secret service.
 
-use heapless::String;
+use arrayvec::ArrayString;
 
 use crate::limits::SECRET_ANSWER_MAX;
 use crate::session::{Over, Session, Wants};
@@ -11,7 +11,7 @@ use crate::time::Instant;
 pub struct Ask<'a> {
     question: [&'a [u8]; 2],
     cleaner: Cleaner,
-    answer: String<SECRET_ANSWER_MAX>,
+    answer: ArrayString<SECRET_ANSWER_MAX>,
     is_answered: bool,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Ask<'a> {
         Self {
             question: [string.as_bytes(), b"\n"],
             cleaner: Cleaner::new(),
-            answer: String::new(),
+            answer: ArrayString::new_const(),
             is_answered: false,
         }
     }
@@ -34,9 +34,9 @@ impl<'a> Ask<'a> {
 }
 
 /// Adds as much of `run` as fits.
-fn add(answer: &mut String<SECRET_ANSWER_MAX>, run: &str) {
+fn add(answer: &mut ArrayString<SECRET_ANSWER_MAX>, run: &str) {
     for c in run.chars() {
-        if answer.push(c).is_err() {
+        if answer.try_push(c).is_err() {
             return;
         }
     }
@@ -58,11 +58,11 @@ impl<W: ?Sized> Session<W> for Ask<'_> {
 
     fn transmit(&mut self, _: Instant, tx: &mut [u8], _: &mut W) -> usize {
         let mut room = tx.iter_mut();
-        let mut filled = 0;
+        let mut filled = 0_usize;
         for part in &mut self.question {
             let sent = room.by_ref().zip(*part).map(|(to, from)| *to = *from).count();
             *part = part.get(sent..).unwrap_or_default();
-            filled += sent;
+            filled = filled.saturating_add(sent);
         }
         filled
     }

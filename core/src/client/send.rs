@@ -97,7 +97,7 @@ impl<S: Source + ?Sized> Session<S> for Send {
             Step::Sending { offset }
                 if offset < source.length() && !room.is_empty() && self.outcome().is_none() =>
             {
-                let left = usize::try_from(source.length() - offset).unwrap_or(usize::MAX);
+                let left = usize::try_from(source.length().saturating_sub(offset)).unwrap_or(usize::MAX);
                 let most = room.len().min(left);
                 match source.read(offset, room.get_mut(..most).unwrap_or_default()) {
                     // Shorter than it was when its length was taken.
@@ -108,9 +108,9 @@ impl<S: Source + ?Sized> Session<S> for Send {
                     Ok(read) => {
                         let read = read.min(most);
                         self.step = Step::Sending {
-                            offset: offset + read as u64,
+                            offset: offset.saturating_add(read as u64),
                         };
-                        filled + read
+                        filled.saturating_add(read)
                     }
                 }
             }

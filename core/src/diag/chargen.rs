@@ -44,7 +44,9 @@ impl Chargen {
     /// Fills `tx` with what comes next of the pattern.
     fn fill(&mut self, mut tx: &mut [u8]) {
         while !tx.is_empty() {
-            let characters = RING.get(self.line..self.line + LINE).unwrap_or_default();
+            let characters = RING
+                .get(self.line..self.line.saturating_add(LINE))
+                .unwrap_or_default();
             let waiting = characters.get(self.column..).unwrap_or_default();
             let ending = b"\r\n"
                 .get(self.column.saturating_sub(LINE)..)
@@ -55,15 +57,15 @@ impl Chargen {
                 for (to, from) in front.iter_mut().zip(piece) {
                     *to = *from;
                 }
-                self.column += length;
+                self.column = self.column.saturating_add(length);
                 tx = behind;
             }
             if self.column == LINE + 2 {
                 self.column = 0;
-                self.line = if self.line + 1 == PRINTABLE {
-                    0
-                } else {
+                self.line = if self.line < PRINTABLE - 1 {
                     self.line + 1
+                } else {
+                    0
                 };
             }
         }

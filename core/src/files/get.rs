@@ -52,7 +52,7 @@ impl Files {
                     return filled;
                 }
                 Poll::Ready(Ok(count)) => {
-                    filled += count;
+                    filled = filled.saturating_add(count);
                     offset = offset.saturating_add(count as u64);
                 }
             }

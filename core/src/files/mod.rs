@@ -181,7 +181,7 @@ impl<S: Store> Session<S> for Files {
             if count == 0 {
                 break;
             }
-            taken += count;
+            taken = taken.saturating_add(count);
         }
         taken
     }
@@ -193,13 +193,14 @@ impl<S: Store> Session<S> for Files {
         self.advance(now, store);
         let mut filled = 0;
         loop {
-            filled += self.outbox.drain_into(tx.get_mut(filled..).unwrap_or_default());
+            let behind = tx.get_mut(filled..).unwrap_or_default();
+            filled = filled.saturating_add(self.outbox.drain_into(behind));
             let room = tx.get_mut(filled..).unwrap_or_default();
             match &self.step {
                 _ if !self.outbox.is_empty() => return filled,
                 Step::Send { offset, length } => {
                     let (offset, length) = (*offset, *length);
-                    return filled + self.send(offset, length, room, store);
+                    return filled.saturating_add(self.send(offset, length, room, store));
                 }
                 Step::List { after } => {
                     let after = after.clone();

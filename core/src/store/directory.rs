@@ -265,8 +265,8 @@ impl<'a, B: Bytes> Directory<'a, B> {
     pub(super) fn usage(&self) -> Usage {
         let listed = self.files.iter().filter_map(File::entry);
         listed.fold(Usage::default(), |sum, entry| Usage {
-            files: sum.files + 1,
-            bytes: sum.bytes + entry.length,
+            files: sum.files.saturating_add(1),
+            bytes: sum.bytes.saturating_add(entry.length),
         })
     }
 

@@ -49,22 +49,20 @@ impl<'a> Blocks<'a> {
     /// Everything is free. Blocks beyond what a `u16` can count are not used.
     pub(super) fn new(blocks: &'a mut [Block]) -> Self {
         let mut first_free = None;
-        let mut free = 0;
         for (block, index) in blocks.iter_mut().zip(0..u16::MAX) {
             block.next = first_free;
             first_free = Some(index);
-            free += 1;
         }
         Self {
+            free: blocks.len().min(u16::MAX.into()),
             all: blocks,
             first_free,
-            free,
         }
     }
 
     /// How many more bytes a file of its own could hold.
     pub(super) const fn free_bytes(&self) -> usize {
-        self.free * RAM_BLOCK
+        self.free.saturating_mul(RAM_BLOCK)
     }
 
     /// Appends the front of `bytes` and returns how many; fewer than all when no block is free.
@@ -83,10 +81,10 @@ impl<'a> Blocks<'a> {
             for (to, from) in room.iter_mut().zip(now) {
                 *to = *from;
             }
-            chain.length += now.len();
+            chain.length = chain.length.saturating_add(now.len());
             rest = later;
         }
-        bytes.len() - rest.len()
+        bytes.len().saturating_sub(rest.len())
     }
 
     /// Copies from byte `offset` on into the front of `into` and returns how many bytes; 0 at the end.
@@ -100,7 +98,7 @@ impl<'a> Blocks<'a> {
             for (to, from) in room.iter_mut().zip(piece) {
                 *to = *from;
             }
-            copied += now;
+            copied = copied.saturating_add(now);
             skip = 0;
             if copied == into.len() {
                 break;
@@ -117,7 +115,7 @@ impl<'a> Blocks<'a> {
             let block = self.block(at)?;
             let piece = block.bytes.get(..left.min(RAM_BLOCK))?;
             at = block.next;
-            left -= piece.len();
+            left = left.saturating_sub(piece.len());
             (!piece.is_empty()).then_some(piece)
         })
     }
@@ -128,7 +126,7 @@ impl<'a> Blocks<'a> {
         if let Some(last) = self.block_mut(chain.last) {
             last.next = first_free;
             self.first_free = chain.first;
-            self.free += chain.length.div_ceil(RAM_BLOCK);
+            self.free = self.free.saturating_add(chain.length.div_ceil(RAM_BLOCK));
         }
     }
 
@@ -136,7 +134,7 @@ impl<'a> Blocks<'a> {
         let index = self.first_free?;
         let block = self.block_mut(Some(index))?;
         self.first_free = block.next.take();
-        self.free -= 1;
+        self.free = self.free.saturating_sub(1);
         if let Some(last) = self.block_mut(chain.last) {
             last.next = Some(index);
         } else {

@@ -74,7 +74,7 @@ impl<'a> RamStore<'a> {
             Beginning::Resumed(index) => {
                 let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
                 let offset = file.length();
-                if length - offset > self.blocks.free_bytes() as u64 {
+                if length.saturating_sub(offset) > self.blocks.free_bytes() as u64 {
                     return Err(StoreError::NoSpace);
                 }
                 file.state = State::Arriving;
@@ -107,7 +107,7 @@ impl<'a> RamStore<'a> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let allowed = usize::try_from(max_file - file.length()).unwrap_or(usize::MAX);
+        let allowed = usize::try_from(max_file.saturating_sub(file.length())).unwrap_or(usize::MAX);
         let (fits, _) = bytes.split_at(bytes.len().min(allowed));
         match self.blocks.append(&mut file.bytes, fits) {
             0 if fits.is_empty() => Err(self.end(ticket, StoreError::TooLarge)),
