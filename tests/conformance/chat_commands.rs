@@ -1,4 +1,4 @@
-//! `/who`, `/nick`, `/quit`.
+//! `/who`, `/nick`, `/help`, `/quit`.
 
 use r2_tests::carrier::{Carrier, End};
 
@@ -6,10 +6,11 @@ use crate::chat_room::{both_see, two_peers};
 
 pub(crate) fn who_is_here_and_who_is_called_what(r2: &mut impl Carrier) {
     let (first, second) = two_peers(r2);
-    r2.send(first, b"/who\nKALI: /dance now\n/nick kali-2\n/nick r2\n");
+    r2.send(first, b"/who\nKALI: /dance now\n/help\n/nick kali-2\n/nick r2\n");
     for answer in [
         "* here: R2 KALI KALI-2\n",
         "* unknown command /dance\n",
+        "* commands: /nick NAME, /who, /quit, /help\n",
         "* name taken\n",
         "* name taken\n",
     ] {

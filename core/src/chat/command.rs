@@ -7,6 +7,8 @@ pub(super) enum Command<'a> {
     Nick(&'a str),
     /// `/who`: the peer wants to know who is here.
     Who,
+    /// `/help`: the peer wants to know the commands.
+    Help,
     /// `/quit`: the peer leaves.
     Quit,
     /// Another word, with its `/`.
@@ -21,6 +23,7 @@ impl<'a> Command<'a> {
         match word {
             "/nick" => Some(Self::Nick(argument.trim())),
             "/who" => Some(Self::Who),
+            "/help" => Some(Self::Help),
             "/quit" => Some(Self::Quit),
             _ if word.len() > 1 && word.starts_with('/') => Some(Self::Unknown(word)),
             _ => None,
@@ -37,6 +40,7 @@ mod tests {
         assert_eq!(Command::parse("/nick  Bob "), Some(Command::Nick("Bob")));
         assert_eq!(Command::parse("/nick"), Some(Command::Nick("")));
         assert_eq!(Command::parse("/who"), Some(Command::Who));
+        assert_eq!(Command::parse("/help"), Some(Command::Help));
         assert_eq!(Command::parse("/quit\tnow"), Some(Command::Quit));
         assert_eq!(Command::parse("/dance with me"), Some(Command::Unknown("/dance")));
     }
