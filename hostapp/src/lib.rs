@@ -33,6 +33,7 @@ fn start_log(cli: &cli::Cli) {
         (false, _) => "trace",
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .target(env_logger::Target::Pipe(Box::new(console::Notes)))
         .format(|out, record| {
             use std::io::Write;
             writeln!(

@@ -2,8 +2,10 @@
 //!
 //! A thread reads and a thread writes, so neither a terminal that was stopped nor a pipe that nobody empties can
 //! hold the server up; on a terminal both share rustyline, which keeps the line being typed apart from what
-//! arrives meanwhile.
+//! arrives meanwhile. Log lines go there as well, as [`Notes`].
 
+mod color;
+mod notes;
 mod ring;
 mod terminal;
 
@@ -19,6 +21,8 @@ use embedded_io::{BufRead, ErrorType, ReadReady, WriteReady};
 use r2_core::io::Connection;
 use r2_core::session::Over;
 
+pub use self::notes::Notes;
+use self::notes::Redirected;
 use self::ring::Ring;
 use self::terminal::Restore;
 use crate::wake::Wake;
@@ -43,8 +47,11 @@ pub struct Console {
     end: usize,
     over: Option<Over>,
     written: Receiver<()>,
-    _terminal: Option<Restore>,
+    _terminal: Option<Taken>,
 }
+
+/// A terminal that is edited. The last notes are written before it is what it was.
+type Taken = (Option<Redirected>, Option<Restore>);
 
 struct Shared {
     input: Ring,
@@ -57,14 +64,18 @@ impl Console {
     /// use, and bytes pass as they are where not.
     pub fn open() -> io::Result<Self> {
         let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && terminal::is_ours();
-        let editor = if on_terminal { terminal::editor() } else { None };
-        let restore = editor.as_ref().and_then(|_| Restore::save());
-        match editor {
-            Some((mut editor, mut printer)) => Self::start(
-                move |shared| terminal::read_lines(&mut editor, |line| shared.type_in(line)),
-                move |bytes| terminal::print(&mut printer, bytes),
-                restore,
-            ),
+        let terminal = if on_terminal { terminal::open() } else { None };
+        let colors = color::wanted();
+        match terminal {
+            Some((mut editor, [mut chat, notes])) => {
+                let restore = Restore::save();
+                let taken = (Redirected::to(notes)?, restore);
+                Self::start(
+                    move |shared| editor.read_lines(|line| shared.type_in(line)),
+                    move |bytes| chat.print(&color::paint(bytes, colors)),
+                    Some(taken),
+                )
+            }
             None => Self::start(
                 |shared| {
                     // A job in the background would be stopped for reading its terminal.
@@ -72,9 +83,9 @@ impl Console {
                         read_all(&mut io::stdin().lock(), |bytes| shared.type_in(bytes));
                     }
                 },
-                |bytes| {
+                move |bytes| {
                     let mut out = io::stdout().lock();
-                    out.write_all(bytes)?;
+                    out.write_all(&color::paint(bytes, colors))?;
                     out.flush()
                 },
                 None,
@@ -85,7 +96,7 @@ impl Console {
     fn start(
         read: impl FnOnce(&Shared) + Send + 'static,
         mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static,
-        terminal: Option<Restore>,
+        terminal: Option<Taken>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             input: Ring::new(INPUT),
@@ -101,7 +112,7 @@ impl Console {
         let writer = shared.clone();
         let (done, written) = mpsc::sync_channel(1);
         thread::Builder::new().name("console-out".into()).spawn(move || {
-            write_lines(&writer, &mut write);
+            write_lines(&writer.output, &mut write, || writer.wake.wake());
             drop(done);
         })?;
         Ok(Self {
@@ -155,13 +166,13 @@ fn read_all(from: &mut impl Read, mut type_in: impl FnMut(&[u8]) -> bool) {
     }
 }
 
-/// Writes whole lines where they come whole.
-fn write_lines(shared: &Shared, write: &mut impl FnMut(&[u8]) -> io::Result<()>) {
+/// Writes whole lines where they come whole, and calls `room_came` whenever the ring has more room.
+fn write_lines(ring: &Ring, write: &mut impl FnMut(&[u8]) -> io::Result<()>, room_came: impl Fn()) {
     let mut bytes = vec![0; OUTPUT];
     let mut filled = 0;
     loop {
-        let taken = shared.output.take(&mut bytes[filled..]);
-        shared.wake.wake();
+        let taken = ring.take(&mut bytes[filled..]);
+        room_came();
         filled += taken;
         let whole = bytes[..filled]
             .iter()
@@ -178,8 +189,8 @@ fn write_lines(shared: &Shared, write: &mut impl FnMut(&[u8]) -> io::Result<()>)
             if error.kind() != ErrorKind::BrokenPipe {
                 log::warn!("standard output: {error}");
             }
-            shared.output.abandon();
-            shared.wake.wake();
+            ring.abandon();
+            room_came();
             return;
         }
         if taken == 0 {

@@ -4,6 +4,7 @@ mod call;
 mod r2;
 
 use std::fmt;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use smoltcp::time::Instant;
 use self::call::Calling;
 pub use self::r2::R2;
 use crate::cli::{self, Serve};
-use crate::console::Console;
+use crate::console::{Console, Notes};
 use crate::link::Link;
 use crate::link::tap::Tap;
 use crate::ready::Ready;
@@ -108,7 +109,8 @@ impl<L: Link> Server<L> {
             address6: options.ip6.map(|cidr| IpAddr::from(cidr.address())),
             link: r2.link().name(),
         };
-        eprint!("{ready}");
+        // What cannot be told is no reason not to serve.
+        let _ = Notes.write_all(ready.to_string().as_bytes());
         Ok(Self {
             r2,
             console,
