@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # By theme: the lab's clients, networks and programs of the tests, checkers and a linker.
 PACKAGES=(
-    netcat-openbsd netcat-traditional ncat socat mawk
+    netcat-openbsd netcat-traditional ncat socat mawk tmux
     iproute2 iputils-ping procps util-linux
     shellcheck gcc libc6-dev
 )
@@ -20,7 +20,7 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status tap_setup)
+E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status tap_setup terminal)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -57,7 +57,7 @@ setup() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     local program
-    for program in nc.openbsd nc.traditional ncat socat mawk ip ping shellcheck; do
+    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip ping shellcheck; do
         command -v "$program" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null ||
             die "$program is not there although its package is"
     done

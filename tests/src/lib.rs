@@ -20,5 +20,6 @@ pub mod splits;
 pub mod store;
 pub mod store_suite;
 pub mod stranger;
+pub mod terminal;
 pub mod tmpfs;
 pub mod wire;
