@@ -50,8 +50,8 @@ pub const DROP_GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// How long R2 goes on discarding what a peer sends after it was refused.
 pub const DISCARD_FOR: Duration = Duration::from_secs(60);
 
-/// What echo holds between receiving and sending: a segment on Ethernet and a little.
-pub const ECHO_BUFFER: usize = 2048;
+/// What echo holds between receiving and sending: a small segment. More stays in the socket until that has left.
+pub const ECHO_BUFFER: usize = 512;
 
 /// The longest line of the status page.
 pub const STATUS_LINE_MAX: usize = 128;
