@@ -6,7 +6,6 @@ use smoltcp::wire::{
 };
 
 use crate::gate::Datagram;
-use crate::limits::DATAGRAM_MAX;
 use crate::service::Spec;
 use crate::wire::ETHERNET_HEADER;
 
@@ -19,21 +18,21 @@ const ANSWERING_PORTS: [u16; 3] = [7, 19, 5010];
 
 /// Answers `datagram` to where it came from and returns how many bytes the answer has; 0 where it wants none and
 /// `None` where it gets none: it comes from a port that would answer the answer, or the answer does not fit into a
-/// frame of `mtu` bytes (with its Ethernet header).
+/// frame of `mtu` bytes (with its Ethernet header) or into `scratch`, where it is written first.
 pub(crate) fn answer(
     datagram: &Datagram<'_>,
     spec: &Spec,
     ours: EthernetAddress,
     mtu: usize,
+    scratch: &mut [u8],
     token: impl TxToken,
 ) -> Option<usize> {
     let write = spec.datagram?;
     if ANSWERING_PORTS.contains(&datagram.flow.remote.port) {
         return None;
     }
-    let mut bytes = [0; DATAGRAM_MAX];
-    let len = write(datagram.payload, &mut bytes)?;
-    let payload = bytes.get(..len)?;
+    let len = write(datagram.payload, scratch)?;
+    let payload = scratch.get(..len)?;
     if payload.is_empty() {
         return Some(0);
     }

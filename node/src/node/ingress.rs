@@ -72,7 +72,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         world
             .counters
             .service(index, |count| count.bytes_in += datagram.payload.len() as u64);
-        match udp::answer(datagram, service.spec(), self.ours, mtu, answer) {
+        match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
             Some(len) => {
                 world.counters.frames_out += u64::from(len > 0);
                 world

@@ -18,7 +18,7 @@ use crate::config::{Config, Plan};
 use crate::counters::Counters;
 use crate::deadline::Deadlines;
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
-use crate::limits::{CONGESTED_FOR, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
+use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
 use crate::neighbor::Resolver;
 use crate::service::{self, Services};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
@@ -43,6 +43,8 @@ pub struct Node<'a, S> {
     /// All TCP, one socket at a time.
     steered: Interface,
     no_sockets: SocketSet<'a>,
+    /// Where the answer to a datagram is written before its length is known.
+    scratch: &'a mut [u8],
     services: Services<'a, World<'a, S>>,
     pools: heapless::Vec<Pool, SERVICES_MAX>,
     slots: &'a mut [Slot<'a>],
@@ -107,6 +109,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             plain,
             steered,
             no_sockets: SocketSet::new(&mut [][..]),
+            scratch: storage.bytes(capabilities.max_transmission_unit.min(DATAGRAM_MAX)),
             flows: Flows::new(slots.len(), config.secret, storage),
             backlog: Backlog::new(plan.backlog, storage),
             time_wait: TimeWait::new(plan.time_wait, storage),
