@@ -16,6 +16,8 @@ PACKAGES=(
 )
 # The compiler for boards where rustup cannot bring the target.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
+# What runs a board's image.
+BOARD_PACKAGES=(qemu-system-arm)
 FIRMWARE_TARGET=thumbv7m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
@@ -116,25 +118,33 @@ e2e() {
     run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
 }
 
-# core and node compile for a Cortex-M, where there is neither std nor an allocator.
+# defmt-print makes a board's log readable: the decoder that belongs to the boards' logger.
+defmt_print() {
+    if [[ ! -x $TOOLS/bin/defmt-print ]]; then
+        cargo install defmt-print --version 1.2.0 --locked --debug --root "$TOOLS" --target-dir "$TOOLS/build"
+        rm -rf "$TOOLS/build"
+    fi
+}
+
+# core and node compile for a Cortex-M, where there is neither std nor an allocator; the boards' images are built.
 firmware() {
     local package feature
-    if rustup target list --installed 2>/dev/null | grep -qx "$FIRMWARE_TARGET" ||
-        timeout 120 rustup target add "$FIRMWARE_TARGET" 2>/dev/null; then
-        echo "compiling with rustup's target $FIRMWARE_TARGET"
-        local compile=(cargo build)
-    else
+    if ! rustup target list --installed 2>/dev/null | grep -qx "$FIRMWARE_TARGET" &&
+        ! timeout 120 rustup target add "$FIRMWARE_TARGET" 2>/dev/null; then
         install "${FIRMWARE_PACKAGES[@]}"
-        echo "rustup cannot bring $FIRMWARE_TARGET: compiling with Debian's rustc-web, core from its source"
-        local -x RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-        local compile=(/usr/bin/cargo build -Z build-std=core)
     fi
+    install "${BOARD_PACKAGES[@]}"
+    defmt_print
+    echo "compiling with $(firmware/cargo target)"
     for package in r2-core r2-node; do
         for feature in "" log defmt; do
-            "${compile[@]}" --locked --release --target "$FIRMWARE_TARGET" --target-dir target/thumbv7m \
+            firmware/cargo build --locked --release --target "$FIRMWARE_TARGET" --target-dir target/thumbv7m \
                 --package "$package" --features "$feature"
         done
     done
+    (cd firmware && cargo fmt --all --check)
+    (cd firmware && ./cargo clippy --locked -- -D warnings)
+    (cd firmware && ./cargo build --locked --release)
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.

@@ -1,0 +1,29 @@
+//! The secret that keys hash tables and initial sequence numbers, on boards that have no source of randomness.
+
+use sha2::{Digest, Sha256};
+
+/// Mixes what there is: in QEMU 32 bytes of the host's randomness; on hardware only `own`, what the board knows of
+/// itself (its address, the state of its counters), which a neighbour can guess.
+pub fn mix(own: &[u8]) -> [u8; 16] {
+    let mut sha256 = Sha256::new();
+    sha256.update(own);
+    #[cfg(feature = "semihosting")]
+    sha256.update(of_host());
+    let mut secret = [0; 16];
+    for (to, from) in secret.iter_mut().zip(sha256.finalize()) {
+        *to = from;
+    }
+    secret
+}
+
+#[cfg(feature = "semihosting")]
+fn of_host() -> [u8; 32] {
+    use semihosting::io::Read;
+
+    let mut random = [0; 32];
+    let read = semihosting::fs::File::open(c"/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
+    if read.is_err() {
+        defmt::warn!("the host gives no random numbers: sequence numbers can be guessed");
+    }
+    random
+}
