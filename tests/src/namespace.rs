@@ -16,6 +16,16 @@ use crate::program::{PATIENCE, Program};
 /// Where iproute2 keeps the names of namespaces.
 const NAMES: &str = "/run/netns";
 
+/// Where the kernel keeps the range of the ports that it chooses by itself: by default too few for a client that
+/// opens thousands of connections a second, since each rests for a minute when it is closed.
+const PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// The address of the near end of a cable between two namespaces.
+pub const NEAR: &str = "192.168.70.100";
+
+/// The address of the far end of a cable between two namespaces.
+pub const FAR: &str = "192.168.70.1";
+
 /// What KALI's side of the TAP is called and how it is reached. The IPv6 address skips duplicate detection: it
 /// would be unusable for a second.
 const SETUP: &[&str] = &[
@@ -42,6 +52,7 @@ impl Namespace {
         ip(&format!("netns add {name}"))
             .expect("a network namespace of the test's own needs root and iproute2");
         let namespace = Self { name };
+        namespace.inside(|| fs::write(PORTS, "1024 65535").expect("ports for KALI"));
         for step in SETUP {
             namespace.ip(step);
         }
@@ -52,6 +63,19 @@ impl Namespace {
     pub fn ip(&self, arguments: &str) {
         ip(&format!("-n {} {arguments}", self.name))
             .unwrap_or_else(|error| panic!("ip {arguments}: {error}"));
+    }
+
+    /// Lays an Ethernet cable to another namespace: `veth0` at both ends, the near one at [`NEAR`], the far one at
+    /// [`FAR`].
+    pub fn cable_to(&self, far: &Self) {
+        self.ip(&format!(
+            "link add veth0 type veth peer name veth0 netns {}",
+            far.name
+        ));
+        for (end, address) in [(self, NEAR), (far, FAR)] {
+            end.ip(&format!("addr add {address}/24 dev veth0"));
+            end.ip("link set veth0 up");
+        }
     }
 
     /// Does `work` inside the namespace: sockets that it opens and programs that it starts belong there.
