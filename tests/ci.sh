@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...]|bench_smoke|all]...
 #
-# Without a word it is `all`. Each step says what it does and how long it took; the first that fails ends the run.
+# Without a word it is `all`. Beside `bench`, numbers name the shows to be measured: all of them without. Each step
+# says what it does and how long it took; the first that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +14,7 @@ PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
     iproute2 iputils-ping procps util-linux
     shellcheck gcc libc6-dev
+    python3
 )
 # The compiler for boards where rustup cannot bring the target.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
@@ -156,15 +158,17 @@ build_peers() {
     cargo build --release --example benchmark --manifest-path "$manifest" --target-dir target/peers
 }
 
-# Prints a table of ratios.
-bench() {
+# Prints a table of ratios, and fails where one is out of its bound.
+bench() { measure "${SHOWS[@]}"; }
+
+# The same code with small sizes, for `all`: that it runs, not how fast.
+bench_smoke() { measure smoke; }
+
+measure() {
     build_hostapp
     build_peers
     run_as_root cargo bench --locked --package r2-tests --features e2e --bench shows -- "$@"
 }
-
-# The same code with small sizes, for `all`: that it runs, not how fast.
-bench_smoke() { bench smoke; }
 
 SUMMARY=()
 CURRENT=
@@ -185,16 +189,19 @@ step() {
     echo "== ${SUMMARY[-1]}"
 }
 
-[[ $# -gt 0 ]] || set -- all
+STEPS=() SHOWS=()
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) ;;
+    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) STEPS+=("$word") ;;
+    [1-8]) SHOWS+=("$word") ;;
     *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
     esac
 done
 
+[[ ${#STEPS[@]} -gt 0 ]] || STEPS=(all)
+
 trap finish EXIT
-for word in "$@"; do
+for word in "${STEPS[@]}"; do
     case $word in
     all) for each in setup lint unit firmware e2e bench_smoke; do step "$each"; done ;;
     *) step "$word" ;;
