@@ -1,4 +1,7 @@
 //! [`Tee`]: writes every frame that passes a link into a pcap file.
+//!
+//! Frames are as R2 sees them: on a link with super-frames, of up to 64 KiB. A TCP or UDP checksum that the link
+//! leaves to the kernel is filled in for the file, so that a reader who verifies it finds it correct.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -8,6 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
+
+use crate::link::checksum;
 
 /// The longest frame, said in the header: larger than any link's.
 const SNAPLEN: u32 = 262_144;
@@ -25,13 +30,18 @@ pub struct Tee<D> {
 /// A pcap file that is being written: of whole frames, whatever happens.
 struct PcapFile {
     out: BufWriter<File>,
+    /// Checksums are not complete on this link.
+    partial: bool,
+    /// A frame in which they are completed.
+    whole: Vec<u8>,
     error: Option<io::Error>,
 }
 
-impl<D> Tee<D> {
+impl<D: Device> Tee<D> {
     /// A link with a pcap file at `path`, or without one. What was in the file is gone.
     pub fn new(device: D, path: Option<&Path>) -> io::Result<Self> {
-        let file = RefCell::new(path.map(PcapFile::create).transpose()?);
+        let partial = !device.capabilities().checksum.tcp.tx();
+        let file = RefCell::new(path.map(|path| PcapFile::create(path, partial)).transpose()?);
         Ok(Self { device, file })
     }
 
@@ -65,7 +75,7 @@ impl<D> Tee<D> {
 }
 
 impl PcapFile {
-    fn create(path: &Path) -> io::Result<Self> {
+    fn create(path: &Path, partial: bool) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, File::create(path)?);
         // Classic pcap in this machine's byte order, which the magic number tells: microseconds, version 2.4, no
         // time zone, Ethernet.
@@ -77,7 +87,12 @@ impl PcapFile {
             out.write_all(&word.to_ne_bytes())?;
         }
         out.flush()?;
-        Ok(Self { out, error: None })
+        Ok(Self {
+            out,
+            partial,
+            whole: Vec::with_capacity(if partial { BUFFER } else { 0 }),
+            error: None,
+        })
     }
 
     fn write(&mut self, frame: &[u8]) {
@@ -101,7 +116,13 @@ impl PcapFile {
         for word in [seconds, now.subsec_micros(), length, length] {
             self.out.write_all(&word.to_ne_bytes())?;
         }
-        self.out.write_all(frame)
+        if !self.partial {
+            return self.out.write_all(frame);
+        }
+        self.whole.clear();
+        self.whole.extend_from_slice(frame);
+        checksum::fill(&mut self.whole);
+        self.out.write_all(&self.whole)
     }
 }
 

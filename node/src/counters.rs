@@ -94,8 +94,13 @@ pub struct Counters {
 impl Counters {
     /// Counts a dropped frame.
     pub fn drop(&mut self, reason: Reason) {
+        self.drop_several(reason, 1);
+    }
+
+    /// Counts so many dropped frames.
+    pub fn drop_several(&mut self, reason: Reason, frames: u64) {
         if let Some(count) = self.dropped.get_mut(reason as usize) {
-            *count += 1;
+            *count += frames;
         }
     }
 

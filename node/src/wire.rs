@@ -1,5 +1,8 @@
 //! A device with its Ethernet header taken off: what the steered interface sees of it.
 
+#[cfg(feature = "segmentation-offload")]
+use core::num::NonZeroUsize;
+
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -18,6 +21,14 @@ pub(crate) fn steered_capabilities(device: &DeviceCapabilities) -> DeviceCapabil
     capabilities.medium = Medium::Ip;
     capabilities.max_transmission_unit = device.max_transmission_unit.saturating_sub(ETHERNET_HEADER);
     capabilities.checksum.tcp = Checksum::None;
+    #[cfg(feature = "segmentation-offload")]
+    for largest in [
+        &mut capabilities.segmentation.tcpv4,
+        &mut capabilities.segmentation.tcpv6,
+    ] {
+        *largest =
+            largest.and_then(|largest| NonZeroUsize::new(largest.get().saturating_sub(ETHERNET_HEADER)));
+    }
     capabilities
 }
 

@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 
 use nix::poll::PollFlags;
+use r2_node::Counters;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
+pub(crate) mod checksum;
 pub mod tap;
 
 /// A network card, and what a server that waits for it has to know.
@@ -31,6 +33,11 @@ pub trait Link: Device + AsFd {
     fn work(&mut self, now: Instant) -> Option<Instant> {
         let _ = now;
         None
+    }
+
+    /// Counts the frames that the link itself has dropped since the last time.
+    fn count_drops(&mut self, counters: &mut Counters) {
+        let _ = counters;
     }
 
     /// What made the link unusable, once. From then on no frame comes or goes.

@@ -1,19 +1,22 @@
 //! [`Tap`]: a Linux TAP interface as a network card.
 
-use std::fmt;
+mod open;
+mod virtio;
+
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::UdpSocket;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd};
+use std::num::{NonZeroU16, NonZeroUsize};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::poll::PollFlags;
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use r2_node::{Counters, Reason};
+use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
-use tun_tap::{Iface, Mode};
 
-use super::Link;
+use super::{Link, checksum};
+
+pub use self::open::OpenError;
 
 /// Ethernet's header: destination, source, type.
 const ETHERNET_HEADER: usize = 14;
@@ -21,7 +24,14 @@ const ETHERNET_HEADER: usize = 14;
 /// The largest MTU that smoltcp supports.
 const MTU_MAX: usize = 9216;
 
+/// The largest frame: an IP packet's length has 16 bits. The kernel sends frames of this size where it may, and
+/// also when the MTU was raised after the start.
+const FRAME_MAX: usize = ETHERNET_HEADER + u16::MAX as usize;
+
 /// One end of a TAP interface; the kernel's network stack is at the other.
+///
+/// Where the kernel allows it, TCP over IPv4 passes in super-frames of up to 64 KiB, and what has not been on a wire
+/// has half a checksum: the capabilities say so. A frame from elsewhere is verified here.
 ///
 /// It never waits. A frame that the kernel does not take now is kept and goes first when it does; meanwhile there
 /// are no more tokens to transmit. A frame sent while the interface is down is lost, as on a wire without a peer.
@@ -29,13 +39,18 @@ pub struct Tap {
     file: File,
     name: String,
     mtu: usize,
+    /// Frames stand behind a header that tells of their checksum and of what they are to be cut into.
+    offload: bool,
     rx: Box<[u8]>,
+    corrupt: u64,
     tx: Outgoing,
 }
 
 struct Outgoing {
-    frame: Box<[u8]>,
-    /// The length of the frame that waits; 0 for none.
+    /// Room for a frame behind its header, if frames have one here.
+    bytes: Box<[u8]>,
+    header: usize,
+    /// The length of what waits; 0 for none.
     waiting: usize,
     lost: u64,
     error: Option<io::Error>,
@@ -44,34 +59,29 @@ struct Outgoing {
 impl Tap {
     /// Attaches to the interface `name`, which must exist.
     pub fn open(name: &str) -> Result<Self, OpenError> {
-        let refuse = |problem| OpenError {
-            name: name.to_owned(),
-            problem,
+        let (file, offload) = open::attach(name)?;
+        Self::on(file, name, offload)
+    }
+
+    fn on(file: File, name: &str, offload: bool) -> Result<Self, OpenError> {
+        let mtu = open::mtu(name)?.min(MTU_MAX);
+        let (header, largest) = if offload {
+            (virtio::HEADER, FRAME_MAX)
+        } else {
+            (0, ETHERNET_HEADER + mtu)
         };
-        // With the rights of root, attaching to a name that is not there would create it.
-        if nix::net::if_::if_nametoindex(name).is_err() {
-            return Err(refuse(Problem::Missing));
-        }
-        let iface =
-            Iface::without_packet_info(name, Mode::Tap).map_err(|error| refuse(Problem::from(error)))?;
-        // SAFETY: `into_raw_fd` hands over the only owner of this open descriptor.
-        #[allow(unsafe_code)]
-        let file = unsafe { File::from_raw_fd(iface.into_raw_fd()) };
-        let unfit = |error: nix::Error| refuse(Problem::Other(error.into()));
-        fcntl(&file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(unfit)?;
-        clear_offload(&file).map_err(unfit)?;
-        let mtu = read_mtu(name)
-            .map_err(|error| refuse(Problem::Other(error)))?
-            .min(MTU_MAX);
         // Filled with something else than zero, so that the memory is taken now.
-        let frame = || vec![1; ETHERNET_HEADER + mtu].into_boxed_slice();
+        let room = |frame| vec![1; header + frame].into_boxed_slice();
         Ok(Self {
             file,
             name: name.to_owned(),
             mtu,
-            rx: frame(),
+            offload,
+            rx: room(FRAME_MAX),
+            corrupt: 0,
             tx: Outgoing {
-                frame: frame(),
+                bytes: room(largest),
+                header,
                 waiting: 0,
                 lost: 0,
                 error: None,
@@ -82,16 +92,6 @@ impl Tap {
     /// The largest IP packet that it carries, in bytes, as it was at start.
     pub fn mtu(&self) -> usize {
         self.mtu
-    }
-
-    /// Offers the frame that waits again.
-    fn flush(&mut self) {
-        self.tx.flush(&self.file);
-    }
-
-    /// How many frames were lost because the interface was down.
-    pub fn lost(&self) -> u64 {
-        self.tx.lost
     }
 }
 
@@ -108,6 +108,11 @@ impl Link for Tap {
         }
     }
 
+    fn count_drops(&mut self, counters: &mut Counters) {
+        counters.drop_several(Reason::Checksum, std::mem::take(&mut self.corrupt));
+        counters.drop_several(Reason::DeviceBusy, std::mem::take(&mut self.tx.lost));
+    }
+
     /// The interface was deleted, say.
     fn take_error(&mut self) -> Option<io::Error> {
         self.tx.error.take()
@@ -120,12 +125,30 @@ impl AsFd for Tap {
     }
 }
 
+impl Drop for Tap {
+    /// Leaves the interface as whoever opens it next expects it.
+    fn drop(&mut self) {
+        if self.offload {
+            // It may be gone.
+            let _ = open::clear_offload(&self.file);
+        }
+    }
+}
+
 impl Outgoing {
+    fn token<'a>(&'a mut self, file: &'a File) -> TxToken<'a> {
+        TxToken {
+            file,
+            tx: self,
+            segment: None,
+        }
+    }
+
     fn flush(&mut self, file: &File) {
         if self.waiting == 0 {
             return;
         }
-        let frame = &self.frame[..self.waiting];
+        let frame = &self.bytes[..self.waiting];
         // A TAP takes a whole frame or nothing.
         match (&*file).write(frame).map(drop) {
             Ok(()) => self.waiting = 0,
@@ -154,7 +177,7 @@ impl Device for Tap {
 
     fn receive(&mut self, _now: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         // A frame in may be answered by a frame out: none comes in while there is no room for it.
-        self.flush();
+        self.tx.flush(&self.file);
         if self.tx.waiting > 0 || self.tx.error.is_some() {
             return None;
         }
@@ -170,31 +193,36 @@ impl Device for Tap {
                 return None;
             }
         };
-        let (frame, _) = self.rx.split_at(length.min(self.rx.len()));
-        Some((
-            RxToken(frame),
-            TxToken {
-                file: &self.file,
-                tx: &mut self.tx,
-            },
-        ))
+        let mut frame = &self.rx[..length];
+        if self.offload {
+            let (header, behind) = frame.split_first_chunk()?;
+            if virtio::is_unverified(*header) && checksum::is_wrong(behind) {
+                self.corrupt += 1;
+                return None;
+            }
+            frame = behind;
+        }
+        Some((RxToken(frame), self.tx.token(&self.file)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<TxToken<'_>> {
-        self.flush();
+        self.tx.flush(&self.file);
         if self.tx.waiting > 0 || self.tx.error.is_some() {
             return None;
         }
-        Some(TxToken {
-            file: &self.file,
-            tx: &mut self.tx,
-        })
+        Some(self.tx.token(&self.file))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = ETHERNET_HEADER + self.mtu;
+        if self.offload {
+            capabilities.checksum.tcp = Checksum::None;
+            capabilities.checksum.udp = Checksum::Tx;
+            // Not over IPv6: smoltcp drops there what is over the MTU.
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(FRAME_MAX);
+        }
         capabilities
     }
 }
@@ -212,120 +240,34 @@ impl phy::RxToken for RxToken<'_> {
 pub struct TxToken<'a> {
     file: &'a File,
     tx: &'a mut Outgoing,
+    /// Bytes of each segment into which the frame is to be cut.
+    segment: Option<NonZeroU16>,
 }
 
 impl phy::TxToken for TxToken<'_> {
-    /// A frame larger than the MTU allows is lost, and counted.
+    /// A frame larger than the interface carries is lost, and counted.
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let Some(frame) = self.tx.frame.get_mut(..length) else {
-            self.tx.lost += 1;
+        let Self { file, tx, segment } = self;
+        let Some((header, frame)) = tx
+            .bytes
+            .get_mut(..tx.header + length)
+            .map(|bytes| bytes.split_at_mut(tx.header))
+        else {
+            tx.lost += 1;
             return fill(&mut vec![0; length]);
         };
         let result = fill(frame);
-        self.tx.waiting = length;
-        self.tx.flush(self.file);
+        if let Some(header) = header.first_chunk_mut() {
+            *header = virtio::prepare(frame, segment);
+        }
+        tx.waiting = tx.header + length;
+        tx.flush(file);
         result
     }
-}
 
-/// Why an interface cannot be attached to. Its text is one line.
-#[derive(Debug)]
-pub struct OpenError {
-    name: String,
-    problem: Problem,
-}
-
-#[derive(Debug)]
-enum Problem {
-    Missing,
-    NoTun,
-    Denied,
-    Held,
-    NotATap,
-    Other(io::Error),
-}
-
-impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Self::NoTun,
-            Some(libc::EPERM | libc::EACCES) => Self::Denied,
-            Some(libc::EBUSY) => Self::Held,
-            Some(libc::EINVAL) => Self::NotATap,
-            _ => Self::Other(error),
-        }
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment = meta.segmentation_offload_size;
     }
-}
-
-impl OpenError {
-    /// Whether another server holds the interface: then taking another link instead would hide a mistake.
-    pub fn is_held(&self) -> bool {
-        matches!(self.problem, Problem::Held)
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        let up = if name == "tap0" {
-            "sudo ./tap-setup/tap-setup up".to_owned()
-        } else {
-            format!("sudo ./tap-setup/tap-setup up --name {name}")
-        };
-        match &self.problem {
-            Problem::Missing => write!(f, "{name} does not exist: run {up}"),
-            Problem::NoTun => write!(f, "/dev/net/tun is missing: run sudo modprobe tun, then {up}"),
-            Problem::Denied => write!(
-                f,
-                "{name} may not be opened by this user: run {up} --user $(id -un)"
-            ),
-            Problem::Held => write!(
-                f,
-                "another server holds {name}: stop it, or name another TAP with --link"
-            ),
-            Problem::NotATap => write!(f, "{name} is no TAP interface: name another with --link tap:NAME"),
-            Problem::Other(error) => write!(f, "{name} cannot be opened: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-/// The two calls that neither `tun-tap` nor `nix` has.
-#[allow(missing_docs)] // The macros take no text.
-mod ioctl {
-    use nix::libc;
-
-    nix::ioctl_write_int_bad!(
-        tun_set_offload,
-        nix::request_code_write!(b'T', 208, size_of::<libc::c_uint>())
-    );
-    nix::ioctl_readwrite_bad!(interface_mtu, libc::SIOCGIFMTU, libc::ifreq);
-}
-
-/// Asks for whole frames with their checksums: a persistent interface keeps what its last user asked for.
-#[allow(unsafe_code)]
-fn clear_offload(file: &File) -> nix::Result<()> {
-    // SAFETY: TUNSETOFFLOAD takes flags by value and touches no memory of ours; the descriptor is open.
-    unsafe { ioctl::tun_set_offload(file.as_raw_fd(), 0) }.map(drop)
-}
-
-#[allow(unsafe_code)]
-fn read_mtu(name: &str) -> io::Result<usize> {
-    // Any socket will do to ask about an interface of this network namespace.
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).or_else(|_| UdpSocket::bind(("::1", 0)))?;
-    // SAFETY: an ifreq is plain integers and arrays; all zeroes is a value of each.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // One byte stays zero, so the name is terminated.
-    let room = request.ifr_name.len() - 1;
-    for (to, from) in request.ifr_name[..room].iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed() as libc::c_char;
-    }
-    // SAFETY: SIOCGIFMTU reads and writes one ifreq, which `request` is; the descriptor is open.
-    unsafe { ioctl::interface_mtu(socket.as_raw_fd(), &raw mut request) }?;
-    // SAFETY: SIOCGIFMTU has just set this member of the union.
-    let mtu = unsafe { request.ifr_ifru.ifru_mtu };
-    usize::try_from(mtu).map_err(|_| ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]

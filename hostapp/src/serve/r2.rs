@@ -113,7 +113,9 @@ impl<L: Link> R2<L> {
         for _ in 0..PASSES_BETWEEN_WAITS {
             let before = self.world.counters.frames_in;
             let node_at = self.node.poll(now, &mut self.link, &mut self.world);
-            let link_at = self.link.device_mut().work(now);
+            let link = self.link.device_mut();
+            let link_at = link.work(now);
+            link.count_drops(&mut self.world.counters);
             next = [node_at, link_at].into_iter().flatten().min();
             if self.world.counters.frames_in == before && link_at.is_none_or(|at| at > now) {
                 break;

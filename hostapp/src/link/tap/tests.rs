@@ -1,7 +1,9 @@
 //! These need root: each test moves its thread into a network namespace of its own.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +24,18 @@ fn enter_own_network() {
 fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
+}
+
+/// Attaches as where the kernel carries no super-frames.
+fn open_plain(name: &str) -> Tap {
+    Tap::on(open::plain_frames(name).unwrap(), name, false).unwrap()
+}
+
+/// How many frames the kernel did not take since this was last asked.
+fn lost(tap: &mut Tap) -> u64 {
+    let mut counters = Counters::default();
+    tap.count_drops(&mut counters);
+    counters.dropped(Reason::DeviceBusy)
 }
 
 fn refused(name: &str) -> String {
@@ -94,10 +108,10 @@ fn a_tap_that_is_down_loses_frames_and_comes_back() {
     };
     send(&mut tap);
     assert!(tap.receive(Instant::ZERO).is_none());
-    assert_eq!((tap.lost(), tap.wanted()), (1, PollFlags::POLLIN));
+    assert_eq!((lost(&mut tap), tap.wanted()), (1, PollFlags::POLLIN));
     ip("link set tap0 up");
     send(&mut tap);
-    assert_eq!(tap.lost(), 1);
+    assert_eq!(lost(&mut tap), 0);
     assert!(tap.take_error().is_none());
 }
 
@@ -115,15 +129,93 @@ fn a_tap_that_is_deleted_says_so_once() {
     assert!(tap.take_error().is_none());
 }
 
-#[test]
-fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
-    enter_own_network();
+/// A `tap0` to whose other end 192.168.69.1 is known, so that datagrams leave at once.
+fn add_tap0() {
     ip("tuntap add name tap0 mode tap");
     ip("address add 192.168.69.100/24 dev tap0");
     ip("link set tap0 up");
+    ip("neighbour add 192.168.69.1 lladdr 02:52:32:a8:45:01 dev tap0");
+}
+
+#[test]
+fn whoever_opens_the_interface_next_gets_whole_frames() {
+    enter_own_network();
+    add_tap0();
+    // What others do: they ask for nothing, and get what the last one asked for.
+    let as_a_stranger = || {
+        let iface = tun_tap::Iface::without_packet_info("tap0", tun_tap::Mode::Tap).unwrap();
+        let mut frame = vec![0; 2048];
+        send_a_datagram();
+        loop {
+            let length = iface.recv(&mut frame).unwrap();
+            if frame[..length].ends_with(b"hello") {
+                frame.truncate(length);
+                return frame;
+            }
+        }
+    };
+    drop(open::super_frames("tap0").unwrap());
+    assert!(checksum::is_wrong(&as_a_stranger()), "the interface remembers");
+    drop(open::plain_frames("tap0").unwrap());
+    assert!(!checksum::is_wrong(&as_a_stranger()));
+    let tap = Tap::open("tap0").unwrap();
+    assert!(tap.offload);
+    drop(tap);
+    assert!(!checksum::is_wrong(&as_a_stranger()));
+}
+
+fn send_a_datagram() {
+    let socket = UdpSocket::bind("192.168.69.100:0").unwrap();
+    socket.send_to(b"hello", "192.168.69.1:7").unwrap();
+}
+
+#[test]
+fn a_frame_that_the_kernel_does_not_take_now_is_kept_and_goes_first() {
+    enter_own_network();
+    add_tap0();
     let mut tap = Tap::open("tap0").unwrap();
+    let (kernel, ours) = UnixDatagram::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    // In the interface's place a queue that can be full. Like a TAP it takes a whole frame or nothing.
+    let interface = std::mem::replace(&mut tap.file, File::from(OwnedFd::from(ours)));
+    let mut number = 0_u16;
+    while tap.wanted() == PollFlags::POLLIN {
+        number += 1;
+        let token = tap.transmit(Instant::ZERO).unwrap();
+        phy::TxToken::consume(token, 60, |frame| {
+            frame[..2].copy_from_slice(&number.to_be_bytes());
+        });
+    }
+    assert_eq!(tap.wanted(), PollFlags::POLLIN | PollFlags::POLLOUT);
+    assert!(tap.transmit(Instant::ZERO).is_none() && tap.receive(Instant::ZERO).is_none());
+    for expected in 1..=number {
+        let mut bytes = [0; 100];
+        assert_eq!(kernel.recv(&mut bytes).unwrap(), virtio::HEADER + 60);
+        assert_eq!(bytes[virtio::HEADER..][..2], expected.to_be_bytes());
+        assert!(tap.transmit(Instant::ZERO).is_some(), "there is room now");
+    }
+    assert_eq!((lost(&mut tap), tap.wanted()), (0, PollFlags::POLLIN));
+    tap.file = interface;
+}
+
+#[test]
+fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
+    enter_own_network();
+    add_tap0();
+    for plain in [false, true] {
+        let mut tap = if plain {
+            open_plain("tap0")
+        } else {
+            Tap::open("tap0").unwrap()
+        };
+        assert_eq!(tap.offload, !plain);
+        exchange_a_megabyte(&mut tap);
+    }
+}
+
+fn exchange_a_megabyte(tap: &mut Tap) {
     let address = HardwareAddress::Ethernet(ethernet_address(Ipv4Addr::new(192, 168, 69, 1)));
-    let mut interface = Interface::new(Config::new(address), &mut tap, Instant::ZERO);
+    let mut interface = Interface::new(Config::new(address), tap, Instant::ZERO);
     interface.update_ip_addrs(|addresses| {
         let _ = addresses.push("192.168.69.1/24".parse::<IpCidr>().unwrap());
     });
@@ -154,7 +246,7 @@ fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
     while !client.is_finished() {
         assert!(start.elapsed() < Duration::from_secs(20), "the echo stands still");
         let now = Instant::from_micros(i64::try_from(start.elapsed().as_micros()).unwrap());
-        interface.poll(now, &mut tap, &mut sockets);
+        interface.poll(now, tap, &mut sockets);
         let socket = sockets.get_mut::<tcp::Socket>(socket);
         while socket.can_recv() && socket.can_send() {
             let mut piece = [0; 4096];
@@ -165,7 +257,7 @@ fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
         if !socket.may_recv() && !socket.can_recv() && socket.state() == tcp::State::CloseWait {
             socket.close();
         }
-        interface.poll(now, &mut tap, &mut sockets);
+        interface.poll(now, tap, &mut sockets);
         poll(
             &mut [PollFd::new(tap.as_fd(), tap.wanted())],
             PollTimeout::from(5u8),

@@ -1,0 +1,237 @@
+//! TCP and UDP checksums of a whole Ethernet frame (RFC 9293, section 3.1, and RFC 768).
+//!
+//! On a link that leaves them to the kernel, frames pass with half a checksum, or none: see
+//! [`Tap`](super::tap::Tap).
+
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
+    checksum,
+};
+
+/// Where a TCP segment has its checksum, in bytes from its beginning.
+const IN_TCP: usize = 16;
+
+/// Whether `frame` carries a TCP segment or UDP datagram whose checksum is wrong. Of anything else this says
+/// nothing: a fragment has no checksum of its own, and what is malformed is for the gate to refuse.
+pub(super) fn is_wrong(frame: &[u8]) -> bool {
+    let Some(transport) = Transport::of(frame) else {
+        return false;
+    };
+    let (bytes, source, destination) = (transport.bytes(frame), transport.source, transport.destination);
+    let holds = match transport.protocol {
+        IpProtocol::Tcp => {
+            TcpPacket::new_checked(bytes).map(|tcp| tcp.verify_checksum(&source, &destination))
+        }
+        _ => UdpPacket::new_checked(bytes).map(|udp| udp.verify_checksum(&source, &destination)),
+    };
+    holds == Ok(false)
+}
+
+/// Fills the checksum of the TCP segment or UDP datagram in `frame`, if there is one. A datagram without a checksum
+/// stays so.
+pub(crate) fn fill(frame: &mut [u8]) {
+    let Some(transport) = Transport::of(frame) else {
+        return;
+    };
+    let (source, destination) = (transport.source, transport.destination);
+    let bytes = &mut frame[transport.start..transport.end];
+    match transport.protocol {
+        IpProtocol::Tcp if TcpPacket::new_checked(&*bytes).is_ok() => {
+            TcpPacket::new_unchecked(bytes).fill_checksum(&source, &destination);
+        }
+        IpProtocol::Udp if UdpPacket::new_checked(&*bytes).is_ok_and(|udp| udp.checksum() != 0) => {
+            UdpPacket::new_unchecked(bytes).fill_checksum(&source, &destination);
+        }
+        _ => {}
+    }
+}
+
+/// What the kernel is told of a TCP segment whose checksum it completes. In bytes.
+pub(super) struct Begun {
+    /// Where in the frame the sum begins.
+    pub(super) start: usize,
+    /// Where behind that the checksum stands.
+    pub(super) offset: usize,
+    /// The length of the TCP header.
+    pub(super) header: usize,
+}
+
+/// Writes the sum over the pseudo-header, not complemented, into the checksum of the TCP segment in `frame`, for
+/// somebody else to go on from. `None`: there is no TCP segment.
+pub(super) fn begin(frame: &mut [u8]) -> Option<Begun> {
+    let transport = Transport::of(frame).filter(|transport| transport.protocol == IpProtocol::Tcp)?;
+    let length = transport.end - transport.start;
+    let sum = checksum::pseudo_header(
+        &transport.source,
+        &transport.destination,
+        IpProtocol::Tcp,
+        u32::try_from(length).ok()?,
+    );
+    let mut tcp = TcpPacket::new_checked(&mut frame[transport.start..transport.end]).ok()?;
+    tcp.set_checksum(sum);
+    Some(Begun {
+        start: transport.start,
+        offset: IN_TCP,
+        header: tcp.header_len().into(),
+    })
+}
+
+/// A whole TCP segment or UDP datagram in a frame, and what its pseudo-header is made of.
+struct Transport {
+    start: usize,
+    end: usize,
+    protocol: IpProtocol,
+    source: IpAddress,
+    destination: IpAddress,
+}
+
+impl Transport {
+    /// Where it is in `frame`. `None` where there is none: another protocol, a fragment, or not well-formed.
+    fn of(frame: &[u8]) -> Option<Self> {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        let before = EthernetFrame::<&[u8]>::header_len();
+        let (header, length, protocol, source, destination) = match ethernet.ethertype() {
+            EthernetProtocol::Ipv4 => {
+                let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+                if ip.more_frags() || ip.frag_offset() > 0 {
+                    return None;
+                }
+                (
+                    ip.header_len().into(),
+                    ip.total_len().into(),
+                    ip.next_header(),
+                    ip.src_addr().into(),
+                    ip.dst_addr().into(),
+                )
+            }
+            EthernetProtocol::Ipv6 => {
+                let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+                (
+                    ip.header_len(),
+                    ip.total_len(),
+                    ip.next_header(),
+                    ip.src_addr().into(),
+                    ip.dst_addr().into(),
+                )
+            }
+            _ => return None,
+        };
+        if !matches!(protocol, IpProtocol::Tcp | IpProtocol::Udp) {
+            return None;
+        }
+        Some(Self {
+            start: before + header,
+            end: before + length,
+            protocol,
+            source,
+            destination,
+        })
+    }
+
+    fn bytes<'f>(&self, frame: &'f [u8]) -> &'f [u8] {
+        &frame[self.start..self.end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame from 192.168.69.100 to .1 with `payload` behind the IPv4 header.
+    fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        frame.extend([8, 0, 0x45, 0]);
+        frame.extend(u16::try_from(20 + payload.len()).unwrap().to_be_bytes());
+        frame.extend([
+            0, 0, 0x40, 0, 64, protocol, 0, 0, 192, 168, 69, 100, 192, 168, 69, 1,
+        ]);
+        frame.extend(payload);
+        frame
+    }
+
+    /// The same over IPv6, from `fd69::100` to `fd69::1`.
+    fn ipv6(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2; 12];
+        frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+        frame.extend([protocol, 64]);
+        for last in [[1, 0], [0, 1]] {
+            frame.extend([0xfd, 0x69, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            frame.extend(last);
+        }
+        frame.extend(payload);
+        frame
+    }
+
+    /// Ports 40,000 and 5,010, no options, ACK, and three bytes: an odd length.
+    fn segment() -> Vec<u8> {
+        let mut segment = vec![
+            0x9c, 0x40, 0x13, 0x92, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 1, 0, 0, 0, 0, 0,
+        ];
+        segment.extend(b"hey");
+        segment
+    }
+
+    fn datagram(checksum: u16) -> Vec<u8> {
+        let mut datagram = vec![0x9c, 0x40, 0, 7, 0, 11];
+        datagram.extend(checksum.to_be_bytes());
+        datagram.extend(b"hey");
+        datagram
+    }
+
+    #[test]
+    fn a_filled_checksum_holds_until_a_bit_is_turned() {
+        for mut frame in [
+            ipv4(6, &segment()),
+            ipv6(6, &segment()),
+            ipv4(17, &datagram(1)),
+            ipv6(17, &datagram(1)),
+        ] {
+            assert!(is_wrong(&frame));
+            fill(&mut frame);
+            assert!(!is_wrong(&frame));
+            for bit in 0..8 * 3 {
+                let at = frame.len() - 3 + bit / 8;
+                frame[at] ^= 1 << (bit % 8);
+                assert!(is_wrong(&frame));
+                frame[at] ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_completes_what_was_begun_gets_the_whole_checksum() {
+        for mut frame in [ipv4(6, &segment()), ipv6(6, &segment())] {
+            let begun = begin(&mut frame).unwrap();
+            assert_eq!(begun.header, 20);
+            // As the kernel does: the sum from there on, complemented, goes there.
+            let sum = !checksum::data(&frame[begun.start..]);
+            frame[begun.start + begun.offset..][..2].copy_from_slice(&sum.to_be_bytes());
+            assert!(!is_wrong(&frame));
+        }
+    }
+
+    #[test]
+    fn what_has_no_checksum_is_not_wrong_and_stays_as_it_is() {
+        let mut fragment = ipv4(6, &segment());
+        fragment[20] = 0x20;
+        let mut cut = ipv4(6, &segment());
+        cut.truncate(40);
+        let mut arp = ipv4(6, &segment());
+        arp[13] = 6;
+        for mut frame in [
+            ipv4(17, &datagram(0)),
+            ipv4(1, &segment()),
+            fragment,
+            cut,
+            arp,
+            vec![0; 9],
+        ] {
+            let before = frame.clone();
+            assert!(!is_wrong(&frame), "{frame:?}");
+            fill(&mut frame);
+            assert_eq!(begin(&mut frame).map(|begun| begun.start), None);
+            assert_eq!(frame, before);
+        }
+    }
+}
