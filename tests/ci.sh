@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # By theme: the lab's clients, networks and programs of the tests, checkers and a linker.
 PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
-    iproute2 iputils-ping procps util-linux
+    iproute2 iputils-ping procps strace util-linux
     shellcheck gcc libc6-dev
     python3
 )
@@ -24,7 +24,7 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status tap_setup terminal)
+E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status super_frames tap_setup terminal)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

@@ -3,6 +3,7 @@
 use std::fs;
 
 use r2_tests::lab::Lab;
+use r2_tests::stranger::Heard;
 
 #[test]
 fn the_frames_of_a_conversation_are_in_the_file() {
@@ -30,6 +31,33 @@ fn the_frames_of_a_conversation_are_in_the_file() {
         .iter()
         .filter(|frame| frame.get(23) == Some(&6) && frame.get(47).is_some_and(|flags| flags & 2 != 0));
     assert_eq!(syns.count(), 2);
+}
+
+#[test]
+fn super_frames_are_in_the_file_with_checksums() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r2.pcap");
+    let mut lab = Lab::with(&format!("--pcap {}", path.display()));
+    lab.kali("head -c 1000000 /dev/zero | nc.openbsd -N 192.168.69.1 9");
+    lab.kali("nc.openbsd 192.168.69.1 19 < /dev/null | head -c 1000000 > /dev/null");
+    assert_eq!(lab.stop().status.code(), Some(0));
+
+    let file = fs::read(&path).unwrap();
+    // Reading one panics where a checksum is wrong.
+    let carried = |port: usize| -> Vec<usize> {
+        let to_or_from = |frame: &&&[u8]| frame[12..14] == [8, 0] && frame[port..port + 2] < [4, 0][..];
+        let frames = frames(&file);
+        let segments = frames
+            .iter()
+            .filter(to_or_from)
+            .filter_map(|frame| Heard::read(frame));
+        segments.map(|segment| segment.payload.len()).collect()
+    };
+    let (from_r2, to_r2) = (carried(34), carried(36));
+    assert_eq!(to_r2.iter().sum::<usize>(), 1_000_000);
+    for direction in [from_r2, to_r2] {
+        assert!(direction.iter().any(|&length| length > 20_000), "{direction:?}");
+    }
 }
 
 /// The frames of a classic pcap file of Ethernet frames. Panics where it is none, or has half a frame.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
-use smoltcp::wire::{HardwareAddress, IpCidr};
+use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Packet};
 
 use super::*;
 use crate::link::ethernet_address;
@@ -22,8 +22,13 @@ fn enter_own_network() {
 }
 
 fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
-    assert!(status.success(), "ip {arguments}");
+    ip_prints(arguments);
+}
+
+fn ip_prints(arguments: &str) -> String {
+    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {arguments}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Attaches as where the kernel carries no super-frames.
@@ -196,6 +201,120 @@ fn a_frame_that_the_kernel_does_not_take_now_is_kept_and_goes_first() {
     }
     assert_eq!((lost(&mut tap), tap.wanted()), (0, PollFlags::POLLIN));
     tap.file = interface;
+}
+
+/// `tap0`, opened, and `tap1` behind a bridge: frames on that are those of a real wire, with whole checksums and no longer
+/// than the MTU.
+fn add_a_wire() -> (File, Tap) {
+    ip("link add br0 type bridge");
+    for name in ["tap0", "tap1"] {
+        ip(&format!("tuntap add name {name} mode tap"));
+        ip(&format!("link set {name} master br0 up"));
+    }
+    ip("link set br0 up");
+    let (wire, tap) = (open::plain_frames("tap1").unwrap(), Tap::open("tap0").unwrap());
+    for name in ["tap0", "tap1"] {
+        // The bridge hears a moment later that somebody holds the other end.
+        while !ip_prints(&format!("-d link show {name}")).contains("state forwarding") {
+            std::thread::yield_now();
+        }
+    }
+    (wire, tap)
+}
+
+/// The next IPv4 frame on the wire; the kernels of both ends say a few things of their own.
+fn next_on(mut wire: &File) -> Vec<u8> {
+    let mut frame = vec![0; 70_000];
+    loop {
+        let mut fds = [PollFd::new(wire.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(
+            poll(&mut fds, PollTimeout::from(10_000_u16)),
+            Ok(1),
+            "a frame comes"
+        );
+        let length = wire.read(&mut frame).unwrap();
+        if frame[12..14] == [8, 0] && frame[23] == 6 {
+            frame.truncate(length);
+            return frame;
+        }
+    }
+}
+
+#[test]
+fn on_a_wire_a_super_frame_is_segments_with_checksums() {
+    enter_own_network();
+    let (wire, mut tap) = add_a_wire();
+    let payload: Vec<u8> = (0_u16..30_000).flat_map(u16::to_be_bytes).collect();
+    let super_frame = segment_frame(&payload, 1000);
+    let mut token = tap.transmit(Instant::ZERO).unwrap();
+    let mut meta = PacketMeta::default();
+    meta.segmentation_offload_size = NonZeroU16::new(1460);
+    phy::TxToken::set_meta(&mut token, meta);
+    phy::TxToken::consume(token, super_frame.len(), |frame| {
+        frame.copy_from_slice(&super_frame);
+    });
+    assert_eq!(lost(&mut tap), 0);
+    let mut seen = Vec::new();
+    while seen.len() < payload.len() {
+        let frame = next_on(&wire);
+        assert!(frame.len() <= 1514 && !checksum::is_wrong(&frame));
+        let sequence = u32::from_be_bytes(frame[38..42].try_into().unwrap());
+        assert_eq!(sequence as usize, 1000 + seen.len());
+        seen.extend_from_slice(&frame[54..]);
+    }
+    assert_eq!(seen, payload);
+    // And one that needs no cutting.
+    let token = tap.transmit(Instant::ZERO).unwrap();
+    let small = segment_frame(b"hello", 5);
+    phy::TxToken::consume(token, small.len(), |frame| frame.copy_from_slice(&small));
+    let frame = next_on(&wire);
+    assert!(frame.ends_with(b"hello") && !checksum::is_wrong(&frame));
+}
+
+#[test]
+fn a_corrupt_frame_from_a_wire_is_dropped_and_counted() {
+    enter_own_network();
+    let (wire, mut tap) = add_a_wire();
+    let mut good = segment_frame(b"whole", 5);
+    checksum::fill(&mut good);
+    let mut corrupt = good.clone();
+    *corrupt.last_mut().unwrap() ^= 4;
+    for frame in [&corrupt, &good] {
+        assert_eq!((&wire).write(frame).unwrap(), frame.len());
+    }
+    let mut counters = Counters::default();
+    loop {
+        let mut fds = [PollFd::new(tap.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(
+            poll(&mut fds, PollTimeout::from(10_000_u16)),
+            Ok(1),
+            "a frame comes"
+        );
+        let Some((token, _)) = tap.receive(Instant::ZERO) else {
+            continue;
+        };
+        let frame = phy::RxToken::consume(token, <[u8]>::to_vec);
+        assert!(frame != corrupt);
+        if frame == good {
+            break;
+        }
+    }
+    tap.count_drops(&mut counters);
+    assert_eq!(counters.dropped(Reason::Checksum), 1);
+}
+
+/// A TCP segment from R2 to anybody, without its checksum.
+fn segment_frame(payload: &[u8], sequence: u32) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend([0x02, 0x52, 0x32, 0xa8, 0x45, 0x01, 8, 0, 0x45, 0]);
+    frame.extend(u16::try_from(40 + payload.len()).unwrap().to_be_bytes());
+    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 192, 168, 69, 1, 192, 168, 69, 100]);
+    Ipv4Packet::new_unchecked(&mut frame[14..]).fill_checksum();
+    frame.extend([0, 7, 0x9c, 0x40]);
+    frame.extend(sequence.to_be_bytes());
+    frame.extend([0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+    frame.extend(payload);
+    frame
 }
 
 #[test]
