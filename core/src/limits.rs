@@ -62,6 +62,9 @@ pub const RAM_BLOCK: usize = 256;
 /// How many sessions can work with a board's store at once; the next ones wait.
 pub const STORE_TICKETS: usize = 8;
 
+/// What is written to flash at once: what flash chips call a page, a multiple of every chip's word.
+pub const FLASH_PAGE: usize = 256;
+
 /// The longest line of the drop service: the receipt, of a file whose length has 20 digits.
 pub const DROP_LINE_MAX: usize = "stored ".len() + NAME_MAX + 1 + 20 + " bytes sha256 ".len() + 64 + 1;
 

@@ -1,8 +1,10 @@
-//! The suite of the stores, on the one in memory and on the one on a folder.
+//! The suite of the stores, on the one in memory, the one on flash and the one on a folder.
 
 use hostapp::disk::{DiskStore, Limits};
 use r2_core::limits::RAM_BLOCK;
+use r2_core::store::flash::{self, FlashStore, Sector};
 use r2_core::store::ram::{Block, File, RamStore};
+use r2_tests::nor::Nor;
 use r2_tests::slow::Slow;
 use r2_tests::store_suite;
 use tempfile::TempDir;
@@ -21,6 +23,21 @@ fn the_store_in_memory_keeps_the_rules() {
 #[test]
 fn a_slow_store_keeps_the_rules() {
     store_suite::run(|| Slow::new(ram()));
+}
+
+/// Flash of `SECTORS` sectors, with words and sectors as different chips have them.
+fn flash<const WRITE: usize, const ERASE: usize, const SECTORS: usize>()
+-> FlashStore<'static, Nor<WRITE, ERASE>> {
+    let sectors = vec![Sector::EMPTY; SECTORS].leak();
+    let files: Vec<_> = (0..10).map(|_| flash::File::EMPTY).collect();
+    FlashStore::mount(Nor::new(SECTORS), sectors, files.leak(), 10_000).expect("blank flash")
+}
+
+#[test]
+fn the_store_on_flash_keeps_the_rules() {
+    store_suite::run(flash::<1, 4096, 16>);
+    store_suite::run(flash::<32, 8192, 12>);
+    store_suite::run(flash::<256, 256, 150>);
 }
 
 #[test]

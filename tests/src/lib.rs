@@ -12,6 +12,7 @@
 pub mod carrier;
 pub mod lab;
 pub mod namespace;
+pub mod nor;
 pub mod payload;
 pub mod program;
 pub mod simulation;

@@ -2,8 +2,10 @@
 
 use std::task::Poll;
 
+use embedded_storage::nor_flash::NorFlash;
 use hostapp::disk::DiskStore;
 use r2_core::name::Name;
+use r2_core::store::flash::FlashStore;
 use r2_core::store::ram::RamStore;
 use r2_core::store::{Created, Digest, Entry, Store, StoreError, Ticket, Upload};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,6 +21,8 @@ pub trait Patient: Store {
 }
 
 impl Patient for RamStore<'_> {}
+
+impl<F: NorFlash> Patient for FlashStore<'_, F> {}
 
 impl<S: Store> Patient for Slow<S> {}
 

@@ -16,6 +16,8 @@
 use core::task::Poll;
 
 mod directory;
+#[cfg(feature = "flash")]
+pub mod flash;
 pub mod ram;
 
 use crate::name::Name;
