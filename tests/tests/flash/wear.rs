@@ -1,0 +1,53 @@
+//! How often sectors are erased, and what a store does that has none left.
+
+use r2_core::store::{Store, StoreError};
+
+use super::{Chip, SECTORS, mount, name, put, settle};
+
+#[test]
+fn sectors_that_are_written_wear_evenly() {
+    let chip = Chip::new(SECTORS);
+    let mut store = mount(&chip).expect("blank flash");
+    put(&mut store, "rests", &[1; 5000]).expect("room");
+    let resting = 6;
+    for round in 0..2000_u32 {
+        put(&mut store, "changes", &round.to_le_bytes().repeat(400)).expect("room");
+    }
+    let mut erasures = chip.erasures();
+    erasures.sort_unstable();
+    let (&least, &most) = (&erasures[resting], &erasures[SECTORS - 1]);
+    assert!(most - least <= most / 10, "{erasures:?}");
+    // Two sectors of the file each time; the log's share is less than another two.
+    let all: u32 = erasures.iter().sum();
+    assert!(all < 2000 * 4, "{all} erasures for 2,000 files of two sectors");
+}
+
+#[test]
+fn opening_the_store_again_and_again_wears_all_sectors() {
+    let chip = Chip::new(SECTORS);
+    for _ in 0..400 {
+        mount(&chip).expect("a store");
+    }
+    let erasures = chip.erasures();
+    let most = erasures.iter().max().expect("sectors");
+    let least = erasures.iter().min().expect("sectors");
+    assert!(most - least <= 1, "{erasures:?}");
+}
+
+#[test]
+fn a_full_store_goes_on_serving() {
+    let chip = Chip::new(15);
+    let mut store = mount(&chip).expect("blank flash");
+    // Two sectors each, of the nine that are not the log's.
+    for text in ["a", "b", "c", "d"] {
+        put(&mut store, text, &[1; 1900]).expect("room");
+    }
+    assert_eq!(put(&mut store, "e", &[1; 1900]), Err(StoreError::NoSpace));
+    for round in 0..40 {
+        put(&mut store, "e", &[round; 900]).expect("one sector is left");
+        assert_eq!(put(&mut store, "f", b"f"), Err(StoreError::NoSpace));
+        let ticket = store.claim().expect("a ticket");
+        settle(|| store.delete(&ticket, &name("e"))).expect("deleted");
+        store.release(ticket);
+    }
+}
