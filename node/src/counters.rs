@@ -76,6 +76,11 @@ pub struct ServiceCounters {
     pub refused: u64,
 }
 
+/// Counts `more`. A counter stops at its end instead of wrapping.
+pub(crate) fn add(counter: &mut u64, more: u64) {
+    *counter = counter.saturating_add(more);
+}
+
 /// All counters of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -100,7 +105,7 @@ impl Counters {
     /// Counts so many dropped frames.
     pub fn drop_several(&mut self, reason: Reason, frames: u64) {
         if let Some(count) = self.dropped.get_mut(reason as usize) {
-            *count += frames;
+            add(count, frames);
         }
     }
 

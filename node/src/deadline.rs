@@ -33,7 +33,7 @@ impl<'a> Deadlines<'a> {
             (NOWHERE, None) => return,
             (NOWHERE, Some(at)) => {
                 let place = self.len;
-                self.len += 1;
+                self.len = self.len.saturating_add(1);
                 self.put(place, slot, at);
                 place
             }
@@ -68,7 +68,7 @@ impl<'a> Deadlines<'a> {
         if let Some(entry) = self.slots.get_mut(self.slot(place)) {
             entry.0 = NOWHERE;
         }
-        self.len -= 1;
+        self.len = self.len.saturating_sub(1);
         if place < self.len {
             let (last, at) = (self.slot(self.len), self.at(self.len));
             self.put(place, last, at);
@@ -84,7 +84,8 @@ impl<'a> Deadlines<'a> {
         }
         loop {
             let mut least = place;
-            for child in [2 * place + 1, 2 * place + 2] {
+            let left = place.saturating_mul(2).saturating_add(1);
+            for child in [left, left.saturating_add(1)] {
                 if child < self.len && self.at(child) < self.at(least) {
                     least = child;
                 }

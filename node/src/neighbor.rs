@@ -153,7 +153,9 @@ fn send_ndp(token: impl TxToken, ours: EthernetAddress, local: Ipv6Address, targ
         hop_limit: 255,
     };
     token.consume(
-        ETHERNET_HEADER + ip.buffer_len() + solicit.buffer_len(),
+        ETHERNET_HEADER
+            .saturating_add(ip.buffer_len())
+            .saturating_add(solicit.buffer_len()),
         |frame| {
             let [.., a, b, c, d] = group.octets();
             let mut ethernet = EthernetFrame::new_unchecked(frame);

@@ -45,10 +45,10 @@ pub(crate) fn answer(
         source,
         destination,
         IpProtocol::Udp,
-        udp.header_len() + len,
+        udp.header_len().saturating_add(len),
         HOP_LIMIT,
     );
-    let frame_len = ETHERNET_HEADER + ip.buffer_len();
+    let frame_len = ETHERNET_HEADER.saturating_add(ip.buffer_len());
     if frame_len > mtu {
         return None;
     }

@@ -10,6 +10,7 @@ use smoltcp::wire::{
     TcpPacket,
 };
 
+use crate::counters::add;
 use crate::gate::Sent;
 
 /// Bytes of an Ethernet header.
@@ -176,7 +177,7 @@ pub(crate) struct Counted<'c, T> {
 
 impl<T: TxToken> TxToken for Counted<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        *self.frames_out += 1;
+        add(self.frames_out, 1);
         self.token.consume(len, f)
     }
 
@@ -212,8 +213,8 @@ pub(crate) struct Framed<'h, T> {
 impl<T: TxToken> TxToken for Framed<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let header = self.header;
-        *header.frames_out += 1;
-        self.token.consume(ETHERNET_HEADER + len, |frame| {
+        add(header.frames_out, 1);
+        self.token.consume(ETHERNET_HEADER.saturating_add(len), |frame| {
             let mut ethernet = EthernetFrame::new_unchecked(frame);
             let result = f(ethernet.payload_mut());
             let ipv6 = ethernet.payload_mut().first().is_some_and(|byte| byte >> 4 == 6);

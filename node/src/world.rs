@@ -96,15 +96,15 @@ impl<S: Store> World<'_, S> {
 
 impl<S: Store> Report for World<'_, S> {
     fn line(&self, now: Instant, index: usize, out: &mut dyn Write) -> Result<bool, fmt::Error> {
-        let services = self.counters.services().len() * PER_SERVICE;
-        if index < GENERAL {
+        let services = self.counters.services().len().saturating_mul(PER_SERVICE);
+        let counted = services.saturating_add(Reason::ALL.len());
+        let Some(index) = index.checked_sub(GENERAL) else {
             return self.general(now, index, out).map(|()| true);
-        }
-        let index = index - GENERAL;
+        };
         let line = self
             .of_service(index, out)
             .or_else(|| self.of_drops(index.checked_sub(services)?, out))
-            .or_else(|| self.of_machine(index.checked_sub(services + Reason::ALL.len())?, out));
+            .or_else(|| self.of_machine(index.checked_sub(counted)?, out));
         line.transpose().map(|line| line.is_some())
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Backlog<'a> {
 
     /// Holds the SYN `segment` for `service`. The service of the SYN that had to go for it, if one had to.
     pub(crate) fn hold(&mut self, segment: &Segment<'_>, service: usize, now: Instant) -> Option<usize> {
-        self.order += 1;
+        self.order = self.order.saturating_add(1);
         let headers = segment.packet.get(..segment.headers).unwrap_or_default();
         let syn = HeldSyn {
             flow: segment.flow,

@@ -34,8 +34,10 @@ pub(crate) struct Flows<'a> {
 
 impl<'a> Flows<'a> {
     pub(crate) fn new(slots: usize, secret: [u8; 16], storage: &mut impl Storage<'a>) -> Self {
+        // A table that cannot be counted would not fit into memory either.
+        let places = slots.saturating_mul(2).checked_next_power_of_two().unwrap_or(0);
         Self {
-            places: storage.slice((2 * slots).next_power_of_two(), |_| EMPTY),
+            places: storage.slice(places, |_| EMPTY),
             secret,
         }
     }
@@ -100,15 +102,20 @@ impl<'a> Flows<'a> {
 
     #[allow(clippy::cast_possible_truncation, reason = "only the low bits name a place")]
     fn home(&self, flow: &Flow) -> usize {
-        flow.keyed_hash(&self.secret) as usize & (self.places.len() - 1)
+        flow.keyed_hash(&self.secret) as usize & self.mask()
+    }
+
+    /// The bits of a number that name a place.
+    fn mask(&self) -> usize {
+        self.places.len().wrapping_sub(1)
     }
 
     fn following(&self, place: usize) -> usize {
-        (place + 1) & (self.places.len() - 1)
+        place.wrapping_add(1) & self.mask()
     }
 
     fn distance(&self, from: usize, to: usize) -> usize {
-        to.wrapping_sub(from) & (self.places.len() - 1)
+        to.wrapping_sub(from) & self.mask()
     }
 
     fn at(&self, place: usize) -> Option<usize> {

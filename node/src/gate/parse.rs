@@ -183,7 +183,7 @@ impl<'a> Border<'a> {
             ack: tcp.ack(),
             fin: tcp.fin(),
             rst: tcp.rst(),
-            headers: packet.bytes.len() - tcp.payload().len(),
+            headers: packet.bytes.len().saturating_sub(tcp.payload().len()),
         })
     }
 

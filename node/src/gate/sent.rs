@@ -59,7 +59,9 @@ impl Sent {
         if !one_byte || (fresh && !self.window_closed) {
             self.ack = tcp.ack_number().0.cast_unsigned();
             let shift = if tcp.syn() { 0 } else { self.shift };
-            self.right_edge = self.ack.wrapping_add(u32::from(tcp.window_len()) << shift);
+            self.right_edge = self
+                .ack
+                .wrapping_add(u32::from(tcp.window_len()).wrapping_shl(shift.into()));
             self.unscaled = tcp.syn();
         }
         if fresh {

@@ -6,6 +6,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, IpEndpoint};
 
 use super::{Node, flow_of, millis};
+use crate::counters::add;
 use crate::gate::Flow;
 use crate::limits::ESTABLISH_WITHIN;
 use crate::service;
@@ -113,7 +114,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 self.give_back(slot);
                 self.end_call(CallOutcome::Unreachable);
             } else if self.resolver.send(now, device) {
-                world.counters.frames_out += 1;
+                add(&mut world.counters.frames_out, 1);
             }
             return;
         };

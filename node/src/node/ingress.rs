@@ -9,7 +9,7 @@ use smoltcp::wire::{
 };
 
 use super::{Node, flow_of, interface};
-use crate::counters::Reason;
+use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
 use crate::slot::to_core;
 use crate::udp;
@@ -69,15 +69,15 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return self.take_plain(frame, answer, now, &mut world.counters.frames_out);
         };
         let mtu = self.capabilities.max_transmission_unit;
-        world
-            .counters
-            .service(index, |count| count.bytes_in += datagram.payload.len() as u64);
+        world.counters.service(index, |count| {
+            add(&mut count.bytes_in, datagram.payload.len() as u64);
+        });
         match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
             Some(len) => {
-                world.counters.frames_out += u64::from(len > 0);
+                add(&mut world.counters.frames_out, u64::from(len > 0));
                 world
                     .counters
-                    .service(index, |count| count.bytes_out += len as u64);
+                    .service(index, |count| add(&mut count.bytes_out, len as u64));
             }
             None => world.counters.drop(Reason::NoAnswer),
         }
@@ -168,7 +168,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let Some(index) = self.take_free(service) else {
             if let Some(given_up) = self.backlog.hold(segment, service, to_core(now)) {
                 world.counters.drop(Reason::Backlog);
-                world.counters.service(given_up, |count| count.refused += 1);
+                world
+                    .counters
+                    .service(given_up, |count| add(&mut count.refused, 1));
             }
             self.search_at.get_or_insert(now);
             return;

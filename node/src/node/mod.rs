@@ -15,7 +15,7 @@ use self::call::Call;
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
 use crate::config::{Config, Plan};
-use crate::counters::Counters;
+use crate::counters::{Counters, add};
 use crate::deadline::Deadlines;
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
 use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
@@ -141,12 +141,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if self.stop_by.is_some_and(|by| by <= now) {
             self.end_sessions(now, world, |_| true);
         }
-        let mut frames = 0;
+        let mut frames = 0_usize;
         while frames < FRAMES_PER_PASS
             && let Some((frame, answer)) = device.receive(now)
         {
-            frames += 1;
-            world.counters.frames_in += 1;
+            frames = frames.saturating_add(1);
+            add(&mut world.counters.frames_in, 1);
             frame.consume(|frame| self.take_in(frame, answer, now, world));
         }
         self.hear_news(world);
@@ -216,7 +216,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             if core::mem::replace(&mut pool.revision, revision) == revision {
                 continue;
             }
-            for slot in pool.first..pool.first + pool.len {
+            for slot in pool.slots() {
                 if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
                     self.touch(slot);
                 }
@@ -262,8 +262,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let service = slot.service;
         let opened = slot.open(session, to_core(now), world);
         if opened {
-            world.counters.sessions_open += 1;
-            world.counters.service(service, |count| count.connections += 1);
+            world.counters.sessions_open = world.counters.sessions_open.saturating_add(1);
+            world
+                .counters
+                .service(service, |count| add(&mut count.connections, 1));
         }
         let mut turn = Turn {
             interface: &mut self.steered,
@@ -277,10 +279,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         let after = slot.serve(session, &mut turn);
         let tally = turn.tally;
-        world.counters.frames_out += tally.frames_out;
+        add(&mut world.counters.frames_out, tally.frames_out);
         world.counters.service(service, |count| {
-            count.bytes_in += tally.bytes_in;
-            count.bytes_out += tally.bytes_out;
+            add(&mut count.bytes_in, tally.bytes_in);
+            add(&mut count.bytes_out, tally.bytes_out);
         });
         if opened && self.call.as_ref().is_some_and(|call| call.slot == index) {
             self.end_call(CallOutcome::Answered);
@@ -298,7 +300,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// Lets a slot listen again.
     fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut World<'a, S>) {
         let Some(slot) = self.slots.get(index) else { return };
-        world.counters.sessions_open -= usize::from(slot.opened);
+        let open = &mut world.counters.sessions_open;
+        *open = open.saturating_sub(slot.opened.into());
         if let Some(flow) = slot.flow {
             if time_wait {
                 let Sent { next: seq, ack, .. } = slot.sent;
@@ -338,7 +341,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             None => self.touched.first = place,
         }
         self.touched.last = place;
-        self.touched.len += 1;
+        self.touched.len = self.touched.len.saturating_add(1);
     }
 
     fn next_touched(&mut self) -> Option<usize> {
@@ -349,7 +352,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if self.touched.first.is_none() {
             self.touched.last = None;
         }
-        self.touched.len -= 1;
+        self.touched.len = self.touched.len.saturating_sub(1);
         Some(first)
     }
 }

@@ -1,5 +1,7 @@
 //! The slots of each service: who is free, who gives way.
 
+use core::ops::Range;
+
 use r2_core::session::Over;
 use r2_core::store::Store;
 use smoltcp::iface::SocketStorage;
@@ -8,7 +10,7 @@ use smoltcp::time::Instant;
 
 use super::{Node, millis};
 use crate::config::Size;
-use crate::counters::Reason;
+use crate::counters::{Reason, add};
 use crate::limits::{HALF_OPEN_GIVES_WAY_AFTER, IDLE_GIVES_WAY_AFTER, SEARCH_IDLE_EVERY, SERVICES_MAX};
 use crate::service::{self, Services};
 use crate::slot::{Phase, Slot, to_core};
@@ -22,6 +24,12 @@ pub(super) struct Pool {
     /// The first of the free ones, which are a list.
     free: Option<u32>,
     pub(super) revision: u32,
+}
+
+impl Pool {
+    pub(super) fn slots(&self) -> Range<usize> {
+        self.first..self.first.saturating_add(self.len)
+    }
 }
 
 /// Slots that wait for their turn, linked through [`Slot::next`].
@@ -52,8 +60,12 @@ pub(super) fn make<'a, W>(
         } = service.size();
         let (receive, transmit) = (receive.max(1), transmit.max(1));
         let sockets = storage.slice(len, |_| SocketStorage::EMPTY).chunks_exact_mut(1);
-        let receive = storage.bytes(len * receive).chunks_exact_mut(receive);
-        let transmit = storage.bytes(len * transmit).chunks_exact_mut(transmit);
+        let receive = storage
+            .bytes(len.saturating_mul(receive))
+            .chunks_exact_mut(receive);
+        let transmit = storage
+            .bytes(len.saturating_mul(transmit))
+            .chunks_exact_mut(transmit);
         // As many of both as services, which have the same bound.
         let _ = buffers.push(sockets.zip(receive.zip(transmit)));
         let _ = pools.push(Pool {
@@ -62,7 +74,7 @@ pub(super) fn make<'a, W>(
             free: Some(first as u32),
             revision: 0,
         });
-        first += len;
+        first = first.saturating_add(len);
     }
     let slots = storage.slice(first, |index| {
         let service = pools
@@ -74,12 +86,17 @@ pub(super) fn make<'a, W>(
             services.get(service).map_or(&service::CHAT, |s| s.spec()),
         );
         let (place, last) = pool.map_or((0, true), |pool| {
-            (index - pool.first, index + 1 == pool.first + pool.len)
+            let place = index.saturating_sub(pool.first);
+            (place, place.saturating_add(1) == pool.len)
         });
         let memory = buffers.get_mut(service).and_then(Iterator::next);
         let (sockets, (receive, transmit)) = memory.unwrap_or_default();
         let mut slot = Slot::new(service, place, spec, sockets, receive, transmit);
-        slot.next = if last { None } else { Some(index as u32 + 1) };
+        slot.next = if last {
+            None
+        } else {
+            Some((index as u32).saturating_add(1))
+        };
         slot
     });
     (pools, slots)
@@ -125,7 +142,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         }
         while let Some(service) = self.backlog.expire(to_core(now)) {
             world.counters.drop(Reason::Backlog);
-            world.counters.service(service, |count| count.refused += 1);
+            world
+                .counters
+                .service(service, |count| add(&mut count.refused, 1));
         }
         self.search_at = (!self.backlog.is_empty()).then(|| now + millis(SEARCH_IDLE_EVERY));
         for service in 0..self.services.len() {
@@ -139,7 +158,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let (Some(pool), Some(service)) = (self.pools.get(index), self.services.get(index)) else {
             return;
         };
-        let (range, gives_way) = (pool.first..pool.first + pool.len, service.spec().gives_way);
+        let (range, gives_way) = (pool.slots(), service.spec().gives_way);
         let core_now = to_core(now);
         let mut idle = None;
         for place in range {
@@ -160,7 +179,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             }
         }
         if let Some((_, place)) = idle {
-            world.counters.service(index, |count| count.refused += 1);
+            world.counters.service(index, |count| add(&mut count.refused, 1));
             self.end_slot(place, now, world, Ending::InOrder);
         }
     }

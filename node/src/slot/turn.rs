@@ -9,6 +9,7 @@ use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::EthernetAddress;
 
 use super::{Phase, Slot, to_core, to_smoltcp};
+use crate::counters::add;
 use crate::limits::{
     CLOSED_WINDOW_FOR, ESTABLISH_WITHIN, HALF_CLOSED_IDLE, ROUNDS_PER_TURN, SEGMENTS_PER_TURN,
 };
@@ -142,12 +143,12 @@ impl Slot<'_> {
         else {
             return false;
         };
-        let mut taken = 0;
+        let mut taken = 0_usize;
         while socket.can_recv() {
             let n = socket
                 .recv(|rx| both(session.receive(now, rx, world).min(rx.len())))
                 .unwrap_or(0);
-            taken += n;
+            taken = taken.saturating_add(n);
             if n == 0 {
                 break;
             }
@@ -162,14 +163,14 @@ impl Slot<'_> {
             moved = true;
             session.finished(now, world);
         }
-        let mut filled = 0;
+        let mut filled = 0_usize;
         let mut asked = false;
         while socket.can_send() {
             asked = true;
             let n = socket
                 .send(|tx| both(session.transmit(now, tx, world).min(tx.len())))
                 .unwrap_or(0);
-            filled += n;
+            filled = filled.saturating_add(n);
             if n == 0 {
                 break;
             }
@@ -183,8 +184,8 @@ impl Slot<'_> {
             Wants::Close => socket.close(),
             Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
         }
-        turn.tally.bytes_in += taken as u64;
-        turn.tally.bytes_out += filled as u64;
+        add(&mut turn.tally.bytes_in, taken as u64);
+        add(&mut turn.tally.bytes_out, filled as u64);
         if moved {
             self.moved = now;
         }
@@ -216,7 +217,7 @@ impl Slot<'_> {
                 PollResult::None => break,
                 PollResult::SocketStateChanged => sent = true,
             }
-            *budget -= 1;
+            *budget = budget.saturating_sub(1);
         }
         turn.tally.congested |= outward.exhausted;
         sent
