@@ -1,12 +1,12 @@
 //! Lines out of a stream of bytes, in bounded memory.
 
-use arrayvec::ArrayVec;
+use heapless::Vec;
 
 /// Collects one line at a time, of at most `N` bytes without its ending (`\n` or `\r\n`; the `\r` counts while it
 /// is not known to be part of the ending).
 #[derive(Debug, Default)]
 pub struct LineReader<const N: usize> {
-    bytes: ArrayVec<u8, N>,
+    bytes: Vec<u8, N>,
     too_long: bool,
 }
 
@@ -23,7 +23,7 @@ impl<const N: usize> LineReader<N> {
     /// A reader at the beginning of a line.
     pub const fn new() -> Self {
         Self {
-            bytes: ArrayVec::new_const(),
+            bytes: Vec::new(),
             too_long: false,
         }
     }
@@ -35,9 +35,9 @@ impl<const N: usize> LineReader<N> {
             Some(at) => (rx.get(..at).unwrap_or_default(), 1),
             None => (rx, 0),
         };
-        let (fits, rest) = text.split_at(text.len().min(self.bytes.remaining_capacity()));
+        let (fits, rest) = text.split_at(text.len().min(N.saturating_sub(self.bytes.len())));
         // Fits: `fits` is no longer than the room that is left.
-        let _ = self.bytes.try_extend_from_slice(fits);
+        let _ = self.bytes.extend_from_slice(fits);
         self.too_long |= !rest.is_empty();
         (text.len() + ending, ending > 0)
     }

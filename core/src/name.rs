@@ -2,8 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use arrayvec::ArrayString;
-
 use crate::limits::{NAME_MAX, NAME_WITH_ENDING_MAX};
 
 /// The ending of an upload whose end was not seen.
@@ -16,7 +14,7 @@ pub const NUMBERED: &str = "drop-";
 /// The name of a file: 1–64 of `A-Z a-z 0-9 . _ -`, not beginning with `.`, and perhaps [`PARTIAL`] or
 /// [`UNCONFIRMED`] behind it. Names compare in the order of their bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(ArrayString<NAME_WITH_ENDING_MAX>);
+pub struct Name(heapless::String<NAME_WITH_ENDING_MAX>);
 
 impl Name {
     /// Checks `text`; `None` where it is no name.
@@ -29,12 +27,12 @@ impl Name {
         if !fits || !clean || text.starts_with('.') {
             return None;
         }
-        ArrayString::try_from(text).ok().map(Self)
+        heapless::String::try_from(text).ok().map(Self)
     }
 
     /// The name of the numbered upload `number`: `drop-` and at least four digits.
     pub fn numbered(number: u32) -> Self {
-        let mut name = ArrayString::new();
+        let mut name = heapless::String::new();
         // Fits: the prefix and the ten digits of a u32 are 15 bytes.
         let _ = write!(name, "{NUMBERED}{number:04}");
         Self(name)
@@ -42,10 +40,10 @@ impl Name {
 
     /// This name with an ending behind it, in place of the ending that it had.
     pub fn with_ending(&self, ending: &str) -> Self {
-        let mut name = ArrayString::new();
+        let mut name = heapless::String::new();
         // Fits: a stem has at most NAME_MAX bytes, and both endings were counted in NAME_WITH_ENDING_MAX.
-        let _ = name.try_push_str(self.stem());
-        let _ = name.try_push_str(ending);
+        let _ = name.push_str(self.stem());
+        let _ = name.push_str(ending);
         Self(name)
     }
 

@@ -2,14 +2,14 @@
 
 use core::fmt;
 
-use arrayvec::ArrayVec;
+use heapless::Vec;
 
 /// Up to `N` bytes on their way out, in order.
 ///
 /// A session writes a whole answer, then the driver's room decides how many calls it takes to leave.
 #[derive(Debug, Default)]
 pub struct Outbox<const N: usize> {
-    bytes: ArrayVec<u8, N>,
+    bytes: Vec<u8, N>,
     sent: usize,
 }
 
@@ -17,7 +17,7 @@ impl<const N: usize> Outbox<N> {
     /// An empty outbox.
     pub const fn new() -> Self {
         Self {
-            bytes: ArrayVec::new_const(),
+            bytes: Vec::new(),
             sent: 0,
         }
     }
@@ -32,7 +32,7 @@ impl<const N: usize> Outbox<N> {
         if self.is_empty() {
             N
         } else {
-            self.bytes.remaining_capacity()
+            N.saturating_sub(self.bytes.len())
         }
     }
 
@@ -42,7 +42,7 @@ impl<const N: usize> Outbox<N> {
             self.clear();
         }
         let (now, _) = bytes.split_at(bytes.len().min(self.room()));
-        match self.bytes.try_extend_from_slice(now) {
+        match self.bytes.extend_from_slice(now) {
             Ok(()) => now.len(),
             Err(_) => 0,
         }

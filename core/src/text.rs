@@ -2,8 +2,6 @@
 
 use core::str;
 
-use arrayvec::ArrayVec;
-
 /// What stands for bytes that are not UTF-8.
 const REPLACEMENT: &str = "\u{FFFD}";
 
@@ -15,14 +13,14 @@ const REPLACEMENT: &str = "\u{FFFD}";
 #[derive(Clone, Debug, Default)]
 pub struct Cleaner {
     /// The front of a character whose other bytes have not arrived.
-    held: ArrayVec<u8, 4>,
+    held: heapless::Vec<u8, 4>,
 }
 
 impl Cleaner {
     /// A cleaner that has seen nothing.
     pub const fn new() -> Self {
         Self {
-            held: ArrayVec::new_const(),
+            held: heapless::Vec::new(),
         }
     }
 
@@ -37,7 +35,7 @@ impl Cleaner {
             hand_on(chunk.valid(), &mut each);
             if chunks.peek().is_none() && is_front_of_a_character(chunk.invalid()) {
                 // Fits: the front of a character has at most three bytes.
-                let _ = self.held.try_extend_from_slice(chunk.invalid());
+                let _ = self.held.extend_from_slice(chunk.invalid());
             } else if !chunk.invalid().is_empty() {
                 each(REPLACEMENT);
             }
@@ -58,7 +56,7 @@ impl Cleaner {
             && let Some((byte, behind)) = bytes.split_first()
         {
             // Fits: a character has at most four bytes, and the front of one at most three.
-            let _ = self.held.try_push(*byte);
+            let _ = self.held.push(*byte);
             match str::from_utf8(&self.held) {
                 Ok(text) => hand_on(text, each),
                 Err(error) if error.error_len().is_none() => {

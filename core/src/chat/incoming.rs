@@ -1,6 +1,6 @@
 //! What a peer types, gathered to lines.
 
-use arrayvec::ArrayString;
+use heapless::String;
 
 use super::command::Command;
 use crate::limits::CHAT_LINE_MAX;
@@ -22,7 +22,7 @@ enum Part {
 /// The line that is arriving.
 pub(super) struct Incoming {
     cleaner: Cleaner,
-    text: ArrayString<CHAT_LINE_MAX>,
+    text: String<CHAT_LINE_MAX>,
     part: Part,
 }
 
@@ -30,7 +30,7 @@ impl Incoming {
     pub(super) const fn new() -> Self {
         Self {
             cleaner: Cleaner::new(),
-            text: ArrayString::new_const(),
+            text: String::new(),
             part: Part::Labelled,
         }
     }
@@ -69,21 +69,21 @@ impl Incoming {
 }
 
 fn add_text(
-    text: &mut ArrayString<CHAT_LINE_MAX>,
+    text: &mut String<CHAT_LINE_MAX>,
     part: &mut Part,
     run: &str,
     label: &str,
     say: &mut impl FnMut(&str),
 ) {
-    if *part == Part::Cut || text.try_push_str(run).is_ok() {
+    if *part == Part::Cut || text.push_str(run).is_ok() {
         return;
     }
     for c in run.chars() {
-        if text.try_push(c).is_ok() {
+        if text.push(c).is_ok() {
             continue;
         }
         strip_label(text, part, label);
-        if text.try_push(c).is_ok() {
+        if text.push(c).is_ok() {
             continue;
         }
         if *part == Part::First && Command::parse(text).is_some() {
@@ -94,18 +94,18 @@ fn add_text(
         text.clear();
         *part = Part::Later;
         // Fits: the text is empty.
-        let _ = text.try_push(c);
+        let _ = text.push(c);
     }
 }
 
 /// Takes the peer's own label off the beginning of its line, once.
-fn strip_label(text: &mut ArrayString<CHAT_LINE_MAX>, part: &mut Part, label: &str) {
+fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, label: &str) {
     if *part != Part::Labelled {
         return;
     }
     *part = Part::First;
     let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
-    if let Some(Ok(behind)) = behind.map(ArrayString::try_from) {
+    if let Some(Ok(behind)) = behind.map(String::try_from) {
         *text = behind;
     }
 }

@@ -3,13 +3,11 @@
 use core::fmt;
 use core::ops::Deref;
 
-use arrayvec::ArrayString;
-
 use crate::limits::NICK_MAX;
 
 /// A name that labels lines: 1–16 of `A-Z a-z 0-9 _ -`. It is shown as it was given and compared without case.
 #[derive(Clone, Debug)]
-pub struct Nick(ArrayString<NICK_MAX>);
+pub struct Nick(heapless::String<NICK_MAX>);
 
 impl Nick {
     /// Checks `text`; `None` where it is no name.
@@ -20,7 +18,7 @@ impl Nick {
         if text.is_empty() || !clean {
             return None;
         }
-        ArrayString::try_from(text).ok().map(Self)
+        heapless::String::try_from(text).ok().map(Self)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use core::fmt::Write;
 
-use arrayvec::ArrayString;
+use heapless::String;
 
 use super::nick::Nick;
 use crate::limits::LABEL_MAX;
 
 /// A name as it stands in front of a line.
-pub(super) type Label = ArrayString<LABEL_MAX>;
+pub(super) type Label = String<LABEL_MAX>;
 
 /// The place of one peer in a [`Room`](super::Room).
 ///
@@ -117,7 +117,7 @@ impl<'a> Roster<'a> {
     pub(super) fn label(&self, who: Speaker) -> Label {
         let mut label = Label::new();
         let name = match who {
-            Speaker::Host => return ArrayString::try_from(&*self.host).unwrap_or(label),
+            Speaker::Host => return String::try_from(&*self.host).unwrap_or(label),
             Speaker::Seat(seat) => self.seats.get(seat).and_then(|seat| seat.name.as_ref()),
         };
         // Fits: LABEL_MAX is the longest name with the largest number.

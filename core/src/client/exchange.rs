@@ -2,8 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use arrayvec::ArrayString;
-
 use crate::hex;
 use crate::limits::{FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
@@ -17,7 +15,7 @@ const BLANK: [char; 1] = [' '];
 
 /// What R2 said behind `ERROR `: a code word and a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(ArrayString<FILES_ANSWER_MAX>);
+pub struct Refusal(heapless::String<FILES_ANSWER_MAX>);
 
 impl Refusal {
     /// The code word: `not-found`, `no-space`, …
@@ -151,10 +149,10 @@ fn refusal(said: &str) -> Refusal {
     let printable = said
         .chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
-    let mut kept = ArrayString::new();
+    let mut kept = heapless::String::new();
     for c in printable {
         // Fits: no longer than the line that it came in.
-        let _ = kept.try_push(c);
+        let _ = kept.push(c);
     }
     Refusal(kept)
 }

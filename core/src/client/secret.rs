@@ -1,6 +1,6 @@
 //! A question to the secret service.
 
-use arrayvec::ArrayString;
+use heapless::String;
 
 use crate::limits::SECRET_ANSWER_MAX;
 use crate::session::{Over, Session, Wants};
@@ -11,7 +11,7 @@ use crate::time::Instant;
 pub struct Ask<'a> {
     question: [&'a [u8]; 2],
     cleaner: Cleaner,
-    answer: ArrayString<SECRET_ANSWER_MAX>,
+    answer: String<SECRET_ANSWER_MAX>,
     is_answered: bool,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Ask<'a> {
         Self {
             question: [string.as_bytes(), b"\n"],
             cleaner: Cleaner::new(),
-            answer: ArrayString::new_const(),
+            answer: String::new(),
             is_answered: false,
         }
     }
@@ -34,9 +34,9 @@ impl<'a> Ask<'a> {
 }
 
 /// Adds as much of `run` as fits.
-fn add(answer: &mut ArrayString<SECRET_ANSWER_MAX>, run: &str) {
+fn add(answer: &mut String<SECRET_ANSWER_MAX>, run: &str) {
     for c in run.chars() {
-        if answer.try_push(c).is_err() {
+        if answer.push(c).is_err() {
             return;
         }
     }

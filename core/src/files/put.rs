@@ -3,8 +3,6 @@
 use core::fmt::Write;
 use core::task::Poll;
 
-use arrayvec::ArrayString;
-
 use super::{Files, Step, Then, claimed};
 use crate::hex::Hex;
 use crate::name::Name;
@@ -100,7 +98,7 @@ impl Files {
 
     /// FIN came before the last byte: what is there stays for a resume.
     pub(super) fn cut_short<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
-        let mut text = ArrayString::<64>::new();
+        let mut text = heapless::String::<64>::new();
         // Fits: 41 bytes with a number of 20 digits.
         let _ = write!(text, "the file ended {left} bytes too early");
         self.refuse(now, "bad-request", &text, Then::NextCommand, store);
