@@ -1,0 +1,130 @@
+//! R2 on Arm's MPS2 board as a Cortex-M3: 4 MiB of program memory, 4 MiB of RAM, Ethernet, and a flash for its files.
+//!
+//! Addresses and interrupts are those of Arm's application note 385 (DAI 0385D).
+#![no_std]
+#![no_main]
+
+mod flash;
+mod net;
+mod sizes;
+mod system;
+mod uart;
+
+use core::mem::MaybeUninit;
+
+use cortex_m_rt::entry;
+use defmt::{error, info};
+use r2_core::chat::{Room, Seat};
+use r2_core::store::flash::{File, FlashStore, Sector};
+use r2_node::{About, Config, Counters, Node, World};
+use r2_support::arena::Arena;
+use r2_support::serve::Operator;
+use r2_support::{clock, exit, secret, serve, stack};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::flash::{Flash, OpenError};
+use crate::net::Ethernet;
+use crate::uart::Uart0;
+
+const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
+const ADDRESS6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1), 64);
+
+static ARENA: ConstStaticCell<[MaybeUninit<u8>; sizes::ARENA]> =
+    ConstStaticCell::new([MaybeUninit::uninit(); sizes::ARENA]);
+static ROOM: ConstStaticCell<[u8; sizes::ROOM]> = ConstStaticCell::new([0; sizes::ROOM]);
+static SEATS: StaticCell<[Seat; sizes::PLAN.chat.connections]> = StaticCell::new();
+static SECTORS: ConstStaticCell<[Sector; sizes::SECTORS]> =
+    ConstStaticCell::new([Sector::EMPTY; sizes::SECTORS]);
+static FILES: StaticCell<[File; sizes::FILES]> = StaticCell::new();
+static NODE: StaticCell<Node<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static WORLD: StaticCell<World<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
+static OPERATOR: StaticCell<Operator<Uart0>> = StaticCell::new();
+
+#[entry]
+fn main() -> ! {
+    let Some(core) = cortex_m::Peripherals::take() else {
+        exit::failure();
+    };
+    clock::start(core.SYST, system::HERTZ);
+    let operator = OPERATOR.init_with(|| serve::operator(Uart0::start()));
+    let (ethernet, mac) = Ethernet::start(ADDRESS6.address());
+    let device = ETHERNET.init_with(|| ethernet);
+    let mut counters = Counters::default();
+    let node = node(mac, device, &mut counters);
+    let world = world(counters);
+    system::listen(core.NVIC);
+    info!("R2 ready at {=[u8; 4]} on mps2-an385", ADDRESS.address().octets());
+    serve::run(node, world, device, operator)
+}
+
+/// What is made here is large while it is made: it has left the stack when R2 serves.
+#[inline(never)]
+fn node(
+    mac: EthernetAddress,
+    device: &mut Ethernet,
+    counters: &mut Counters,
+) -> &'static mut Node<'static, FlashStore<'static, Flash>> {
+    let config = Config {
+        mac,
+        ipv4: ADDRESS,
+        ipv6: Some(ADDRESS6),
+        gateway: None,
+        allow: &[],
+        secret: secret::mix(mac.as_bytes()),
+    };
+    let mut arena = Arena::new(ARENA.take());
+    let node =
+        NODE.init_with(|| Node::new(&config, &sizes::PLAN, device, &mut arena, counters, clock::now()));
+    info!(
+        "{=usize} of the arena's {=usize} bytes are left",
+        arena.left(),
+        sizes::ARENA
+    );
+    node
+}
+
+#[inline(never)]
+fn world(counters: Counters) -> &'static mut World<'static, FlashStore<'static, Flash>> {
+    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
+    let Ok(room) = Room::new(ROOM.take(), seats, "R2", "KALI") else {
+        exit::failure();
+    };
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        board: "mps2-an385",
+        address: ADDRESS.address().into(),
+        stack_high_water: Some(stack::high_water),
+    };
+    WORLD.init_with(|| World {
+        room,
+        store: store(),
+        counters,
+        about,
+    })
+}
+
+#[inline(never)]
+fn store() -> FlashStore<'static, Flash> {
+    // SAFETY: the only call.
+    let flash = match unsafe { Flash::open() } {
+        Ok(flash) => flash,
+        Err(OpenError::NoImage) => {
+            error!("flash.img cannot be made: start QEMU in a folder that may be written");
+            exit::failure();
+        }
+        Err(OpenError::NotAnImage) => {
+            error!("flash.img is no image of this board's flash: move it away");
+            exit::failure();
+        }
+    };
+    let files = FILES.init_with(|| [const { File::EMPTY }; sizes::FILES]);
+    match FlashStore::mount(flash, SECTORS.take(), files, u64::MAX) {
+        Ok(store) => store,
+        Err(why) => {
+            error!("the flash is not to be used as a store: {}", why);
+            exit::failure();
+        }
+    }
+}
