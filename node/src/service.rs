@@ -21,6 +21,10 @@ pub struct Spec {
     pub name: &'static str,
     /// Its port, for TCP and, where it answers datagrams, UDP.
     pub port: u16,
+    /// The command line that talks to it: netcat's, with `R2` for the address and `PORT` for the port.
+    pub netcat: &'static str,
+    /// The same over UDP, where it is another; empty: the same with `-u`.
+    pub netcat_udp: &'static str,
     /// How datagrams to the port are answered; `None`: the port is unreachable by UDP.
     pub datagram: Option<AnswerDatagram>,
     /// After how long a silent, dead peer is given up.
@@ -33,11 +37,13 @@ pub struct Spec {
 
 impl Spec {
     /// A service of small requests on `port`: interactive, gives way, 95 s for a silent peer, no datagrams.
-    pub const fn new(name: &'static str, port: u16) -> Self {
+    pub const fn new(name: &'static str, port: u16, netcat: &'static str) -> Self {
         let (silent_after, interactive, gives_way) = (SILENT_AFTER, true, true);
         Self {
             name,
             port,
+            netcat,
+            netcat_udp: "",
             datagram: None,
             silent_after,
             interactive,
@@ -63,42 +69,43 @@ impl Spec {
 /// Labelled two-way chat.
 pub const CHAT: Spec = Spec {
     gives_way: false,
-    ..Spec::new("chat", 5000)
+    ..Spec::new("chat", 5000, "nc R2 PORT")
 };
 /// Secret-code questions.
 pub const SECRET: Spec = Spec {
     datagram: Some(secret::answer),
-    ..Spec::new("secret", 5010)
+    netcat_udp: "printf 'Ted is SECRET cool' | nc -u -W 1 R2 PORT",
+    ..Spec::new("secret", 5010, "printf 'Ted is SECRET cool\\n' | nc -N R2 PORT")
 };
 /// Raw uploads.
 pub const DROP: Spec = Spec {
     silent_after: BULK_SILENT_AFTER,
-    ..Spec::new("drop", 5020)
+    ..Spec::new("drop", 5020, "nc -N R2 PORT < FILE")
 }
 .bulk();
 /// Named uploads and downloads.
 pub const FILES: Spec = Spec {
     silent_after: BULK_SILENT_AFTER,
-    ..Spec::new("files", 5030)
+    ..Spec::new("files", 5030, "printf 'LIST\\n' | nc -N R2 PORT")
 }
 .bulk();
 /// A page of `key: value` lines.
-pub const STATUS: Spec = Spec::new("status", 5040);
+pub const STATUS: Spec = Spec::new("status", 5040, "nc R2 PORT < /dev/null");
 /// RFC 862.
 pub const ECHO: Spec = Spec {
     datagram: Some(diag::echo::answer),
-    ..Spec::new("echo", 7)
+    ..Spec::new("echo", 7, "nc R2 PORT")
 };
 /// RFC 863.
 pub const DISCARD: Spec = Spec {
     datagram: Some(|_, _| Some(0)),
-    ..Spec::new("discard", 9)
+    ..Spec::new("discard", 9, "nc -N R2 PORT < FILE")
 }
 .bulk();
 /// RFC 864.
 pub const CHARGEN: Spec = Spec {
     datagram: Some(|_, answer| Some(diag::chargen::answer(answer))),
-    ..Spec::new("chargen", 19)
+    ..Spec::new("chargen", 19, "nc R2 PORT | head -c 1000")
 }
 .bulk();
 
@@ -188,13 +195,29 @@ impl<W, P: ?Sized, S: Session<P>> Service<W> for Pool<'_, W, P, S> {
     }
 }
 
-/// Collects the services of a node, each with its memory.
+/// Collects the services of a node, each with its memory: R2's own with [`serve_r2`](Self::serve_r2), any other with
+/// [`serve`](Self::serve). [`Node::serving`](crate::Node::serving) takes it.
 pub struct Registry<'a, 'm, W, M> {
-    services: Services<'a, W>,
-    storage: &'m mut M,
+    pub(crate) services: Services<'a, W>,
+    pub(crate) storage: &'m mut M,
 }
 
-impl<'a, W: 'a, M: Storage<'a>> Registry<'a, '_, W, M> {
+impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
+    /// No service yet; the memory of those to come is taken from `storage`.
+    pub const fn new(storage: &'m mut M) -> Self {
+        Self {
+            services: heapless::Vec::new(),
+            storage,
+        }
+    }
+
+    /// What is offered so far, in the order of registration.
+    pub fn offers(&self) -> impl Iterator<Item = (Spec, Size)> {
+        self.services
+            .iter()
+            .map(|service| (*service.spec(), service.size()))
+    }
+
     /// Offers a service: `new` makes the session of a new connection, `part` is what sessions share, `revision`
     /// a number that changes when that has news for all of them (a constant where it never has).
     ///
@@ -227,46 +250,44 @@ impl<'a, W: 'a, M: Storage<'a>> Registry<'a, '_, W, M> {
     }
 }
 
-/// For sessions that share nothing, or report on everything.
-fn whole<W>(world: &mut W) -> &mut W {
+/// The part of the world for sessions that share nothing, or report on everything: all of it.
+pub fn whole<W>(world: &mut W) -> &mut W {
     world
 }
 
-/// The table: every service of R2.
-pub(crate) fn table<'a, S: Store + 'a, M: Storage<'a>>(
-    plan: &Plan,
-    storage: &mut M,
-) -> Services<'a, World<'a, S>> {
-    let mut r2 = Registry {
-        services: heapless::Vec::new(),
-        storage,
-    };
-    let never = |_: &World<'a, S>| 0;
-    r2.serve(
-        CHAT,
-        plan.chat,
-        chat::Peer::new,
-        |w: &mut World<'a, S>| &mut w.room,
-        |w| w.room.revision(),
-    );
-    r2.serve(SECRET, plan.secret, secret::Secret::new, whole, never);
-    r2.serve(
-        DROP,
-        plan.drop,
-        drop::Deposit::new,
-        |w| &mut w.store,
-        |w| w.store.revision(),
-    );
-    r2.serve(
-        FILES,
-        plan.files,
-        files::Files::new,
-        |w| &mut w.store,
-        |w| w.store.revision(),
-    );
-    r2.serve(STATUS, plan.status, status::Status::new, whole, never);
-    r2.serve(ECHO, plan.echo, diag::echo::Echo::new, whole, never);
-    r2.serve(DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
-    r2.serve(CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
-    r2.services
+/// The revision of a world that never has news for every session of a service.
+pub fn never<W>(_: &W) -> u32 {
+    0
+}
+
+impl<'a, S: Store + 'a, M: Storage<'a>> Registry<'a, '_, World<'a, S>, M> {
+    /// The table: offers every service of R2, as many connections of each as `plan` says.
+    pub fn serve_r2(&mut self, plan: &Plan) {
+        self.serve(
+            CHAT,
+            plan.chat,
+            chat::Peer::new,
+            |w| &mut w.room,
+            |w| w.room.revision(),
+        );
+        self.serve(SECRET, plan.secret, secret::Secret::new, whole, never);
+        self.serve(
+            DROP,
+            plan.drop,
+            drop::Deposit::new,
+            |w| &mut w.store,
+            |w| w.store.revision(),
+        );
+        self.serve(
+            FILES,
+            plan.files,
+            files::Files::new,
+            |w| &mut w.store,
+            |w| w.store.revision(),
+        );
+        self.serve(STATUS, plan.status, status::Status::new, whole, never);
+        self.serve(ECHO, plan.echo, diag::echo::Echo::new, whole, never);
+        self.serve(DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
+        self.serve(CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
+    }
 }

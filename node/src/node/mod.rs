@@ -20,7 +20,7 @@ use crate::deadline::Deadlines;
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
 use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
 use crate::neighbor::Resolver;
-use crate::service::{self, Services};
+use crate::service::{Registry, Services};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
 use crate::wire::{Nowhere, Once, steered_capabilities};
@@ -63,7 +63,7 @@ pub struct Node<'a, S> {
 }
 
 impl<'a, S: Store + 'a> Node<'a, S> {
-    /// A node on `device`, with all the memory that `plan` asks for taken from `storage`.
+    /// A node on `device` that serves R2's services, with all the memory that `plan` asks for taken from `storage`.
     ///
     /// The services are registered in `counters`, which belongs into the world that is passed to
     /// [`poll`](Self::poll).
@@ -75,7 +75,21 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         counters: &mut Counters,
         now: Instant,
     ) -> Self {
-        let services = service::table::<S, M>(plan, storage);
+        let mut registry = Registry::new(storage);
+        registry.serve_r2(plan);
+        Self::serving(registry, config, plan, device, counters, now)
+    }
+
+    /// The same with the services of `registry`, which may be others.
+    pub fn serving<M: Storage<'a>>(
+        registry: Registry<'a, '_, World<'a, S>, M>,
+        config: &Config<'a>,
+        plan: &Plan,
+        device: &mut (impl Device + ?Sized),
+        counters: &mut Counters,
+        now: Instant,
+    ) -> Self {
+        let Registry { services, storage } = registry;
         let (pools, slots) = pool::make(&services, storage);
         counters.sessions_max = slots.len();
         for service in &services {
