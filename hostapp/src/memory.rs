@@ -20,7 +20,7 @@ const LARGE: usize = 256 * 1024;
 const RECEIPTS: usize = 4 * 1024;
 
 /// SYNs held while a service is full: more than the connections of a service with large buffers, many times over.
-const BACKLOG: usize = 512;
+pub(crate) const BACKLOG: u16 = 512;
 
 /// Closed connections remembered for their late FINs.
 const TIME_WAIT: usize = 1024;
@@ -46,7 +46,7 @@ pub fn plan(sessions: usize) -> Plan {
         echo: small,
         discard: large(LARGE, RECEIPTS),
         chargen: large(SMALL_RECEIVE, LARGE),
-        backlog: BACKLOG,
+        backlog: BACKLOG.into(),
         time_wait: TIME_WAIT,
     }
 }

@@ -3,32 +3,85 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use r2_node::service::Spec;
+
+use crate::link::Link;
+
 /// One line that a user may wait for, and a table of the services with the netcat line that works.
 pub struct Ready<'a> {
-    /// R2's address.
-    pub address: IpAddr,
-    /// Its second one.
-    pub address6: Option<IpAddr>,
-    /// The link's name.
-    pub link: &'a str,
+    address: IpAddr,
+    address6: Option<IpAddr>,
+    link: &'a str,
+    rows: Vec<Row>,
 }
 
-/// Service, port, and the command: `R2` stands for the address.
-const SERVICES: [(&str, &str, &str); 9] = [
-    ("chat", "5000/tcp", "nc R2 5000"),
-    (
-        "secret",
-        "5010/tcp",
-        "printf 'Ted is SECRET cool\\n' | nc -N R2 5010",
-    ),
-    ("", "5010/udp", "printf 'Ted is SECRET cool' | nc -u -W 1 R2 5010"),
-    ("drop", "5020/tcp", "nc -N R2 5020 < FILE"),
-    ("files", "5030/tcp", "printf 'LIST\\n' | nc -N R2 5030"),
-    ("status", "5040/tcp", "nc R2 5040 < /dev/null"),
-    ("echo", "7/tcp udp", "nc R2 7"),
-    ("discard", "9/tcp udp", "nc -N R2 9 < FILE"),
-    ("chargen", "19/tcp udp", "nc R2 19 | head -c 1000"),
-];
+/// A service over one protocol, or over both where they are talked to alike.
+struct Row {
+    service: &'static str,
+    port: String,
+    command: String,
+}
+
+impl<'a> Ready<'a> {
+    /// R2 at `address`, and perhaps `address6`, with these services on `link`.
+    pub fn new(
+        address: IpAddr,
+        address6: Option<IpAddr>,
+        link: &'a impl Link,
+        specs: impl Iterator<Item = Spec>,
+    ) -> Self {
+        let mut rows = Vec::new();
+        for spec in specs {
+            let (tcp, udp) = (link.tcp_port(spec.port), link.udp_port(spec.port));
+            let alike = spec.datagram.is_some() && spec.netcat_udp.is_empty() && udp == tcp;
+            let protocol = if alike { "tcp udp" } else { "tcp" };
+            rows.push(Row::new(
+                spec.name,
+                spec.port,
+                tcp,
+                protocol,
+                spec.netcat,
+                address,
+            ));
+            if spec.datagram.is_some() && !alike {
+                let own = spec.netcat_udp;
+                let with_u = spec.netcat.replacen("nc ", "nc -u ", 1);
+                let netcat = if own.is_empty() { &with_u } else { own };
+                rows.push(Row::new("", spec.port, udp, "udp", netcat, address));
+            }
+        }
+        Self {
+            address,
+            address6,
+            link: link.name(),
+            rows,
+        }
+    }
+}
+
+impl Row {
+    fn new(
+        service: &'static str,
+        port: u16,
+        offered: Option<u16>,
+        protocol: &str,
+        netcat: &str,
+        at: IpAddr,
+    ) -> Self {
+        let command = match offered {
+            Some(offered) => netcat
+                .replace("R2", &at.to_string())
+                .replace("PORT", &offered.to_string()),
+            None => "not offered: another program has that port".to_owned(),
+        };
+        let port = format!("{}/{protocol}", offered.unwrap_or(port));
+        Self {
+            service,
+            port,
+            command,
+        }
+    }
+}
 
 impl fmt::Display for Ready<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,35 +89,18 @@ impl fmt::Display for Ready<'_> {
         if let Some(address6) = self.address6 {
             writeln!(f, "  also at {address6}")?;
         }
-        let address = self.address.to_string();
-        for (service, port, command) in SERVICES {
-            let command = command.replace("R2", &address);
+        for Row {
+            service,
+            port,
+            command,
+        } in &self.rows
+        {
             writeln!(f, "  {service:<8} {port:<10}  {command}")?;
         }
         writeln!(
             f,
-            "  (nc is OpenBSD's; traditional: -q 1 for -N; ncat needs none; socat - TCP:{address}:PORT with -t 60)"
+            "  (nc is OpenBSD's; traditional: -q 1 for -N; ncat needs none; socat - TCP:{}:PORT with -t 60)",
+            self.address
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_line_says_where_and_every_row_has_a_command() {
-        let ready = Ready {
-            address: "192.168.69.1".parse().unwrap(),
-            address6: Some("fd00::1".parse().unwrap()),
-            link: "tap0",
-        };
-        let text = ready.to_string();
-        assert!(text.starts_with("R2 ready at 192.168.69.1 on tap0\n  also at fd00::1\n"));
-        assert!(
-            text.contains("  drop     5020/tcp    nc -N 192.168.69.1 5020 < FILE\n"),
-            "{text}"
-        );
-        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
     }
 }

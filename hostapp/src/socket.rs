@@ -67,6 +67,16 @@ impl Socket {
     }
 }
 
+/// Closes a socket that lingers for no time, which sends RST. Should that fail it sends FIN: the connection ends all the
+/// same.
+pub(crate) fn close_with_reset(stream: impl AsFd) {
+    let no_time = linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let _ = setsockopt(&stream, sockopt::Linger, &no_time);
+}
+
 fn how_it_ended(kind: io::ErrorKind) -> Over {
     match kind {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Over::Reset,
@@ -147,13 +157,7 @@ impl Connection for Socket {
 
     fn abort(&mut self) {
         if let Some(stream) = self.stream.take() {
-            // Closing a socket that lingers for no time sends RST. Should that fail it sends FIN: the connection
-            // ends all the same.
-            let no_time = linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
-            let _ = setsockopt(&stream, sockopt::Linger, &no_time);
+            close_with_reset(stream);
             self.over.get_or_insert(Over::Stopped);
         }
     }

@@ -11,6 +11,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
 pub(crate) mod checksum;
+pub mod local;
 pub mod tap;
 
 /// A network card, and what a server that waits for it has to know.
@@ -23,6 +24,16 @@ pub trait Link: Device + AsFd {
     /// The address at which peers reach R2 where that is not R2's own.
     fn address(&self) -> Option<Ipv4Addr> {
         None
+    }
+
+    /// Where peers find R2's TCP `port`; `None` where it is not offered.
+    fn tcp_port(&self, port: u16) -> Option<u16> {
+        Some(port)
+    }
+
+    /// Where peers find R2's UDP `port`; `None` where it is not offered.
+    fn udp_port(&self, port: u16) -> Option<u16> {
+        Some(port)
     }
 
     /// What its descriptor is to be polled for: readability, and writability while a frame waits to leave.

@@ -11,13 +11,17 @@ use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
+use r2_node::Size;
+use r2_node::service::Spec;
 use smoltcp::time::Instant;
+use smoltcp::wire::Ipv4Cidr;
 
 use self::call::Calling;
 pub use self::r2::R2;
 use crate::cli::{self, Serve};
 use crate::console::{Console, Notes};
 use crate::link::Link;
+use crate::link::local::{self, Local, Ports};
 use crate::link::tap::Tap;
 use crate::ready::Ready;
 use crate::signals::Signals;
@@ -41,20 +45,51 @@ pub fn run(options: &Serve) -> ExitCode {
 
 /// Opens the link that the user asked for, and serves on it.
 fn run_on_link(options: &Serve) -> Result<(), Refusal> {
-    let name = match &options.link {
-        cli::Link::Auto => "tap0",
-        cli::Link::Tap(name) => name,
-        cli::Link::Local => {
-            return Err(Refusal::at_start(
-                "--link local is not built yet: use --link tap:NAME",
-            ));
-        }
+    let tap = match &options.link {
+        cli::Link::Tap(name) => Some(Tap::open(name).map_err(Refusal::at_start)?),
+        cli::Link::Local => None,
+        cli::Link::Auto => match Tap::open("tap0") {
+            Ok(tap) => Some(tap),
+            Err(error) if error.is_held() => return Err(Refusal::at_start(error)),
+            Err(error) => {
+                log::info!("no TAP ({error}): serving on 127.0.0.1");
+                None
+            }
+        },
     };
-    serve_on(Tap::open(name).map_err(Refusal::at_start)?, options)
+    match tap {
+        Some(tap) => Server::start(options, |_| Ok(tap))?.serve(),
+        None => Server::start(&on_the_wire(options)?, |offers| open_local(options, offers))?.serve(),
+    }
 }
 
-fn serve_on(link: impl Link, options: &Serve) -> Result<(), Refusal> {
-    Server::start(options, link)?.serve()
+/// Offers R2's ports on this host.
+fn open_local(options: &Serve, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
+    let local = local::Options {
+        ip: options.ip.address(),
+        ports: Ports::Fixed,
+        allow: &options.allow,
+        checksums: options.pcap.is_some(),
+    };
+    let (local, refused) = Local::open(&local, offers).map_err(Refusal::at_start)?;
+    for port in refused {
+        log::warn!("{port}");
+    }
+    Ok(local)
+}
+
+/// The options of a node whose wire leads to the gateway: whoever it calls is there, and there is IPv4 only.
+fn on_the_wire(options: &Serve) -> Result<Serve, Refusal> {
+    if options.ip6.is_some() || options.call.is_some_and(|remote| remote.is_ipv6()) {
+        return Err(Refusal::at_start(
+            "there is no IPv6 on the local link: leave --ip6 out, call an IPv4 address, or use --link tap:NAME",
+        ));
+    }
+    Ok(Serve {
+        ip: Ipv4Cidr::new(options.ip.address(), 0),
+        gateway: None,
+        ..options.clone()
+    })
 }
 
 /// Why the server did not start, or had to end: one line that says what to do.
@@ -98,17 +133,18 @@ struct Server<L> {
 
 impl<L: Link> Server<L> {
     /// Opens everything that can be refused, and takes all memory.
-    fn start(options: &Serve, link: L) -> Result<Self, Refusal> {
+    fn start(
+        options: &Serve,
+        open: impl FnOnce(&[(Spec, Size)]) -> Result<L, Refusal>,
+    ) -> Result<Self, Refusal> {
         let no_signals = |error| Refusal::at_start(format!("cannot listen for signals: {error}"));
         let signals = Signals::listen().map_err(no_signals)?;
-        let r2 = R2::start(options, link)?;
+        let r2 = R2::start(options, open)?;
         let no_console = |error| Refusal::at_start(format!("cannot use standard input and output: {error}"));
         let console = Pump::new(Console::open().map_err(no_console)?, Peer::host());
-        let ready = Ready {
-            address: IpAddr::from(r2.link().address().unwrap_or(options.ip.address())),
-            address6: options.ip6.map(|cidr| IpAddr::from(cidr.address())),
-            link: r2.link().name(),
-        };
+        let address = r2.link().address().unwrap_or(options.ip.address()).into();
+        let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
+        let ready = Ready::new(address, address6, r2.link(), r2.services());
         // What cannot be told is no reason not to serve.
         let _ = Notes.write_all(ready.to_string().as_bytes());
         Ok(Self {

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_core::chat::{Room, Seat};
 use r2_node::node::Node;
-use r2_node::{About, Config, Counters, Storage, World};
+use r2_node::service::{Registry, Spec};
+use r2_node::{About, Config, Counters, Size, Storage, World};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
@@ -35,14 +36,24 @@ const GATHERED_RESTS: u16 = 100;
 pub struct R2<L> {
     /// What all sessions share.
     pub world: World<'static, DiskStore>,
+    specs: Vec<Spec>,
     pub(super) node: Node<'static, DiskStore>,
     link: Tee<L>,
     clock: std::time::Instant,
 }
 
 impl<L: Link> R2<L> {
-    /// Opens everything that can be refused, and takes all memory.
-    pub fn start(options: &Serve, link: L) -> Result<Self, Refusal> {
+    /// Opens everything that can be refused, the link for these services first, and takes all memory.
+    pub fn start(
+        options: &Serve,
+        open: impl FnOnce(&[(Spec, Size)]) -> Result<L, Refusal>,
+    ) -> Result<Self, Refusal> {
+        let plan = plan(options.sessions.into());
+        let mut memory = Leaked;
+        let mut services = Registry::new(&mut memory);
+        services.serve_r2(&plan);
+        let offers: Vec<_> = services.offers().collect();
+        let link = open(&offers)?;
         let limits = Limits {
             file: options.max_file.unwrap_or(u64::MAX),
             store: options.max_store.unwrap_or(u64::MAX),
@@ -62,16 +73,8 @@ impl<L: Link> R2<L> {
         })?;
         let mut counters = Counters::default();
         let config = config(options)?;
-        let plan = plan(options.sessions.into());
         let clock = std::time::Instant::now();
-        let node = Node::new(
-            &config,
-            &plan,
-            &mut link,
-            &mut Leaked,
-            &mut counters,
-            Instant::ZERO,
-        );
+        let node = Node::serving(services, &config, &plan, &mut link, &mut counters, Instant::ZERO);
         let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
         let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
             .map_err(|_| Refusal::at_start("--name and --peer-name must be different names"))?;
@@ -89,10 +92,16 @@ impl<L: Link> R2<L> {
         };
         Ok(Self {
             world,
+            specs: offers.iter().map(|(spec, _)| *spec).collect(),
             node,
             link,
             clock,
         })
+    }
+
+    /// What it serves.
+    pub fn services(&self) -> impl Iterator<Item = Spec> {
+        self.specs.iter().copied()
     }
 
     /// The link.

@@ -1,0 +1,173 @@
+//! [`Local`]: R2 on a wire in memory, and a gateway at its other end that offers R2's ports on 127.0.0.1.
+//!
+//! ```text
+//! netcat ── kernel ── gateway ══ wire ══ R2's node
+//! ```
+//!
+//! The gateway is to a client what a TAP would be: its address and port are those on the wire, what one side does not
+//! take closes the other's window, FIN and RST pass as they are. A connection that R2 has no slot for waits in R2's
+//! backlog or in the kernel's; the kernel has told its client that it is connected, for `accept` comes behind that.
+
+mod datagram;
+mod end;
+mod fin;
+mod flow;
+mod gateway;
+mod ports;
+mod steer;
+#[cfg(test)]
+mod tests;
+mod unacknowledged;
+mod wire;
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::poll::PollFlags;
+use r2_node::config::Size;
+use r2_node::service::Spec;
+use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::time::Instant;
+use smoltcp::wire::IpCidr;
+
+use self::end::End;
+use self::gateway::Gateway;
+pub use self::ports::{Ports, Refused};
+use self::wire::{Arrived, Lane, Leaving};
+use super::{Link, ethernet_address};
+
+/// The virtual wire with the gateway at its other end.
+pub struct Local {
+    to_r2: Lane,
+    from_r2: Lane,
+    capabilities: DeviceCapabilities,
+    gateway: Gateway,
+}
+
+/// What a local link is to be.
+pub struct Options<'a> {
+    /// R2's address on the wire.
+    pub ip: Ipv4Addr,
+    /// Where its ports are to be offered.
+    pub ports: Ports,
+    /// Who may connect; empty: everybody on this host.
+    pub allow: &'a [IpCidr],
+    /// Whether the frames have checksums: for whoever captures them.
+    pub checksums: bool,
+}
+
+impl Local {
+    /// Offers the ports of `offers`. Those that could not be had are returned beside it; when that is all of them, it is
+    /// an error.
+    pub fn open(options: &Options<'_>, offers: &[(Spec, Size)]) -> Result<(Self, Vec<Refused>), OpenError> {
+        let capabilities = wire::capabilities(options.checksums);
+        let (mut to_r2, from_r2) = (Lane::new(), Lane::new());
+        let end = End::new(&capabilities, ethernet_address(options.ip), &mut to_r2);
+        let (gateway, refused) = Gateway::open(end, options.ip, offers, options.ports, options.allow)?;
+        let has_any = gateway.offered.iter().any(|o| o.tcp.is_some() || o.udp.is_some());
+        if !has_any && !offers.is_empty() {
+            return Err(OpenError::NoPort(refused));
+        }
+        let local = Self {
+            to_r2,
+            from_r2,
+            capabilities,
+            gateway,
+        };
+        Ok((local, refused))
+    }
+}
+
+impl Link for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn address(&self) -> Option<Ipv4Addr> {
+        Some(Ipv4Addr::LOCALHOST)
+    }
+
+    fn tcp_port(&self, port: u16) -> Option<u16> {
+        let offered = self.gateway.offered.iter().find(|offered| offered.port == port)?;
+        offered.tcp.as_ref().map(|bound| bound.port)
+    }
+
+    fn udp_port(&self, port: u16) -> Option<u16> {
+        let offered = self.gateway.offered.iter().find(|offered| offered.port == port)?;
+        offered.udp.as_ref().map(|bound| bound.port)
+    }
+
+    fn wanted(&self) -> PollFlags {
+        PollFlags::POLLIN
+    }
+
+    fn work(&mut self, now: Instant) -> Option<Instant> {
+        self.gateway.work(now, &mut self.from_r2, &mut self.to_r2)
+    }
+
+    /// Memory does not break.
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+}
+
+impl AsFd for Local {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.gateway.poll.registry().as_fd()
+    }
+}
+
+impl Device for Local {
+    type RxToken<'a> = Arrived<'a>;
+    type TxToken<'a> = Leaving<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Arrived<'_>, Leaving<'_>)> {
+        // A frame in may be answered by a frame out: none comes in while there is no room for it.
+        if self.to_r2.is_empty() || !self.from_r2.has_room() {
+            return None;
+        }
+        Some((Arrived(&mut self.to_r2), Leaving(&mut self.from_r2)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
+        self.from_r2.has_room().then_some(Leaving(&mut self.from_r2))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.capabilities.clone()
+    }
+}
+
+/// Why there is no local link. Its text is one line.
+#[derive(Debug)]
+pub enum OpenError {
+    /// None of R2's ports could be had.
+    NoPort(Vec<Refused>),
+    /// The kernel has no more descriptors, say.
+    Other(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPort(refused) if refused.iter().all(Refused::is_taken) => f.write_str(
+                "another server has every port of R2 on 127.0.0.1: stop it, or serve on a TAP with --link tap:NAME",
+            ),
+            Self::NoPort(refused) => match refused.iter().find(|refused| !refused.is_taken()) {
+                Some(refused) => refused.fmt(f),
+                None => f.write_str("R2 has no port to offer"),
+            },
+            Self::Other(error) => write!(f, "cannot serve on 127.0.0.1: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
