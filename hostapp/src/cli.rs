@@ -18,7 +18,7 @@ pub struct Cli {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 
-    /// Say only errors.
+    /// Say only errors, and show no progress.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -47,6 +47,9 @@ pub enum Command {
         /// The string; several are joined with single spaces.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         strings: Vec<String>,
+        /// Print question and answer as a line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Send a file; what was broken off goes on where it was.
     Send {
@@ -57,6 +60,9 @@ pub enum Command {
         /// What to call it there.
         #[arg(long = "as", value_name = "NAME", value_parser = upload_name)]
         name: Option<Name>,
+        /// Print what was sent as a line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Get a file; what was broken off goes on where it was.
     Get {
@@ -65,14 +71,20 @@ pub enum Command {
         /// What it is called there.
         #[arg(value_parser = file_name)]
         name: Name,
-        /// Where to put it.
+        /// Where to put it; `-` is standard output.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Print what was got as a line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List the files: name, length, SHA-256.
     Ls {
         /// Where R2 is: ADDRESS or ADDRESS:PORT.
         host: Host,
+        /// Print each file as a line of JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Delete a file.
     Rm {
@@ -81,6 +93,14 @@ pub enum Command {
         /// What it is called there.
         #[arg(value_parser = file_name)]
         name: Name,
+        /// Print what was deleted as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the man pages, and the completions for bash, zsh and fish, into a folder.
+    Docs {
+        /// The folder.
+        folder: PathBuf,
     },
 }
 
@@ -356,6 +376,7 @@ mod tests {
             "hostapp send 10.0.0.1 f --as ../x",
             "hostapp send 10.0.0.1 f --as drop-1",
             "hostapp get 10.0.0.1 .x",
+            "hostapp ls 10.0.0.1 --json --quiet --verbose",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod disk;
+pub mod docs;
 pub mod link;
 pub mod memory;
 pub mod pcap;
@@ -20,7 +21,8 @@ pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
         cli::Command::Serve(options) => serve::run(&options),
-        command => client::run(command),
+        cli::Command::Docs { folder } => docs::run(&folder),
+        command => client::run(command, cli.quiet),
     }
 }
 

@@ -174,6 +174,49 @@ fn what_was_broken_off_goes_on_where_it_was() {
 }
 
 #[test]
+fn scripts_get_json_and_the_quiet_hear_nothing() {
+    let (store, here) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let file = here.path().join("file");
+    let file = file.to_str().unwrap();
+    std::fs::write(file, "hello").unwrap();
+    let server = Server::start(store.path(), Files::new);
+    let entry = format!(r#""bytes":5,"file":"{file}","name":"x","sha256":"{sha256}""#);
+    for (command, arguments, line) in [
+        ("send", vec![file, "--as", "x"], format!("{{{entry}}}\n")),
+        (
+            "ls",
+            vec![],
+            format!("{{\"bytes\":5,\"name\":\"x\",\"sha256\":\"{sha256}\"}}\n"),
+        ),
+        ("get", vec!["x", "-o", file], format!("{{{entry}}}\n")),
+        ("rm", vec!["x"], "{\"name\":\"x\"}\n".to_owned()),
+    ] {
+        let out = server.hostapp(command, &[&arguments[..], &["--json", "--quiet"]].concat());
+        assert_eq!(
+            (out.status.code(), text(&out.stdout), text(&out.stderr)),
+            (Some(0), &*line, ""),
+            "{command}"
+        );
+    }
+    let out = server.hostapp("rm", &["x", "--json", "--quiet"]);
+    assert_eq!((out.status.code(), text(&out.stdout)), (Some(1), ""));
+    assert_eq!(text(&out.stderr).lines().count(), 1, "errors are told");
+    let out = server.hostapp("get", &["x", "--json", "-o", "-"]);
+    assert_eq!(
+        (out.status.code(), text(&out.stderr).lines().count()),
+        (Some(2), 1)
+    );
+    drop(server);
+    let server = Server::start(store.path(), Secret::new);
+    let out = server.hostapp("secret", &["--json", "1 \"SECRET\""]);
+    assert_eq!(
+        text(&out.stdout),
+        "{\"received\":\"Digits: 1 Count: 1\",\"sent\":\"1 \\\"SECRET\\\"\"}\n"
+    );
+}
+
+#[test]
 fn a_refusal_is_one_line_and_status_1() {
     let (store, here) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let server = Server::start(store.path(), Files::new);

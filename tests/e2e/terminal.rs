@@ -202,3 +202,52 @@ fn what_goes_to_a_pipe_has_no_escape_codes() {
         assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 }
+
+#[test]
+fn a_transfer_shows_on_a_terminal_how_far_it_is() {
+    let folder = TempDir::with_prefix("r2-terminal-").unwrap();
+    let namespace = Namespace::new();
+    let get = format!(
+        "cd {} && {} get 127.0.0.1 big",
+        folder.path().display(),
+        hostapp().display()
+    );
+    let announced = format!("FILE big 2048000 {}\n", "0".repeat(64));
+    let serve = || {
+        let server = namespace.start("nc.openbsd -v -l 127.0.0.1 5030");
+        server.complains("Listening on ");
+        server
+    };
+
+    let mut server = serve();
+    let terminal = Terminal::start(&namespace, &get);
+    server.sees("GET big\n");
+    server.types(&announced);
+    server.types(vec![0; 1_024_000]);
+    terminal.shows("a bar, a rate and a time", |screen| {
+        screen.iter().any(|line| {
+            line.starts_with("big [===")
+                && line.contains("] 1000.00 KiB/1.95 MiB ")
+                && line.ends_with(" left")
+        })
+    });
+    drop(server);
+    terminal.shows_line("the program has ended: 1");
+    terminal.shows("the bar gone", |screen| {
+        screen[..]
+            == [
+                "the connection broke before the end: try again, it goes on where it was",
+                "the program has ended: 1",
+            ]
+    });
+
+    let mut server = serve();
+    server.types(&announced);
+    let mut piped = namespace.start(&get);
+    server.sees("GET big 1024000\n");
+    drop(server);
+    assert_eq!(
+        piped.finish().stderr,
+        "the connection broke before the end: try again, it goes on where it was\n"
+    );
+}

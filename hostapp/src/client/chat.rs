@@ -5,6 +5,7 @@ use r2_core::client::chat::{Chat, Terminal, Typed};
 
 use super::Trouble;
 use super::drive::Client;
+use super::report::Report;
 use crate::cli::Host;
 use crate::console::Console;
 
@@ -14,7 +15,7 @@ const PORT: u16 = 5000;
 const FIRST_NAME: &str = "KALI";
 
 /// Chats until the end of standard input and of R2's side.
-pub(super) fn run(host: Host, name: &str) -> Result<(), Trouble> {
+pub(super) fn run(host: Host, name: &str, report: Report) -> Result<(), Trouble> {
     let nick = (name != FIRST_NAME).then_some(name);
     let Some(chat) = Chat::new(nick) else {
         return Err(Trouble::usage(format!(
@@ -26,7 +27,7 @@ pub(super) fn run(host: Host, name: &str) -> Result<(), Trouble> {
         .map_err(|error| Trouble::failed(format!("standard input and output cannot be used: {error}")))?;
     client.drive(&mut console, |console| Some(console), |_| false)?;
     drop(console);
-    eprintln!("the chat is over");
+    report.tell("the chat is over");
     Ok(())
 }
 

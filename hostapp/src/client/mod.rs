@@ -3,23 +3,37 @@
 mod chat;
 mod drive;
 mod files;
+mod report;
 mod secret;
 
 use std::fmt;
 use std::process::ExitCode;
 
+use self::report::Report;
 use crate::cli::Command;
 
-/// Does a client command; what it returns is the exit status of the program.
-pub fn run(command: Command) -> ExitCode {
+/// Does a client command, `quiet` but for errors where that is wanted; what it returns is the exit status of the
+/// program.
+pub fn run(command: Command, quiet: bool) -> ExitCode {
+    let report = |json| Report { quiet, json };
     let done = match command {
-        Command::Serve(_) => unreachable!("serving is no client command"),
-        Command::Chat { host, name } => chat::run(host, &name),
-        Command::Secret { host, strings } => secret::run(host, &strings.join(" ")),
-        Command::Send { host, file, name } => files::send(host, &file, name),
-        Command::Get { host, name, output } => files::get(host, &name, output),
-        Command::Ls { host } => files::list(host),
-        Command::Rm { host, name } => files::remove(host, &name),
+        Command::Serve(_) | Command::Docs { .. } => unreachable!("that is no client command"),
+        Command::Chat { host, name } => chat::run(host, &name, report(false)),
+        Command::Secret { host, strings, json } => secret::run(host, &strings.join(" "), json),
+        Command::Send {
+            host,
+            file,
+            name,
+            json,
+        } => files::send(host, &file, name, report(json)),
+        Command::Get {
+            host,
+            name,
+            output,
+            json,
+        } => files::get(host, &name, output, report(json)),
+        Command::Ls { host, json } => files::list(host, json),
+        Command::Rm { host, name, json } => files::remove(host, &name, report(json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

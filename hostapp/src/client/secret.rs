@@ -1,17 +1,17 @@
 //! `hostapp secret`.
 
-use std::io::{self, Write};
-
 use r2_core::client::secret::Ask;
+use serde_json::json;
 
 use super::Trouble;
 use super::drive::{Client, none};
+use super::report::print;
 use crate::cli::Host;
 
 const PORT: u16 = 5010;
 
-/// Asks for `string` and prints question and answer.
-pub(super) fn run(host: Host, string: &str) -> Result<(), Trouble> {
+/// Asks for `string` and prints question and answer, as JSON where that is wanted.
+pub(super) fn run(host: Host, string: &str, as_json: bool) -> Result<(), Trouble> {
     if string.contains('\n') {
         return Err(Trouble::usage("a string is one line: ask for one at a time"));
     }
@@ -20,6 +20,12 @@ pub(super) fn run(host: Host, string: &str) -> Result<(), Trouble> {
     let Some(answer) = client.session().answer() else {
         return Err(client.broken("it closed without an answer"));
     };
-    write!(io::stdout(), "\nSent: {string}\n\nReceived: {answer}\n")
-        .map_err(|error| Trouble::failed(format!("standard output: {error}")))
+    if as_json {
+        print(format_args!(
+            "{}\n",
+            json!({ "sent": string, "received": answer })
+        ))
+    } else {
+        print(format_args!("\nSent: {string}\n\nReceived: {answer}\n"))
+    }
 }

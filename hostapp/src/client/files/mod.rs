@@ -14,17 +14,19 @@ use r2_core::client::send::{Send, Source};
 use r2_core::hex::Hex;
 use r2_core::name::Name;
 use r2_core::store::Entry;
+use serde_json::{Value, json};
 
 use self::sink::{PartFile, StandardOutput};
 use self::source::LocalFile;
 use super::Trouble;
 use super::drive::{Client, none};
+use super::report::Report;
 use crate::cli::{Host, upload_name};
 
 const PORT: u16 = 5030;
 
 /// Sends `file`, from where an earlier attempt was broken off.
-pub(super) fn send(host: Host, file: &Path, name: Option<Name>) -> Result<(), Trouble> {
+pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) -> Result<(), Trouble> {
     let shown = file.display();
     let name = match name {
         Some(name) => name,
@@ -36,32 +38,38 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>) -> Result<(), Tr
             .map_err(|why| Trouble::usage(format!("{shown}: {why}; name it with --as NAME")))?,
     };
     let mut source = LocalFile::open(file)
-        .map_err(|error| Trouble::usage(format!("{shown}: {error}; nothing was sent")))?;
+        .map_err(|error| Trouble::usage(format!("{shown}: {error}; name a file that can be read")))?;
     let mut client = Client::connect(host.service(PORT), Send::new(name.clone()))?;
-    client.drive(&mut source, none, |send| send.outcome().is_some())?;
+    let progress = report.progress(name.as_str(), source.length());
+    client.drive(&mut source, none, |send| {
+        progress.reached(send.progress());
+        send.outcome().is_some()
+    })?;
+    drop(progress);
     judge(client.session().outcome(), || match source.error() {
         Some(error) => format!("{shown}: {error}; R2 keeps what it has for the next attempt"),
         None => format!("{shown} became shorter while it was sent; send it again"),
     })?;
-    eprintln!(
-        "Sent {shown}: {} bytes, sha256 {}, stored as {name}",
-        source.length(),
-        Hex(&source.sha256())
-    );
-    Ok(())
+    let (bytes, sha256) = (source.length(), Hex(&source.sha256()).to_string());
+    report.result(
+        format_args!("Sent {shown}: {bytes} bytes, sha256 {sha256}, stored as {name}"),
+        &json!({ "file": shown.to_string(), "name": name.as_str(), "bytes": bytes, "sha256": sha256 }),
+    )
 }
 
 /// Gets the file `name` into `output`, from where an earlier attempt was broken off.
-pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<(), Trouble> {
+pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>, report: Report) -> Result<(), Trouble> {
     let output = output.unwrap_or_else(|| PathBuf::from(name.as_str()));
     if output.as_os_str() == "-" {
+        if report.json {
+            return Err(Trouble::usage(
+                "--json goes to standard output: put the file elsewhere with -o",
+            ));
+        }
         let mut out = StandardOutput::new();
-        let got = fetch(host, name, &mut out);
+        let got = fetch(host, name, &mut out, report);
         return got.and_then(|file| match file {
-            Fetched::Whole(file) => {
-                tell(&file, "standard output");
-                Ok(())
-            }
+            Fetched::Whole(file) => tell(&file, "standard output", report),
             Fetched::Stale(trouble) => Err(trouble),
         });
     }
@@ -77,20 +85,19 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>) -> Result<()
         ))
     };
     let mut part = PartFile::open(&output).map_err(local)?;
-    let file = match fetch(host, name, &mut part)? {
+    let file = match fetch(host, name, &mut part, report)? {
         Fetched::Whole(file) => file,
         // What was here is no part of what is there now: once more, from the beginning.
         Fetched::Stale(_) => {
             part.clear().map_err(local)?;
-            match fetch(host, name, &mut part)? {
+            match fetch(host, name, &mut part, report)? {
                 Fetched::Whole(file) => file,
                 Fetched::Stale(trouble) => return Err(trouble),
             }
         }
     };
     part.keep().map_err(local)?;
-    tell(&file, &output.display().to_string());
-    Ok(())
+    tell(&file, &output.display().to_string(), report)
 }
 
 enum Fetched {
@@ -99,10 +106,18 @@ enum Fetched {
     Stale(Trouble),
 }
 
-fn fetch<S: Sink + Local>(host: Host, name: &Name, sink: &mut S) -> Result<Fetched, Trouble> {
+fn fetch<S: Sink + Local>(host: Host, name: &Name, sink: &mut S, report: Report) -> Result<Fetched, Trouble> {
     let held = sink.held();
     let mut client = Client::connect(host.service(PORT), Get::new(name.clone()))?;
-    client.drive(sink, none, |get| get.outcome().is_some())?;
+    let progress = report.progress(name.as_str(), 0);
+    client.drive(sink, none, |get| {
+        if let Some(file) = get.file() {
+            progress.of(file.length);
+            progress.reached(get.progress());
+        }
+        get.outcome().is_some()
+    })?;
+    drop(progress);
     let outcome = client.session().outcome();
     let judged = judge(outcome, || sink.problem());
     match (judged, outcome, client.session().file()) {
@@ -127,46 +142,64 @@ trait Local {
     fn forget(&mut self) {}
 }
 
-fn tell(file: &Entry, place: &str) {
-    eprintln!(
-        "Got {}: {} bytes, sha256 {}, in {place}",
-        file.name,
-        file.length,
-        Hex(&file.sha256)
-    );
+fn tell(file: &Entry, place: &str, report: Report) -> Result<(), Trouble> {
+    let (name, bytes, sha256) = (&file.name, file.length, Hex(&file.sha256));
+    let mut json = in_json(file);
+    json["file"] = place.into();
+    report.result(
+        format_args!("Got {name}: {bytes} bytes, sha256 {sha256}, in {place}"),
+        &json,
+    )
 }
 
-/// Prints `name length sha256` for every file.
-pub(super) fn list(host: Host) -> Result<(), Trouble> {
-    let mut lines = Lines(io::BufWriter::new(io::stdout()), None);
+fn in_json(file: &Entry) -> Value {
+    json!({ "name": file.name.as_str(), "bytes": file.length, "sha256": Hex(&file.sha256).to_string() })
+}
+
+/// Prints `name length sha256` for every file, or the same as JSON.
+pub(super) fn list(host: Host, as_json: bool) -> Result<(), Trouble> {
+    let mut lines = Lines {
+        out: io::BufWriter::new(io::stdout()),
+        as_json,
+        error: None,
+    };
     let mut client = Client::connect(host.service(PORT), List::new())?;
     client.drive(&mut lines, none, |list| list.outcome().is_some())?;
-    let flushed = lines.0.flush();
-    judge(client.session().outcome(), || match &lines.1 {
-        Some(error) => format!("standard output: {error}"),
-        None => "standard output failed".to_owned(),
+    let flushed = lines.out.flush();
+    let lost =
+        |error: &io::Error| format!("standard output: {error}; ask again where there is room for the list");
+    judge(client.session().outcome(), || {
+        lines.error.as_ref().map(lost).unwrap_or_default()
     })?;
-    flushed.map_err(|error| Trouble::failed(format!("standard output: {error}")))
+    flushed.map_err(|error| Trouble::failed(lost(&error)))
 }
 
-struct Lines(io::BufWriter<io::Stdout>, Option<io::Error>);
+struct Lines {
+    out: io::BufWriter<io::Stdout>,
+    as_json: bool,
+    error: Option<io::Error>,
+}
 
 impl Listing for Lines {
     fn entry(&mut self, file: &Entry) -> Result<(), LocalFailure> {
-        writeln!(self.0, "{} {} {}", file.name, file.length, Hex(&file.sha256)).map_err(|error| {
-            self.1 = Some(error);
+        let written = if self.as_json {
+            writeln!(self.out, "{}", in_json(file))
+        } else {
+            writeln!(self.out, "{} {} {}", file.name, file.length, Hex(&file.sha256))
+        };
+        written.map_err(|error| {
+            self.error = Some(error);
             LocalFailure
         })
     }
 }
 
 /// Deletes the file `name`.
-pub(super) fn remove(host: Host, name: &Name) -> Result<(), Trouble> {
+pub(super) fn remove(host: Host, name: &Name, report: Report) -> Result<(), Trouble> {
     let mut client = Client::connect(host.service(PORT), Remove::new(name.clone()))?;
     client.drive(&mut (), none, |remove| remove.outcome().is_some())?;
     judge(client.session().outcome(), String::new)?;
-    eprintln!("Deleted {name}");
-    Ok(())
+    report.result(format_args!("Deleted {name}"), &json!({ "name": name.as_str() }))
 }
 
 /// What an outcome is to the user.
@@ -180,7 +213,9 @@ fn judge(outcome: &Outcome, local: impl FnOnce() -> String) -> Result<(), Troubl
                 "busy" => "; try again when that is done",
                 "mismatch" => "; send it again",
                 "too-large" => "; serve with a larger --max-file",
-                _ => "",
+                "bad-name" => "; use another name",
+                "io" => "; see what R2 says of its disk, then try again",
+                _ => "; is that R2 as old or as new as this program?",
             };
             let text = if why.text().is_empty() {
                 why.code()
