@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
 use rustix::event::epoll::{CreateFlags, Event, EventData, EventFlags, add, create, wait};
+use rustix::io::retry_on_intr;
 
 /// What one read may bring.
 const PIECE: usize = 16 * 1024;
@@ -20,7 +21,8 @@ pub(crate) fn serve(address: &str) -> io::Result<()> {
     let (mut events, mut piece) = (Vec::with_capacity(64), vec![0; PIECE]);
     loop {
         events.clear();
-        wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
+        // strace interrupts it.
+        retry_on_intr(|| wait(&epoll, rustix::buffer::spare_capacity(&mut events), None))?;
         for Event { data, .. } in events.iter().copied() {
             if data.u64() == key(&listener).u64() {
                 let (peer, _) = listener.accept()?;

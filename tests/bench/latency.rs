@@ -1,11 +1,9 @@
 //! Show 5: how long one waits for an answer.
 
-use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use r2_tests::lab::Lab;
-use r2_tests::namespace::FAR;
 
 use crate::client::{self, Pattern};
 use crate::measure::{Apart, alternate, quantile};
@@ -25,8 +23,7 @@ pub(crate) fn answers(sizes: &Sizes) -> Vec<Row> {
 
 fn ping_pong(sizes: &Sizes) -> Vec<Row> {
     let (lab, first, second) = (Lab::new(), Cable::new(), Cable::new());
-    let own = env::current_exe().expect("a program has a path");
-    let epoll = first.serve(&format!("exec {} echo-server {FAR}:{ECHO}", own.display()));
+    let epoll = first.epoll_echo(ECHO);
     let socat = second.serve(&format!("exec socat TCP-LISTEN:{ECHO},reuseaddr,nodelay PIPE"));
     let mut to_r2 = lab.connect(ECHO);
     let mut to_epoll = first.connect_to_new(&epoll, ECHO);
@@ -51,6 +48,7 @@ fn ping_pong(sizes: &Sizes) -> Vec<Row> {
 fn beside_an_upload(sizes: &Sizes) -> Row {
     let (lab, pattern) = (Lab::new(), Pattern::random());
     let mut server = lab.connect(SECRET);
+    let _apart = Apart::from(&[&lab.r2]);
     let mut p99 = || {
         let times = client::answer_times(&mut server, sizes.requests / 4);
         quantile(&times, 0.99)

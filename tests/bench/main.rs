@@ -11,12 +11,14 @@
 mod bulk;
 mod client;
 mod connections;
+mod counts;
 mod crowd;
 mod echo;
 mod files;
 mod latency;
 mod measure;
 mod peers;
+mod replay;
 mod report;
 mod sizes;
 
@@ -38,6 +40,7 @@ const SHOWS: &[Show] = &[
     (5, "time to an answer", latency::answers),
     (6, "new connections", connections::a_second),
     (7, "ten thousand idle connections", crowd::beside),
+    (8, "what is asked of kernel and processor", counts::counted),
 ];
 
 /// What the command line asks for.
@@ -48,12 +51,18 @@ struct Asked {
 
 fn main() -> ExitCode {
     let words: Vec<_> = env::args().skip(1).collect();
-    if let [word, address] = &*words
-        && word == "echo-server"
-    {
-        let ended = echo::serve(address);
-        eprintln!("echo: {ended:?}");
-        return ExitCode::FAILURE;
+    // What this program starts of itself: a server to compare R2 with, and R2's node for callgrind.
+    match &*words.iter().map(|word| &**word).collect::<Vec<_>>() {
+        ["echo-server", address] => {
+            let ended = echo::serve(address);
+            eprintln!("echo: {ended:?}");
+            return ExitCode::FAILURE;
+        }
+        ["replay", direction, frames, bytes] => {
+            replay::run(direction, frames, bytes.parse().expect("a number"));
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let asked = match asked(words) {
         Ok(asked) => asked,

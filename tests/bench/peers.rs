@@ -1,5 +1,6 @@
 //! What R2 is compared with.
 
+use std::env;
 use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,12 @@ impl Cable {
         let server = self.serve(&format!("exec /usr/bin/python3 {} {FAR}", script.display()));
         server.sees("ready\n");
         server
+    }
+
+    /// Starts the echo server on epoll at the far end.
+    pub(crate) fn epoll_echo(&self, port: u16) -> Program {
+        let own = env::current_exe().expect("a program has a path");
+        self.serve(&format!("exec {} echo-server {FAR}:{port}", own.display()))
     }
 
     /// Connects to a server at the far end.

@@ -46,6 +46,11 @@ impl Row {
         }
     }
 
+    /// A single figure of R2's own.
+    pub(crate) fn figure(show: u8, what: &'static str, unit: &'static str, ours: f64) -> Self {
+        Self::ratio(show, what, "", unit, &[ours], &[])
+    }
+
     /// The same with a bound.
     pub(crate) const fn must(mut self, bound: Bound) -> Self {
         self.bound = bound;

@@ -12,6 +12,10 @@ pub(crate) struct Sizes {
     pub(crate) requests: usize,
     /// New connections, one question each.
     pub(crate) connections: usize,
+    /// Bytes that move while system calls are counted.
+    pub(crate) traced: u64,
+    /// Bytes that move while instructions are counted.
+    pub(crate) replayed: u64,
     /// Connections that do nothing.
     pub(crate) idle: usize,
     /// Whether a ratio out of its bound fails the run.
@@ -25,6 +29,8 @@ pub(crate) const FULL: Sizes = Sizes {
     file: 1 << 30,
     requests: 20_000,
     connections: 2_000,
+    traced: 256 << 20,
+    replayed: 16 << 20,
     idle: 10_000,
     judge: true,
 };
@@ -36,6 +42,8 @@ pub(crate) const SMOKE: Sizes = Sizes {
     file: 16 << 20,
     requests: 400,
     connections: 160,
+    traced: 16 << 20,
+    replayed: 1 << 20,
     idle: 200,
     judge: false,
 };

@@ -6,6 +6,7 @@ use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::{About, Config, Counters, Node, Plan, Reason, Size, Storage, World};
 use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::phy::Device;
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
@@ -95,32 +96,7 @@ impl Simulation {
     /// The same, R2 with this secret.
     pub fn with_secret(plan: &Plan, secret: [u8; 16]) -> Self {
         let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
-        let config = Config {
-            mac: R2_MAC,
-            ipv4: Ipv4Cidr::new(R2_ADDRESS, 24),
-            ipv6: Some(Ipv6Cidr::new(R2_ADDRESS6, 64)),
-            gateway: None,
-            allow: &[],
-            secret,
-        };
-        let mut counters = Counters::default();
-        let node = Node::new(&config, plan, &mut r2, &mut Leaked, &mut counters, now);
-        let seats = Leaked.slice(plan.chat.connections.max(1), |_| Seat::default());
-        let world = World {
-            room: Room::new(Leaked.bytes(CHAT_RING_MIN), seats, "R2", "KALI").expect("two names"),
-            store: RamStore::new(
-                Leaked.slice(64 * 1024 / RAM_BLOCK, |_| Block::EMPTY),
-                Leaked.slice(16, |_| File::EMPTY),
-                u64::MAX,
-            ),
-            counters,
-            about: About {
-                version: "1",
-                board: "simulation",
-                address: R2_ADDRESS.into(),
-                stack_high_water: None,
-            },
-        };
+        let (node, world) = switch_on(plan, secret, &mut r2);
         let mut interface = Interface::new(iface::Config::new(KALI_MAC.into()), &mut kali, now);
         interface.update_ip_addrs(|addresses| {
             for cidr in [
@@ -319,6 +295,44 @@ impl Simulation {
         assert!(self.node.is_stopped(self.now), "a slot is still taken");
         assert!(self.world.store.claim().is_some());
     }
+}
+
+/// R2 on `device`, switched on at time 0, with a small store in RAM.
+pub fn switch_on(
+    plan: &Plan,
+    secret: [u8; 16],
+    device: &mut impl Device,
+) -> (
+    Node<'static, RamStore<'static>>,
+    World<'static, RamStore<'static>>,
+) {
+    let config = Config {
+        mac: R2_MAC,
+        ipv4: Ipv4Cidr::new(R2_ADDRESS, 24),
+        ipv6: Some(Ipv6Cidr::new(R2_ADDRESS6, 64)),
+        gateway: None,
+        allow: &[],
+        secret,
+    };
+    let mut counters = Counters::default();
+    let node = Node::new(&config, plan, device, &mut Leaked, &mut counters, Instant::ZERO);
+    let seats = Leaked.slice(plan.chat.connections.max(1), |_| Seat::default());
+    let world = World {
+        room: Room::new(Leaked.bytes(CHAT_RING_MIN), seats, "R2", "KALI").expect("two names"),
+        store: RamStore::new(
+            Leaked.slice(64 * 1024 / RAM_BLOCK, |_| Block::EMPTY),
+            Leaked.slice(16, |_| File::EMPTY),
+            u64::MAX,
+        ),
+        counters,
+        about: About {
+            version: "1",
+            board: "simulation",
+            address: R2_ADDRESS.into(),
+            stack_high_water: None,
+        },
+    };
+    (node, world)
 }
 
 /// Memory that a test never gives back: it ends soon.

@@ -45,8 +45,17 @@ impl Said<'_> {
 
     /// The frame, to another Ethernet or IP address than R2's.
     pub fn frame_to(&self, mac: EthernetAddress, address: Ipv4Address) -> Frame {
+        self.write(mac, address, |_| {})
+    }
+
+    /// The frame, with something in its TCP header that this type has no name for.
+    pub fn frame_with(&self, change: impl FnOnce(&mut TcpRepr)) -> Frame {
+        self.write(R2_MAC, R2_ADDRESS, change)
+    }
+
+    fn write(&self, mac: EthernetAddress, address: Ipv4Address, change: impl FnOnce(&mut TcpRepr)) -> Frame {
         let signed = |number: u32| TcpSeqNumber(number.cast_signed());
-        let tcp = TcpRepr {
+        let mut tcp = TcpRepr {
             src_port: self.from,
             dst_port: self.to,
             control: self.control,
@@ -60,6 +69,7 @@ impl Said<'_> {
             timestamp: None,
             payload: self.payload,
         };
+        change(&mut tcp);
         let (source, destination): (IpAddress, IpAddress) = (ADDRESS.into(), address.into());
         packet(mac, address, IpProtocol::Tcp, tcp.buffer_len(), |bytes| {
             let checksums = ChecksumCapabilities::default();
