@@ -97,6 +97,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Play the lab in this process, chat, secret code and files, as a transcript: needs nothing and takes no ports.
+    Demo,
     /// Write the man pages, and the completions for bash, zsh and fish, into a folder.
     Docs {
         /// The folder.

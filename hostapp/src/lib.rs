@@ -5,6 +5,7 @@ use std::process::ExitCode;
 pub mod cli;
 pub mod client;
 pub mod console;
+pub mod demo;
 pub mod disk;
 pub mod docs;
 pub mod link;
@@ -21,6 +22,7 @@ pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
         cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Demo => demo::run(),
         cli::Command::Docs { folder } => docs::run(&folder),
         command => client::run(command, cli.quiet),
     }
@@ -30,6 +32,8 @@ pub fn run(cli: cli::Cli) -> ExitCode {
 fn start_log(cli: &cli::Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
+        // It tells itself what happens.
+        (false, 0) if matches!(cli.command, cli::Command::Demo) => "warn",
         (false, 0) => "info",
         (false, 1) => "debug",
         (false, _) => "trace",

@@ -59,15 +59,18 @@ fn run_on_link(options: &Serve) -> Result<(), Refusal> {
     };
     match tap {
         Some(tap) => Server::start(options, |_| Ok(tap))?.serve(),
-        None => Server::start(&on_the_wire(options)?, |offers| open_local(options, offers))?.serve(),
+        None => Server::start(&on_the_wire(options)?, |offers| {
+            open_local(options, Ports::Fixed, offers)
+        })?
+        .serve(),
     }
 }
 
 /// Offers R2's ports on this host.
-fn open_local(options: &Serve, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
+pub(crate) fn open_local(options: &Serve, ports: Ports, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
     let local = local::Options {
         ip: options.ip.address(),
-        ports: Ports::Fixed,
+        ports,
         allow: &options.allow,
         checksums: options.pcap.is_some(),
     };
@@ -79,7 +82,7 @@ fn open_local(options: &Serve, offers: &[(Spec, Size)]) -> Result<Local, Refusal
 }
 
 /// The options of a node whose wire leads to the gateway: whoever it calls is there, and there is IPv4 only.
-fn on_the_wire(options: &Serve) -> Result<Serve, Refusal> {
+pub(crate) fn on_the_wire(options: &Serve) -> Result<Serve, Refusal> {
     if options.ip6.is_some() || options.call.is_some_and(|remote| remote.is_ipv6()) {
         return Err(Refusal::at_start(
             "there is no IPv6 on the local link: leave --ip6 out, call an IPv4 address, or use --link tap:NAME",
