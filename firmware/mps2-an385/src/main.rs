@@ -14,21 +14,17 @@ use core::mem::MaybeUninit;
 
 use cortex_m_rt::entry;
 use defmt::{error, info};
-use r2_core::chat::{Room, Seat};
+use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
-use r2_node::{About, Config, Counters, Node, World};
-use r2_support::arena::Arena;
+use r2_node::{Counters, Node, World};
 use r2_support::serve::Operator;
-use r2_support::{clock, exit, secret, serve, stack};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use r2_support::start::{self, ADDRESS, ADDRESS6};
+use r2_support::{clock, exit, secret, serve};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::flash::{Flash, OpenError};
 use crate::net::Ethernet;
 use crate::uart::Uart0;
-
-const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
-const ADDRESS6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1), 64);
 
 static ARENA: ConstStaticCell<[MaybeUninit<u8>; sizes::ARENA]> =
     ConstStaticCell::new([MaybeUninit::uninit(); sizes::ARENA]);
@@ -52,57 +48,13 @@ fn main() -> ! {
     let (ethernet, mac) = Ethernet::start(ADDRESS6.address());
     let device = ETHERNET.init_with(|| ethernet);
     let mut counters = Counters::default();
-    let node = node(mac, device, &mut counters);
-    let world = world(counters);
+    let known = (mac, secret::mix(mac.as_bytes()));
+    let node = start::node(&NODE, known, &sizes::PLAN, device, ARENA.take(), &mut counters);
+    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
+    let world = start::world(&WORLD, "mps2-an385", ROOM.take(), seats, store, counters);
     system::listen(core.NVIC);
     info!("R2 ready at {=[u8; 4]} on mps2-an385", ADDRESS.address().octets());
     serve::run(node, world, device, operator)
-}
-
-/// What is made here is large while it is made: it has left the stack when R2 serves.
-#[inline(never)]
-fn node(
-    mac: EthernetAddress,
-    device: &mut Ethernet,
-    counters: &mut Counters,
-) -> &'static mut Node<'static, FlashStore<'static, Flash>> {
-    let config = Config {
-        mac,
-        ipv4: ADDRESS,
-        ipv6: Some(ADDRESS6),
-        gateway: None,
-        allow: &[],
-        secret: secret::mix(mac.as_bytes()),
-    };
-    let mut arena = Arena::new(ARENA.take());
-    let node =
-        NODE.init_with(|| Node::new(&config, &sizes::PLAN, device, &mut arena, counters, clock::now()));
-    info!(
-        "{=usize} of the arena's {=usize} bytes are left",
-        arena.left(),
-        sizes::ARENA
-    );
-    node
-}
-
-#[inline(never)]
-fn world(counters: Counters) -> &'static mut World<'static, FlashStore<'static, Flash>> {
-    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let Ok(room) = Room::new(ROOM.take(), seats, "R2", "KALI") else {
-        exit::failure();
-    };
-    let about = About {
-        version: env!("CARGO_PKG_VERSION"),
-        board: "mps2-an385",
-        address: ADDRESS.address().into(),
-        stack_high_water: Some(stack::high_water),
-    };
-    WORLD.init_with(|| World {
-        room,
-        store: store(),
-        counters,
-        about,
-    })
 }
 
 #[inline(never)]

@@ -24,3 +24,4 @@ pub mod register;
 pub mod secret;
 pub mod serve;
 pub mod stack;
+pub mod start;

@@ -1,0 +1,77 @@
+//! What a board makes at its start: a node, and the world that its sessions share.
+
+use core::mem::MaybeUninit;
+
+use r2_core::chat::{Room, Seat};
+use r2_core::store::Store;
+use r2_node::{About, Config, Counters, Node, Plan, World};
+use smoltcp::phy::Device;
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use static_cell::StaticCell;
+
+use crate::arena::Arena;
+use crate::{clock, exit, stack};
+
+/// R2's IPv4 address.
+pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
+
+/// R2's IPv6 address.
+pub const ADDRESS6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1), 64);
+
+/// Makes the node, in `place`, with the memory of `arena`.
+// What is made here is large while it is made: it has left the stack when R2 serves.
+#[inline(never)]
+pub fn node<S: Store>(
+    place: &'static StaticCell<Node<'static, S>>,
+    (mac, secret): (EthernetAddress, [u8; 16]),
+    plan: &Plan,
+    device: &mut impl Device,
+    arena: &'static mut [MaybeUninit<u8>],
+    counters: &mut Counters,
+) -> &'static mut Node<'static, S> {
+    let config = Config {
+        mac,
+        ipv4: ADDRESS,
+        ipv6: Some(ADDRESS6),
+        gateway: None,
+        allow: &[],
+        secret,
+    };
+    let size = arena.len();
+    let mut arena = Arena::new(arena);
+    let node = place.init_with(|| Node::new(&config, plan, device, &mut arena, counters, clock::now()));
+    defmt::info!(
+        "{=usize} of the arena's {=usize} bytes are left",
+        arena.left(),
+        size
+    );
+    node
+}
+
+/// Makes the world, in `place`, with a chat room that keeps its last lines in `lines`.
+#[inline(never)]
+pub fn world<S: Store>(
+    place: &'static StaticCell<World<'static, S>>,
+    board: &'static str,
+    lines: &'static mut [u8],
+    seats: &'static mut [Seat],
+    store: impl FnOnce() -> S,
+    counters: Counters,
+) -> &'static mut World<'static, S> {
+    let Ok(room) = Room::new(lines, seats, "R2", "KALI") else {
+        defmt::error!("the chat room's ring is too small");
+        exit::failure();
+    };
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        board,
+        address: ADDRESS.address().into(),
+        stack_high_water: Some(stack::high_water),
+    };
+    place.init_with(|| World {
+        room,
+        store: store(),
+        counters,
+        about,
+    })
+}
