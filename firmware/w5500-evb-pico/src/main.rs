@@ -1,0 +1,142 @@
+//! R2 on Wiznet's W5500-EVB-Pico: Raspberry Pi's RP2040 (two Cortex-M0+, of which it uses one; 264 KiB of RAM; 2 MiB of
+//! flash) and a W5500 Ethernet controller.
+#![no_std]
+#![no_main]
+
+mod flash;
+mod net;
+mod sizes;
+mod uart;
+
+use core::mem::MaybeUninit;
+
+use cortex_m_rt::{entry, exception};
+use defmt::{error, info};
+use embassy_rp::clocks::{RoscRng, clk_sys_freq};
+use embassy_rp::gpio::{Input, Level, Output, Pull};
+use embassy_rp::interrupt::{self, InterruptExt};
+use embassy_rp::spi::{self, Spi};
+use embedded_hal_bus::spi::ExclusiveDevice;
+use r2_core::chat::Seat;
+use r2_core::store::flash::{File, FlashStore, Sector};
+use r2_node::{Counters, Node, World};
+use r2_support::serve::Operator;
+use r2_support::start::{self, ADDRESS};
+use r2_support::{clock, exit, secret, serve};
+use smoltcp::wire::EthernetAddress;
+use static_cell::{ConstStaticCell, StaticCell};
+
+use crate::flash::Flash;
+use crate::net::Ethernet;
+use crate::uart::Uart0;
+
+static ARENA: ConstStaticCell<[MaybeUninit<u8>; sizes::ARENA]> =
+    ConstStaticCell::new([MaybeUninit::uninit(); sizes::ARENA]);
+static ROOM: ConstStaticCell<[u8; sizes::ROOM]> = ConstStaticCell::new([0; sizes::ROOM]);
+static SEATS: StaticCell<[Seat; sizes::PLAN.chat.connections]> = StaticCell::new();
+static SECTORS: ConstStaticCell<[Sector; sizes::SECTORS]> =
+    ConstStaticCell::new([Sector::EMPTY; sizes::SECTORS]);
+static FILES: StaticCell<[File; sizes::FILES]> = StaticCell::new();
+static NODE: StaticCell<Node<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static WORLD: StaticCell<World<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
+static OPERATOR: StaticCell<Operator<Uart0>> = StaticCell::new();
+
+#[entry]
+fn main() -> ! {
+    let chip = embassy_rp::init(embassy_rp::config::Config::default());
+    let Some(core) = cortex_m::Peripherals::take() else {
+        exit::failure();
+    };
+    clock::start(core.SYST, clk_sys_freq());
+    let operator = OPERATOR.init_with(|| serve::operator(Uart0::start(chip.UART0, chip.PIN_0, chip.PIN_1)));
+    let mut flash = Flash::new(chip.FLASH);
+    // Nobody has given the board an Ethernet address: one that says so, and differs from board to board.
+    let mut mac = EthernetAddress([0x02; 6]);
+    for (to, from) in mac
+        .0
+        .iter_mut()
+        .rev()
+        .zip(flash.unique_id().into_iter().rev())
+        .take(5)
+    {
+        *to = from;
+    }
+
+    let mut config = spi::Config::default();
+    config.frequency = 33_000_000;
+    let bus = Spi::new_blocking(chip.SPI0, chip.PIN_18, chip.PIN_19, chip.PIN_16, config);
+    let select = Output::new(chip.PIN_17, Level::High);
+    reset(Output::new(chip.PIN_20, Level::Low));
+    let wants = Input::new(chip.PIN_21, Pull::Up);
+    let Ok(bus) = ExclusiveDevice::new_no_delay(bus, select);
+    let Ok(ethernet) = Ethernet::start(bus, wants, mac) else {
+        error!("the Ethernet controller does not answer");
+        exit::failure();
+    };
+    let device = ETHERNET.init_with(|| ethernet);
+
+    let mut counters = Counters::default();
+    let node = start::node(
+        &NODE,
+        (mac, secret_of(mac)),
+        &sizes::PLAN,
+        device,
+        ARENA.take(),
+        &mut counters,
+    );
+    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
+    let world = start::world(
+        &WORLD,
+        "w5500-evb-pico",
+        ROOM.take(),
+        seats,
+        || store(flash),
+        counters,
+    );
+    // SAFETY: no critical section of this program masks single interrupts.
+    unsafe { interrupt::UART0_IRQ.enable() };
+    info!(
+        "R2 ready at {=[u8; 4]} on w5500-evb-pico",
+        ADDRESS.address().octets()
+    );
+    serve::run(node, world, device, operator)
+}
+
+/// Resets the W5500, which takes 0.5 ms, and gives its clock the 1 ms to settle (data sheet, section 5.5.1).
+fn reset(mut pin: Output<'static>) {
+    let millisecond = clk_sys_freq() / 1000;
+    cortex_m::asm::delay(millisecond);
+    pin.set_high();
+    cortex_m::asm::delay(2 * millisecond);
+    // The pin stays as it is.
+    core::mem::forget(pin);
+}
+
+/// From the jitter of the chip's ring oscillator, beside what is no secret.
+fn secret_of(mac: EthernetAddress) -> [u8; 16] {
+    let mut known = [0; 38];
+    let (address, random) = known.split_at_mut(6);
+    address.copy_from_slice(&mac.0);
+    RoscRng.fill_bytes(random);
+    secret::mix(&known)
+}
+
+#[inline(never)]
+fn store(flash: Flash) -> FlashStore<'static, Flash> {
+    let files = FILES.init_with(|| [const { File::EMPTY }; sizes::FILES]);
+    match FlashStore::mount(flash, SECTORS.take(), files, u64::MAX) {
+        Ok(store) => store,
+        Err(why) => {
+            error!("the flash is not to be used as a store: {}", why);
+            exit::failure();
+        }
+    }
+}
+
+/// Every interrupt but the tick and the pins': it has woken the core, the loop does the work.
+// SAFETY: it writes a register that clears the cause, and touches no memory.
+#[exception]
+unsafe fn DefaultHandler(_: i16) {
+    uart::quiet();
+}
