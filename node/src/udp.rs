@@ -64,14 +64,12 @@ pub(crate) fn answer(
         ip.emit(&mut *ethernet.payload_mut(), &checksums);
         if let Some(udp_bytes) = ethernet.payload_mut().get_mut(ip.header_len()..) {
             let mut packet = UdpPacket::new_unchecked(udp_bytes);
-            udp.emit(
-                &mut packet,
-                &source,
-                &destination,
-                len,
-                |to| to.copy_from_slice(payload),
-                &checksums,
-            );
+            let write = |to: &mut [u8]| {
+                for (to, from) in to.iter_mut().zip(payload) {
+                    *to = *from;
+                }
+            };
+            udp.emit(&mut packet, &source, &destination, len, write, &checksums);
         }
     });
     Some(len)

@@ -162,15 +162,13 @@ impl<'a, F: NorFlash> Medium<'a, F> {
 
     /// How many sectors `object` has.
     pub(super) fn count(&self, object: u32) -> usize {
-        self.sectors
-            .iter()
-            .filter(|sector| sector.object == object)
-            .count()
+        let own = self.sectors.iter().filter(|sector| sector.object == object);
+        own.fold(0, |count: usize, _| count.saturating_add(1))
     }
 
     /// The sector of `object` that would hold `position`, and the start of its first page.
     pub(super) fn find(&self, object: u32, position: u32) -> Option<(usize, u32)> {
-        let candidates = self.sectors.iter().enumerate();
+        let candidates = (0..self.sectors.len()).zip(self.sectors.iter());
         candidates
             .filter(|(_, sector)| sector.object == object && sector.start <= position)
             .map(|(index, sector)| (index, sector.start))
