@@ -80,7 +80,7 @@ cargo_deny() {
 
 lint() {
     cargo fmt --all --check
-    cargo clippy --locked --workspace --all-targets --features r2-tests/e2e -- -D warnings
+    cargo clippy --locked --workspace --all-targets --features r2-tests/e2e,r2-tests/firmware -- -D warnings
     local package feature
     for package in r2-core r2-node; do
         for feature in "" log defmt; do
@@ -148,6 +148,10 @@ firmware() {
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)
+    local no_panic=(--manifest-path firmware/no-panic/Cargo.toml)
+    cargo fmt "${no_panic[@]}" --check
+    firmware/cargo clippy --locked "${no_panic[@]}" --target "$FIRMWARE_TARGET" --features node -- -D warnings
+    cargo test --locked --package r2-tests --features firmware --test no_panic
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
