@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...|publish]|bench_smoke|all]...
 #
-# Without a word it is `all`. Beside `bench`, numbers name the shows to be measured: all of them without. Each step
-# says what it does and how long it took; the first that fails ends the run.
+# Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
+# `publish` puts the figures where the README shows them. Each step says what it does and how long it took; the first
+# that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +15,7 @@ PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
     iproute2 iputils-ping procps strace util-linux
     shellcheck gcc libc6-dev
-    python3
+    python3 iperf strace valgrind
 )
 # The compiler for boards where rustup cannot bring the target.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
@@ -198,7 +199,7 @@ STEPS=() SHOWS=()
 for word in "$@"; do
     case $word in
     setup | lint | unit | e2e | firmware | bench | bench_smoke | all) STEPS+=("$word") ;;
-    [1-8]) SHOWS+=("$word") ;;
+    [1-8] | publish) SHOWS+=("$word") ;;
     *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
     esac
 done

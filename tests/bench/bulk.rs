@@ -1,6 +1,7 @@
 //! Shows 1 and 2: how fast bytes go into discard, and come out of chargen.
 
-use r2_tests::lab::Lab;
+use r2_tests::lab::{Lab, R2};
+use r2_tests::namespace::{FAR, Namespace};
 use r2_tests::program::{PATIENCE, Program};
 
 use crate::client::{self, Pattern};
@@ -9,11 +10,16 @@ use crate::peers::{Cable, smoltcp_benchmark};
 use crate::report::{Bound, Row};
 use crate::sizes::Sizes;
 
+/// The port of iperf 2.
+const IPERF: u16 = 5001;
+
 /// Show 1: the kernel sends, R2 throws away.
 pub(crate) fn upload(sizes: &Sizes) -> Vec<Row> {
     let (lab, cable, pattern) = (Lab::new(), Cable::new(), Pattern::random());
     let server = cable.socketserver();
-    let [r2, writer, socketserver] = alternate(
+    let iperf_server = cable.serve(&format!("exec iperf -s -p {IPERF}"));
+    drop(cable.connect_to_new(&iperf_server, IPERF));
+    let [r2, writer, socketserver, iperf_to_r2, iperf] = alternate(
         sizes.rounds,
         "Gbit/s",
         [
@@ -30,12 +36,26 @@ pub(crate) fn upload(sizes: &Sizes) -> Vec<Row> {
                 assert_eq!(text.lines().last(), Some(&*sizes.bulk.to_string()));
                 gigabits(sizes.bulk, time)
             }),
+            ("iperf to R2", &mut || {
+                iperf_rate(&lab.namespace, R2, 9, sizes.bulk)
+            }),
+            ("iperf to iperf", &mut || {
+                iperf_rate(&cable.near, FAR, IPERF, sizes.bulk)
+            }),
         ],
     );
     let what = "upload into discard";
     vec![
         Row::ratio(1, what, "smoltcp's benchmark `writer`", "Gbit/s", &r2, &writer).must(Bound::AtLeast(2.5)),
         Row::ratio(1, what, "socketserver over veth", "Gbit/s", &r2, &socketserver).must(Bound::AtLeast(1.0)),
+        Row::ratio(
+            1,
+            "iperf 2 into discard",
+            "iperf 2 into iperf 2 over veth",
+            "Gbit/s",
+            &iperf_to_r2,
+            &iperf,
+        ),
     ]
 }
 
@@ -75,6 +95,20 @@ pub(crate) fn discard_rate(lab: &Lab, pattern: &Pattern, bytes: u64) -> f64 {
 /// Receives so many bytes from chargen. In Gbit/s.
 pub(crate) fn chargen_rate(lab: &Lab, pattern: &Pattern, bytes: u64) -> f64 {
     gigabits(bytes, client::download(&lab.connect(19), pattern, bytes))
+}
+
+/// What iperf 2 says of so many bytes that it sends. In Gbit/s.
+fn iperf_rate(near: &Namespace, server: &str, port: u16, bytes: u64) -> f64 {
+    let line = format!("iperf -c {server} -p {port} -n {bytes} -l 1000000 -y C");
+    let printed = near.start(&line).prints();
+    // Its last word is bits a second.
+    let rate = printed
+        .trim()
+        .rsplit(',')
+        .next()
+        .and_then(|word| word.parse().ok());
+    let rate: f64 = rate.unwrap_or_else(|| panic!("no rate in {printed:?}"));
+    rate / 1e9
 }
 
 fn lines(program: &Program) -> usize {

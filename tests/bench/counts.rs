@@ -57,7 +57,9 @@ fn tap_calls(sizes: &Sizes) -> Vec<Row> {
         row("TAP reads, upload", "a MiB received", up.reads).must(Bound::AtMost(20.0)),
         row("…of them without a frame", "a MiB received", up.empty_reads),
         row("TAP writes, upload", "a MiB received", up.writes),
-        row("TAP writes, download", "a MiB sent", down.writes).must(Bound::AtMost(20.0)),
+        row("TAP writes, download", "a MiB sent", down.writes)
+            .must(Bound::AtMost(20.0))
+            .always(),
         row("TAP reads, download", "a MiB sent", down.reads),
     ]
 }
@@ -155,8 +157,10 @@ fn instructions(sizes: &Sizes) -> Vec<Row> {
 
 fn instructions_a_kib(direction: &str, frames: &str, bytes: u64) -> f64 {
     let own = env::current_exe().expect("a program has a path");
+    // Else each byte of a long copy counts, by an instruction that repeats itself.
+    let copies = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000";
     let line = format!(
-        "exec valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='{COUNTED}' {} replay {direction} {frames} {bytes}",
+        "{copies} exec valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='{COUNTED}' {} replay {direction} {frames} {bytes}",
         own.display()
     );
     let ended = Program::start(&line).finish();

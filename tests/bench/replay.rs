@@ -1,6 +1,8 @@
 //! R2's node alone, with frames from memory: no kernel, no thread, no chance. What callgrind counts of it is the same
 //! to the digit at every run.
 
+use std::num::NonZeroUsize;
+
 use hostapp::memory::plan;
 use r2_core::store::ram::RamStore;
 use r2_node::{Node, World};
@@ -16,6 +18,9 @@ use crate::client::Pattern;
 pub(crate) const COUNTED: &str = "*replay::pass*";
 
 const ETHERNET_HEADER: usize = 14;
+
+/// The largest frame: an IPv4 packet of 65,535 bytes.
+const FRAME_MAX: usize = ETHERNET_HEADER + 65_535;
 
 /// What a segment carries on Ethernet.
 const SEGMENT: usize = 1460;
@@ -62,6 +67,7 @@ impl Device for Card {
         capabilities.max_transmission_unit = ETHERNET_HEADER + 1500;
         if self.offload {
             capabilities.checksum.tcp = Checksum::None;
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(FRAME_MAX);
         }
         capabilities
     }
@@ -101,7 +107,7 @@ impl Machine {
         let mut card = Card {
             arriving: Vec::new(),
             taken: 0,
-            sent: vec![0; ETHERNET_HEADER + usize::from(u16::MAX)].into(),
+            sent: vec![0; FRAME_MAX].into(),
             sent_len: 0,
             offload,
         };
