@@ -105,7 +105,7 @@ fn main() -> ExitCode {
 /// Reads the command line; the word that is none of ours.
 fn asked(words: Vec<String>) -> Result<Asked, String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut sizes, mut shows, mut folder) = (FULL, Vec::new(), home.join("../target/bench"));
+    let (mut sizes, mut shows, mut folder) = (FULL, Vec::new(), home.with_file_name("target").join("bench"));
     for word in words {
         match (&*word, SHOWS.iter().find(|show| show.0.to_string() == word)) {
             (_, Some(show)) => shows.push(show),
