@@ -46,8 +46,14 @@ macro_rules! conformance {
         /// `hostapp serve`, in a network of each test's own: needs root and the release build.
         #[cfg(feature = "e2e")]
         mod tap {
-            use r2_tests::carrier::Tap;
-            $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Tap::start()); })*
+            use r2_tests::carrier::Running;
+            $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Running::on_tap()); })*
+        }
+        /// The same on the clients' own host, without any privilege.
+        #[cfg(feature = "e2e")]
+        mod local {
+            use r2_tests::carrier::Running;
+            $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Running::on_local()); })*
         }
     };
 }

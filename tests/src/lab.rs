@@ -1,9 +1,9 @@
-//! R2 and KALI, joined by a TAP.
+//! R2 and KALI, joined by a TAP or on one host.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::{env, thread};
 
@@ -19,7 +19,48 @@ use crate::store::Store;
 /// R2's address on every test's TAP.
 pub const R2: &str = "192.168.69.1";
 
-/// R2 serving on a TAP of its own, a store that is removed afterwards, and KALI at the other end.
+/// What joins R2 and KALI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A TAP: R2 is at [`R2`].
+    Tap,
+    /// Both are on one host, and R2 serves there without any privilege: root's without a capability.
+    Local,
+}
+
+impl Link {
+    /// Where a service of R2 is found.
+    fn address(self, port: u16) -> SocketAddr {
+        match self {
+            Self::Tap => SocketAddr::new(R2.parse().expect("an address"), port),
+            Self::Local if port < 1024 => SocketAddr::from((Ipv4Addr::LOCALHOST, port + 10_000)),
+            Self::Local => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        }
+    }
+
+    /// The command line that serves.
+    fn serve(self, store: &Path, options: &str) -> String {
+        match self {
+            Self::Tap => serve(store, options),
+            Self::Local => serve(store, options)
+                .replace(
+                    "exec ",
+                    "exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs ",
+                )
+                .replace("--link tap:tap0", "--link local"),
+        }
+    }
+
+    /// The line that says that R2 serves.
+    const fn ready(self) -> &'static str {
+        match self {
+            Self::Tap => "R2 ready at 192.168.69.1 on tap0\n",
+            Self::Local => "R2 ready at 127.0.0.1 on local\n",
+        }
+    }
+}
+
+/// R2 serving in a network of its own, a store that is removed afterwards, and KALI at the other end.
 pub struct Lab {
     /// The server: what is typed to it is R2's side of the chat.
     pub r2: Program,
@@ -27,6 +68,7 @@ pub struct Lab {
     pub namespace: Namespace,
     /// Where R2 keeps its files.
     pub store: Store,
+    link: Link,
     folder: TempDir,
 }
 
@@ -44,29 +86,38 @@ impl Lab {
     /// The same, in a namespace where KALI has begun already.
     pub fn joining(namespace: Namespace, options: &str) -> Self {
         let folder = own_folder();
-        let store = Store::at(folder.path().join("store"));
-        Self::start(namespace, folder, store, options)
+        let store = folder.path().join("store");
+        Self::start(Link::Tap, namespace, folder, &store, options)
     }
 
     /// The same, with a store that was there before and stays.
     pub fn on(store: &Path, options: &str) -> Self {
-        Self::start(
-            Namespace::new(),
-            own_folder(),
-            Store::at(store.to_owned()),
-            options,
-        )
+        Self::start(Link::Tap, Namespace::new(), own_folder(), store, options)
     }
 
-    fn start(namespace: Namespace, folder: TempDir, store: Store, options: &str) -> Self {
-        let r2 = namespace.start(&serve(store.path(), options));
+    /// The same as [`with`](Self::with), on KALI's own host.
+    pub fn local(options: &str) -> Self {
+        let folder = own_folder();
+        let store = folder.path().join("store");
+        Self::start(Link::Local, Namespace::new(), folder, &store, options)
+    }
+
+    /// The same, with a store that was there before and stays.
+    pub fn local_on(store: &Path, options: &str) -> Self {
+        Self::start(Link::Local, Namespace::new(), own_folder(), store, options)
+    }
+
+    fn start(link: Link, namespace: Namespace, folder: TempDir, store: &Path, options: &str) -> Self {
+        let store = Store::at(store.to_owned());
+        let r2 = namespace.start(&link.serve(store.path(), options));
         let lab = Self {
             r2,
             namespace,
             store,
+            link,
             folder,
         };
-        lab.r2.complains("R2 ready at 192.168.69.1 on tap0\n");
+        lab.r2.complains(link.ready());
         lab
     }
 
@@ -96,7 +147,7 @@ impl Lab {
 
     /// Opens a kernel connection to a port of R2 that may be closed.
     pub fn try_connect(&self, port: u16) -> io::Result<TcpStream> {
-        self.namespace.connect(&format!("{R2}:{port}"))
+        self.namespace.connect(&self.link.address(port).to_string())
     }
 
     /// Opens a kernel connection from another address of KALI's.
@@ -110,7 +161,7 @@ impl Lab {
             .bind(&at(&format!("{address}:0")))
             .expect("an address of the namespace");
         socket
-            .connect(&at(&format!("{R2}:{port}")))
+            .connect(&self.link.address(port).into())
             .unwrap_or_else(|error| panic!("connecting to {port}: {error}"));
         socket.into()
     }
@@ -118,7 +169,7 @@ impl Lab {
     /// Opens a UDP socket of KALI's at `port` (0: any), connected to `to` of R2.
     pub fn udp(&self, port: u16, to: u16) -> UdpSocket {
         let socket = self.namespace.udp(&format!("0.0.0.0:{port}"));
-        socket.connect((R2, to)).expect("an address");
+        socket.connect(self.link.address(to)).expect("an address");
         socket
     }
 

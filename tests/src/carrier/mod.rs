@@ -8,7 +8,7 @@ use r2_core::time::Duration;
 
 pub use inside::MAX_STORE;
 pub use memory::Memory;
-pub use sockets::{Kernel, Sockets, Tap};
+pub use sockets::{Kernel, Running, Sockets};
 
 /// A service of R2's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -155,17 +155,23 @@ impl<S: Server> Carrier for Sockets<S> {
     }
 }
 
-/// An R2 that runs elsewhere, in real time: `hostapp serve` on a TAP, in a network of its own.
-pub struct Tap(Lab);
+/// An R2 that runs elsewhere, in real time: `hostapp serve`, in a network of its own, with a store that holds
+/// [`MAX_STORE`] bytes.
+pub struct Running(Lab);
 
-impl Tap {
-    /// A new R2, whose store holds [`MAX_STORE`] bytes.
-    pub fn start() -> Sockets<Self> {
+impl Running {
+    /// On a TAP.
+    pub fn on_tap() -> Sockets<Self> {
         Sockets::new(Self(Lab::with(&format!("--max-store {MAX_STORE}"))))
+    }
+
+    /// On the clients' own host, without any privilege.
+    pub fn on_local() -> Sockets<Self> {
+        Sockets::new(Self(Lab::local(&format!("--max-store {MAX_STORE}"))))
     }
 }
 
-impl Server for Tap {
+impl Server for Running {
     fn connect(&self, service: Service) -> TcpStream {
         self.0.connect(service.port())
     }
