@@ -26,7 +26,7 @@ HAND_TARGET=thumbv6m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat conformance drop files icmp pcap refusals secret signals status super_frames tap_setup terminal)
+E2E_TOGETHER=(chat conformance drop files icmp local pcap refusals secret signals status super_frames tap_setup terminal)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

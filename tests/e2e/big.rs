@@ -63,6 +63,26 @@ fn a_gibibyte_arrives_whole_and_leaves_the_memory_as_it_was() {
     assert!(cmp(&disk.path().join("sent"), &got));
 }
 
+#[test]
+fn a_gibibyte_passes_both_ways_without_any_privilege() {
+    let disk = Tmpfs::new(3 * GIB);
+    let lab = Lab::local_on(&disk.path().join("store"), "");
+    let file = disk.path().join("sent");
+    write_random(&file, GIB, 1);
+    let hash = sha256_of(&file);
+    let line = format!("nc.openbsd -N 127.0.0.1 5020 < {}", file.display());
+    assert_eq!(
+        lab.start_kali(&line).patiently(SLOW).prints(),
+        format!("stored drop-0001 {GIB} bytes sha256 {hash}\n")
+    );
+    let line = "printf 'GET drop-0001\\n' | nc.openbsd -N 127.0.0.1 5030 | tail -n +2 | sha256sum";
+    assert_eq!(
+        lab.start_kali(line).patiently(SLOW).prints(),
+        format!("{hash}  -\n")
+    );
+    lab.store.holds(&["drop-0001"]);
+}
+
 fn assert_same_memory(before: u64, after: u64) {
     assert!(
         after.abs_diff(before) <= SAME_MEMORY,

@@ -44,8 +44,16 @@ fn two_hundred_netcats_are_served_by_sixteen_slots() {
 
 #[test]
 fn two_hundred_netcats_are_served_by_the_slots_of_drop() {
-    let lab = Lab::new();
-    for mut client in all_at_once(&lab, "nc.openbsd -N 192.168.69.1 5020") {
+    find_the_slots_of_drop(&Lab::new(), "192.168.69.1");
+}
+
+#[test]
+fn two_hundred_netcats_are_served_by_the_slots_of_drop_without_any_privilege() {
+    find_the_slots_of_drop(&Lab::local(""), "127.0.0.1");
+}
+
+fn find_the_slots_of_drop(lab: &Lab, r2: &str) {
+    for mut client in all_at_once(lab, &format!("nc.openbsd -N {r2} 5020")) {
         assert!(client.prints().starts_with("stored drop-"));
     }
     lab.store.wait_until("all uploads, confirmed", |store| {
@@ -142,4 +150,31 @@ fn a_port_without_a_service_refuses() {
         let error = lab.try_connect(port).expect_err("nobody serves there");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     }
+}
+
+#[test]
+fn ten_thousand_clients_are_served_at_once() {
+    const CLIENTS: usize = 10_000;
+    let lab = Lab::local("--sessions 10000");
+    let limit = rustix::process::Rlimit {
+        current: Some(CLIENTS as u64 + 1000),
+        maximum: rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)
+        .expect("root may have so many files");
+    let mut crowd: Vec<_> = (0..CLIENTS).map(|_| lab.connect(7)).collect();
+    for (number, peer) in crowd.iter_mut().enumerate() {
+        writeln!(peer, "{number}").unwrap();
+    }
+    for (number, peer) in crowd.iter_mut().enumerate() {
+        let expected = format!("{number}\n");
+        let mut answer = vec![0; expected.len()];
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, expected.as_bytes());
+    }
+    assert_eq!(lab.status()["sessions_open"], (CLIENTS + 1).to_string());
+    assert_eq!(
+        lab.kali("echo SECRET 1 | nc.openbsd -N 127.0.0.1 5010"),
+        "Digits: 1 Count: 1\n"
+    );
 }

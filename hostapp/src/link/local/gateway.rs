@@ -2,29 +2,26 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use nix::sys::socket::{setsockopt, sockopt};
 use r2_node::Storage;
 use r2_node::config::Size;
 use r2_node::limits::SERVICES_MAX;
 use r2_node::service::Spec;
 use smoltcp::iface::SocketStorage;
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpCidr, IpEndpoint, Ipv4Address};
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpCidr, Ipv4Address};
 
 use super::end::End;
 use super::flow::{After, Flow, Key};
 use super::ports::{Offered, Ports, Refused};
 use super::wire::Lane;
-use crate::memory::Leaked;
-use crate::socket::close_with_reset;
+use crate::memory::{BACKLOG, Leaked};
 
-/// Connections of a service beyond those that R2 has: they wait in R2's backlog, so that R2 knows that it has to make
-/// room. Further ones wait in the kernel's.
-const WAITING: usize = 8;
+/// Connections of a service beyond those that R2 has: this one waits in R2's backlog, so that R2 knows that it has to
+/// make room.
+const WAITING: usize = 1;
 
 /// Connections that R2 opens: one at a time, and one that is still closing.
 const CALLS: usize = 2;
@@ -38,14 +35,11 @@ const EVENTS: usize = 1024;
 /// Datagrams taken from one socket before others have their turn.
 const DATAGRAMS_PER_PASS: usize = 64;
 
-/// How long a kernel that has no more descriptors or memory is left alone.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 /// Descriptors that the rest of the process needs: the store, the console, the signals.
 const OTHER_DESCRIPTORS: usize = 256;
 
 /// Tokens below are those of the services' sockets: TCP, then UDP.
-const FIRST_FLOW: usize = 2 * SERVICES_MAX;
+pub(super) const FIRST_FLOW: usize = 2 * SERVICES_MAX;
 
 /// The gateway's end of the wire, and the kernel's sockets.
 pub(super) struct Gateway {
@@ -61,8 +55,8 @@ pub(super) struct Gateway {
     deadlines: BTreeSet<(Instant, usize)>,
     /// Flows that wait for R2 to call.
     pub(super) calls: Vec<usize>,
-    allow: Vec<IpCidr>,
-    accept_again_at: Option<Instant>,
+    pub(super) allow: Vec<IpCidr>,
+    pub(super) accept_again_at: Option<Instant>,
 }
 
 impl Gateway {
@@ -100,7 +94,7 @@ impl Gateway {
         }
         let first_call = flows.len();
         take_flows(&mut flows, offers.len(), CALLS, CALL_BUFFER, CALL_BUFFER);
-        allow_descriptors(flows.len() + OTHER_DESCRIPTORS);
+        allow_descriptors(flows.len() + usize::from(BACKLOG) + OTHER_DESCRIPTORS);
         let gateway = Self {
             poll,
             events: Events::with_capacity(EVENTS),
@@ -169,79 +163,6 @@ impl Gateway {
                 bound.ready = true;
             }
         }
-    }
-
-    /// Accepts connections while there are flows for them.
-    fn accept_all(&mut self, now: Instant) {
-        if self.accept_again_at.is_some_and(|at| at > now) {
-            return;
-        }
-        self.accept_again_at = None;
-        for pool in 0..self.offered.len() {
-            while let Some((index, stream, peer)) = self.accept(pool, now) {
-                if let Err(error) = self.begin(pool, index, stream, peer) {
-                    log::debug!("{peer}: {error}");
-                    self.free(index);
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, pool: usize, now: Instant) -> Option<(usize, TcpStream, SocketAddr)> {
-        loop {
-            let offered = self.offered.get_mut(pool)?;
-            let bound = offered.tcp.as_mut().filter(|bound| bound.ready)?;
-            let index = *offered.free.last()?;
-            match bound.socket.accept() {
-                Ok((stream, peer)) if !may_talk(&self.allow, peer) => close_with_reset(stream),
-                Ok((stream, peer)) => {
-                    self.offered[pool].free.pop();
-                    return Some((index, stream, peer));
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        bound.ready = false;
-                        return None;
-                    }
-                    // The client was gone before it was accepted.
-                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
-                    _ => {
-                        log::warn!("cannot accept a connection: {error}; trying again in a second");
-                        self.accept_again_at = Some(now + ACCEPT_AGAIN_AFTER);
-                        return None;
-                    }
-                },
-            }
-        }
-    }
-
-    fn begin(
-        &mut self,
-        pool: usize,
-        index: usize,
-        mut stream: TcpStream,
-        peer: SocketAddr,
-    ) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let flow = &mut self.flows[index];
-        // What the kernel takes of R2's bytes is no more than R2 itself would keep for the client.
-        setsockopt(&stream, sockopt::SndBuf, &flow.send_buffer())?;
-        self.poll.registry().register(
-            &mut stream,
-            Token(FIRST_FLOW + index),
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
-        let key = Key {
-            client: IpEndpoint::new(peer.ip().into(), peer.port()),
-            r2_port: self.offered[pool].port,
-        };
-        let r2 = IpEndpoint::new(self.r2.into(), key.r2_port);
-        if !flow.connect(key, r2, stream, &mut self.end) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        self.by_key.insert(key, index);
-        self.touch(index);
-        Ok(())
     }
 
     /// Gives a flow its turn.
@@ -314,10 +235,6 @@ impl Gateway {
             }
         }
     }
-}
-
-fn may_talk(allow: &[IpCidr], peer: SocketAddr) -> bool {
-    allow.is_empty() || allow.iter().any(|cidr| cidr.contains_addr(&peer.ip().into()))
 }
 
 fn take_flows(flows: &mut Vec<Flow>, pool: usize, count: usize, receive: usize, transmit: usize) {

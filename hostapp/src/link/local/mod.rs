@@ -5,9 +5,11 @@
 //! ```
 //!
 //! The gateway is to a client what a TAP would be: its address and port are those on the wire, what one side does not
-//! take closes the other's window, FIN and RST pass as they are. A connection that R2 has no slot for waits in R2's
-//! backlog or in the kernel's; the kernel has told its client that it is connected, for `accept` comes behind that.
+//! take closes the other's window, FIN and RST pass as they are. Of the clients that R2 has no slot for one waits in R2's
+//! backlog, which makes R2 look for room; the others wait here and come in the same order, the newest first. Only that
+//! they wait is told otherwise: the kernel connects a client before anybody is asked.
 
+mod accept;
 mod datagram;
 mod end;
 mod fin;

@@ -9,6 +9,7 @@ use mio::{Interest, Registry, Token};
 use nix::sys::socket::{Backlog, listen};
 use r2_node::service::Spec;
 
+use super::accept::Client;
 use crate::memory;
 
 /// Where R2's ports are offered on 127.0.0.1.
@@ -45,6 +46,8 @@ pub(super) struct Offered {
     pub(super) udp: Option<Bound<UdpSocket>>,
     /// Flows that wait for a connection.
     pub(super) free: Vec<usize>,
+    /// Clients that wait for a flow, the newest last.
+    pub(super) waiting: Vec<Client>,
 }
 
 /// A socket that waits for peers.
@@ -90,7 +93,16 @@ impl Offered {
             tcp,
             udp,
             free: Vec::new(),
+            waiting: Vec::new(),
         }
+    }
+
+    /// Takes a client that waits and a flow for it, where there are both.
+    pub(super) fn take_waiting(&mut self) -> Option<(usize, Client)> {
+        let index = *self.free.last()?;
+        let client = self.waiting.pop()?;
+        self.free.pop();
+        Some((index, client))
     }
 }
 
