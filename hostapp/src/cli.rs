@@ -5,10 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use r2_core::limits::NICK_MAX;
 use r2_core::name::Name;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
+
+use crate::services::OWN;
 
 /// A network server whose client is netcat, and its clients.
 #[derive(Debug, Parser)]
@@ -153,6 +156,10 @@ pub struct Serve {
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub allow: Vec<IpCidr>,
 
+    /// Serve this too, beside R2's own; give it several times for several.
+    #[arg(long, value_name = "SERVICE", value_parser = own_services())]
+    pub with: Vec<String>,
+
     /// The largest file to store.
     #[arg(long, value_name = "BYTES")]
     pub max_file: Option<u64>,
@@ -293,6 +300,11 @@ fn host_v6(text: &str) -> Result<Ipv6Cidr, &'static str> {
         return Err("no address of a single host");
     }
     Ok(cidr)
+}
+
+/// The names of the services that are served when they are asked for.
+fn own_services() -> PossibleValuesParser {
+    OWN.iter().map(|own| own.spec.name).into()
 }
 
 /// A network, or a single address.

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod pcap;
 pub mod ready;
 pub mod serve;
+pub mod services;
 pub mod signals;
 pub mod socket;
 pub(crate) mod wake;

@@ -18,6 +18,7 @@ use crate::disk::{DiskStore, Limits};
 use crate::link::{Link, ethernet_address};
 use crate::memory::{Leaked, plan};
 use crate::pcap::Tee;
+use crate::services;
 
 /// Bytes of the last chat lines: hundreds of them, for peers that lag.
 const ROOM: usize = 256 * 1024;
@@ -50,9 +51,11 @@ impl<L: Link> R2<L> {
     ) -> Result<Self, Refusal> {
         let plan = plan(options.sessions.into());
         let mut memory = Leaked;
-        let mut services = Registry::new(&mut memory);
-        services.serve_r2(&plan);
-        let offers: Vec<_> = services.offers().collect();
+        let mut registry = Registry::new(&mut memory);
+        registry.serve_r2(&plan);
+        // As small as R2's own services of questions and answers.
+        services::register(&mut registry, &options.with, plan.secret);
+        let offers: Vec<_> = registry.offers().collect();
         let link = open(&offers)?;
         let limits = Limits {
             file: options.max_file.unwrap_or(u64::MAX),
@@ -74,7 +77,7 @@ impl<L: Link> R2<L> {
         let mut counters = Counters::default();
         let config = config(options)?;
         let clock = std::time::Instant::now();
-        let node = Node::serving(services, &config, &plan, &mut link, &mut counters, Instant::ZERO);
+        let node = Node::serving(registry, &config, &plan, &mut link, &mut counters, Instant::ZERO);
         let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
         let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
             .map_err(|_| Refusal::at_start("--name and --peer-name must be different names"))?;

@@ -1,0 +1,34 @@
+//! One's own services, beside those that R2 always has.
+//!
+//! A service is a [`Session`](r2_core::session::Session), which is bytes in and bytes out, and a row in [`OWN`]. From
+//! that row follow its port on every link, its line in the table that `serve` prints, its keys on the status page, and
+//! the word by which `serve --with` asks for it.
+
+use r2_node::service::{Registry, Spec};
+use r2_node::{Size, World};
+
+use crate::disk::DiskStore;
+use crate::memory::Leaked;
+
+/// What a host's services are registered with.
+type Services<'m> = Registry<'static, 'm, World<'static, DiskStore>, Leaked>;
+
+/// A service that is served when it is asked for.
+pub struct Own {
+    /// What it is to the node; its name is what `--with` takes.
+    pub spec: Spec,
+    serve: fn(&mut Services<'_>, Spec, Size),
+}
+
+/// The table: a row for each.
+pub const OWN: &[Own] = &[];
+
+/// Registers those of the table that `names` names, with so many connections each.
+pub(crate) fn register(services: &mut Services<'_>, names: &[String], size: Size) {
+    for own in OWN
+        .iter()
+        .filter(|own| names.iter().any(|name| name == own.spec.name))
+    {
+        (own.serve)(services, own.spec, size);
+    }
+}
