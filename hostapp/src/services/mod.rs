@@ -2,9 +2,11 @@
 //!
 //! A service is a [`Session`](r2_core::session::Session), which is bytes in and bytes out, and a row in [`OWN`]. From
 //! that row follow its port on every link, its line in the table that `serve` prints, its keys on the status page, and
-//! the word by which `serve --with` asks for it.
+//! the word by which `serve --with` asks for it. [`guess`] is one to copy.
 
-use r2_node::service::{Registry, Spec};
+pub mod guess;
+
+use r2_node::service::{Registry, Spec, never, whole};
 use r2_node::{Size, World};
 
 use crate::disk::DiskStore;
@@ -21,7 +23,10 @@ pub struct Own {
 }
 
 /// The table: a row for each.
-pub const OWN: &[Own] = &[];
+pub const OWN: &[Own] = &[Own {
+    spec: guess::SPEC,
+    serve: |r2, spec, size| r2.serve(spec, size, guess::Guess::new, whole, never),
+}];
 
 /// Registers those of the table that `names` names, with so many connections each.
 pub(crate) fn register(services: &mut Services<'_>, names: &[String], size: Size) {
