@@ -241,3 +241,29 @@ fn an_idle_server_sleeps() {
         peer.shutdown(Shutdown::Both).unwrap();
     }
 }
+
+#[test]
+fn a_service_of_one_s_own_is_offered_on_every_link() {
+    for (lab, netcat) in [
+        (Lab::local("--with guess"), "nc.openbsd -N 127.0.0.1 5060"),
+        (Lab::with("--with guess"), "nc.openbsd -N 192.168.69.1 5060"),
+    ] {
+        lab.r2.complains("  guess    5060/tcp    nc 1");
+        let guesses: Vec<_> = (1..=100).map(|guess| format!("{guess}\n")).collect();
+        let mut game = lab.start_kali(netcat);
+        game.types(guesses.concat());
+        let heard = game.prints();
+        assert!(
+            heard.starts_with("I think of a number from 1 to 100.\n"),
+            "{heard}"
+        );
+        assert!(
+            heard
+                .lines()
+                .last()
+                .is_some_and(|line| line.starts_with("Yes! Guesses: ")),
+            "{heard}"
+        );
+        assert_eq!(lab.status()["guess_connections"], "1");
+    }
+}
