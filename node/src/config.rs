@@ -1,6 +1,8 @@
 //! What a node is told when it is made.
 
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Cidr;
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 /// Addresses and secrets of a node.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +12,7 @@ pub struct Config<'a> {
     /// The IPv4 address and the length of its network's prefix.
     pub ipv4: Ipv4Cidr,
     /// The IPv6 address, where there is one.
+    #[cfg(feature = "ipv6")]
     pub ipv6: Option<Ipv6Cidr>,
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an
     /// answer goes to the Ethernet address that the question came from.

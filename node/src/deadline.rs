@@ -6,6 +6,14 @@ use crate::storage::Storage;
 
 const NOWHERE: u32 = u32::MAX;
 
+/// The earlier of two deadlines, where there are any.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) if other < one => Some(other),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The next deadline of up to a fixed number of slots. Setting one costs the logarithm of their number.
 pub(crate) struct Deadlines<'a> {
     /// Slots, the earliest deadline first in the order of a binary heap.

@@ -37,6 +37,7 @@ pub mod counters;
 mod deadline;
 mod gate;
 pub mod limits;
+#[cfg(feature = "call")]
 mod neighbor;
 pub mod node;
 pub mod service;

@@ -2,12 +2,14 @@
 //!
 //! Answers need none of this: they go to the Ethernet address that the question came from.
 
-use smoltcp::phy::{ChecksumCapabilities, Device, TxToken};
+#[cfg(feature = "ipv6")]
+mod ndp;
+
+use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv6Packet,
-    Icmpv6Repr, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscRepr,
-    RawHardwareAddress,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr,
+    Ipv4Address,
 };
 
 use crate::config::Config;
@@ -86,7 +88,9 @@ impl Resolver {
         asked.next_at = now + smoltcp::time::Duration::from_millis(RESOLVE_EVERY.as_millis());
         match (asked.next_hop, asked.local) {
             (IpAddress::Ipv4(target), IpAddress::Ipv4(local)) => send_arp(token, self.ours, local, target),
-            (IpAddress::Ipv6(target), IpAddress::Ipv6(local)) => send_ndp(token, self.ours, local, target),
+            #[cfg(feature = "ipv6")]
+            (IpAddress::Ipv6(target), IpAddress::Ipv6(local)) => ndp::send(token, self.ours, local, target),
+            #[cfg(feature = "ipv6")]
             _ => return false,
         }
         true
@@ -99,7 +103,8 @@ impl Resolver {
         };
         let found = match asked.next_hop {
             IpAddress::Ipv4(target) => arp_answer(frame, target),
-            IpAddress::Ipv6(target) => ndp_answer(frame, target),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(target) => ndp::answer(frame, target),
         };
         asked.found = found.filter(EthernetAddress::is_unicast);
     }
@@ -134,73 +139,6 @@ fn arp_answer(frame: &[u8], target: Ipv4Address) -> Option<EthernetAddress> {
             source_protocol_addr,
             ..
         } => (source_protocol_addr == target).then_some(source_hardware_addr),
-        _ => None,
-    }
-}
-
-fn send_ndp(token: impl TxToken, ours: EthernetAddress, local: Ipv6Address, target: Ipv6Address) {
-    let lladdr = Some(RawHardwareAddress::from(ours));
-    let solicit = Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit {
-        target_addr: target,
-        lladdr,
-    });
-    let group = solicited_node(target);
-    let ip = Ipv6Repr {
-        src_addr: local,
-        dst_addr: group,
-        next_header: IpProtocol::Icmpv6,
-        payload_len: solicit.buffer_len(),
-        hop_limit: 255,
-    };
-    token.consume(
-        ETHERNET_HEADER
-            .saturating_add(ip.buffer_len())
-            .saturating_add(solicit.buffer_len()),
-        |frame| {
-            let [.., a, b, c, d] = group.octets();
-            let mut ethernet = EthernetFrame::new_unchecked(frame);
-            ethernet.set_src_addr(ours);
-            // RFC 2464, section 7.
-            ethernet.set_dst_addr(EthernetAddress([0x33, 0x33, a, b, c, d]));
-            ethernet.set_ethertype(EthernetProtocol::Ipv6);
-            let mut packet = Ipv6Packet::new_unchecked(ethernet.payload_mut());
-            ip.emit(&mut packet);
-            let checksums = ChecksumCapabilities::default();
-            solicit.emit(
-                &local,
-                &group,
-                &mut Icmpv6Packet::new_unchecked(packet.payload_mut()),
-                &checksums,
-            );
-        },
-    );
-}
-
-/// The multicast group in which `address` is asked for (RFC 4291, section 2.7.1).
-fn solicited_node(address: Ipv6Address) -> Ipv6Address {
-    let [.., a, b, c] = address.octets();
-    Ipv6Address::from([0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
-}
-
-fn ndp_answer(frame: &[u8], target: Ipv6Address) -> Option<EthernetAddress> {
-    let ethernet = EthernetFrame::new_checked(frame).ok()?;
-    let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
-    // RFC 4861, section 7.1.2: anything but 255 came through a router.
-    if ethernet.ethertype() != EthernetProtocol::Ipv6
-        || ip.next_header() != IpProtocol::Icmpv6
-        || ip.hop_limit() != 255
-    {
-        return None;
-    }
-    let icmp = Icmpv6Packet::new_checked(ip.payload()).ok()?;
-    let checksums = ChecksumCapabilities::default();
-    match Icmpv6Repr::parse(&ip.src_addr(), &ip.dst_addr(), &icmp, &checksums).ok()? {
-        Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
-            target_addr, lladdr, ..
-        }) if target_addr == target => {
-            let bytes: [u8; 6] = lladdr?.as_bytes().try_into().ok()?;
-            Some(EthernetAddress(bytes))
-        }
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! Which session a port opens, how many, with which buffers: the table of services.
 
+use core::marker::PhantomData;
+
 use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
@@ -124,22 +126,29 @@ pub(crate) trait Service<W> {
 /// The services of a node, in the order of their registration.
 pub(crate) type Services<'a, W> = heapless::Vec<&'a mut dyn Service<W>, SERVICES_MAX>;
 
-/// The sessions of one service, and the part of the world that they share.
-struct Pool<'a, W, P: ?Sized, S> {
+/// The sessions of one service, and how they are made. Every function is a type of its own, so that each service's
+/// code is its own: no call goes through a pointer, and a session is made in its place.
+struct Pool<'a, W, P: ?Sized, S, New, Part, Revision> {
     spec: Spec,
     size: Size,
-    sessions: &'a mut [Placed<W, P, S>],
-    new: fn() -> S,
-    revision: fn(&W) -> u32,
+    sessions: &'a mut [Placed<W, P, S, Part>],
+    new: New,
+    revision: Revision,
 }
 
 /// A session that is handed its part of the world only.
-struct Placed<W, P: ?Sized, S> {
+struct Placed<W, P: ?Sized, S, Part> {
     session: S,
-    part: fn(&mut W) -> &mut P,
+    part: Part,
+    of: PhantomData<fn(&mut W) -> &mut P>,
 }
 
-impl<W, P: ?Sized, S: Session<P>> Session<W> for Placed<W, P, S> {
+impl<W, P, S, Part> Session<W> for Placed<W, P, S, Part>
+where
+    P: ?Sized,
+    S: Session<P>,
+    Part: Fn(&mut W) -> &mut P,
+{
     fn opened(&mut self, now: Instant, world: &mut W) {
         self.session.opened(now, (self.part)(world));
     }
@@ -169,7 +178,14 @@ impl<W, P: ?Sized, S: Session<P>> Session<W> for Placed<W, P, S> {
     }
 }
 
-impl<W, P: ?Sized, S: Session<P>> Service<W> for Pool<'_, W, P, S> {
+impl<W, P, S, New, Part, Revision> Service<W> for Pool<'_, W, P, S, New, Part, Revision>
+where
+    P: ?Sized,
+    S: Session<P>,
+    New: Fn() -> S,
+    Part: Fn(&mut W) -> &mut P,
+    Revision: Fn(&W) -> u32,
+{
     fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -226,16 +242,18 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
         &mut self,
         spec: Spec,
         size: Size,
-        new: fn() -> S,
-        part: fn(&mut W) -> &mut P,
-        revision: fn(&W) -> u32,
+        new: impl Fn() -> S + Copy + 'a,
+        part: impl Fn(&mut W) -> &mut P + Copy + 'a,
+        revision: impl Fn(&W) -> u32 + 'a,
     ) {
         if size.connections == 0 || self.services.is_full() {
             return;
         }
-        let sessions = self
-            .storage
-            .slice(size.connections, |_| Placed { session: new(), part });
+        let sessions = self.storage.slice(size.connections, |_| Placed {
+            session: new(),
+            part,
+            of: PhantomData,
+        });
         let mut pool = Some(Pool {
             spec,
             size,

@@ -59,6 +59,7 @@ pub(crate) fn answer(
         ethernet.set_dst_addr(datagram.from);
         ethernet.set_ethertype(match source {
             IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
         });
         ip.emit(&mut *ethernet.payload_mut(), &checksums);

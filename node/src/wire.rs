@@ -5,9 +5,10 @@ use core::num::NonZeroUsize;
 
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet,
-    TcpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, TcpPacket,
 };
 
 use crate::counters::add;
@@ -217,11 +218,11 @@ impl<T: TxToken> TxToken for Framed<'_, T> {
         self.token.consume(ETHERNET_HEADER.saturating_add(len), |frame| {
             let mut ethernet = EthernetFrame::new_unchecked(frame);
             let result = f(ethernet.payload_mut());
-            let ipv6 = ethernet.payload_mut().first().is_some_and(|byte| byte >> 4 == 6);
-            ethernet.set_ethertype(if ipv6 {
-                EthernetProtocol::Ipv6
-            } else {
-                EthernetProtocol::Ipv4
+            let version = ethernet.payload_mut().first().map(|byte| byte >> 4);
+            ethernet.set_ethertype(match version {
+                #[cfg(feature = "ipv6")]
+                Some(6) => EthernetProtocol::Ipv6,
+                _ => EthernetProtocol::Ipv4,
             });
             ethernet.set_src_addr(header.ours);
             ethernet.set_dst_addr(header.peer);
@@ -242,22 +243,27 @@ impl<T: TxToken> TxToken for Framed<'_, T> {
 
 /// The TCP segment in a packet that smoltcp has just written, and its addresses.
 fn tcp_of(packet: &mut [u8]) -> Option<(&mut [u8], IpAddress, IpAddress)> {
-    let (start, protocol, source, destination) = if packet.first()? >> 4 == 6 {
-        let ip = Ipv6Packet::new_checked(&*packet).ok()?;
-        (
-            ip.header_len(),
-            ip.next_header(),
-            ip.src_addr().into(),
-            ip.dst_addr().into(),
-        )
-    } else {
-        let ip = Ipv4Packet::new_checked(&*packet).ok()?;
-        (
-            ip.header_len().into(),
-            ip.next_header(),
-            ip.src_addr().into(),
-            ip.dst_addr().into(),
-        )
+    let (start, protocol, source, destination): (usize, _, IpAddress, IpAddress) = match packet.first()? >> 4
+    {
+        #[cfg(feature = "ipv6")]
+        6 => {
+            let ip = Ipv6Packet::new_checked(&*packet).ok()?;
+            (
+                ip.header_len(),
+                ip.next_header(),
+                ip.src_addr().into(),
+                ip.dst_addr().into(),
+            )
+        }
+        _ => {
+            let ip = Ipv4Packet::new_checked(&*packet).ok()?;
+            (
+                ip.header_len().into(),
+                ip.next_header(),
+                ip.src_addr().into(),
+                ip.dst_addr().into(),
+            )
+        }
     };
     let segment = packet.get_mut(start..).filter(|_| protocol == IpProtocol::Tcp)?;
     TcpPacket::new_checked(&*segment).ok()?;

@@ -8,7 +8,6 @@ use crate::limits::{HELD_SYN_MAX, SYN_HELD_FOR};
 use crate::storage::Storage;
 
 /// A SYN as it came.
-#[derive(Clone)]
 pub(crate) struct HeldSyn {
     pub(crate) flow: Flow,
     pub(crate) from: EthernetAddress,
@@ -61,9 +60,13 @@ impl<'a> Backlog<'a> {
             None => (1, 0),
             Some(held) => (2, held.order),
         });
-        let gone = place.map_or(Some(syn.clone()), |place| place.replace(syn));
-        gone.filter(|gone| gone.flow != segment.flow)
-            .map(|gone| gone.service)
+        let Some(place) = place else {
+            return Some(service);
+        };
+        let gone = place.as_ref().filter(|gone| gone.flow != segment.flow);
+        let gone = gone.map(|gone| gone.service);
+        *place = Some(syn);
+        gone
     }
 
     /// Takes the newest SYN for `service` out.

@@ -3,8 +3,10 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Cidr, Ipv4Packet,
-    Ipv6Cidr, Ipv6Packet, TcpPacket, UdpPacket,
+    TcpPacket, UdpPacket,
 };
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Cidr, Ipv6Packet};
 
 use super::Flow;
 use crate::config::Config;
@@ -14,6 +16,7 @@ use crate::counters::Reason;
 pub(crate) struct Border<'a> {
     mac: EthernetAddress,
     ipv4: Ipv4Cidr,
+    #[cfg(feature = "ipv6")]
     ipv6: Option<Ipv6Cidr>,
     allow: &'a [IpCidr],
     checksum: ChecksumCapabilities,
@@ -73,18 +76,12 @@ struct Packet<'f> {
 
 impl<'a> Border<'a> {
     pub(crate) fn new(config: &Config<'a>, checksum: ChecksumCapabilities) -> Self {
-        let &Config {
-            mac,
-            ipv4,
-            ipv6,
-            allow,
-            ..
-        } = config;
         Self {
-            mac,
-            ipv4,
-            ipv6,
-            allow,
+            mac: config.mac,
+            ipv4: config.ipv4,
+            #[cfg(feature = "ipv6")]
+            ipv6: config.ipv6,
+            allow: config.allow,
             checksum,
         }
     }
@@ -98,9 +95,10 @@ impl<'a> Border<'a> {
         }
         let packet = match ethernet.ethertype() {
             EthernetProtocol::Ipv4 => self.ipv4(ethernet.payload())?,
+            #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => ipv6(ethernet.payload())?,
             EthernetProtocol::Arp => return Ok(Parsed::Plain),
-            EthernetProtocol::Unknown(_) => return Err(Reason::NotForUs),
+            _ => return Err(Reason::NotForUs),
         };
         // An unspecified or link-local IPv6 source is a neighbour finding its addresses (RFC 4861).
         let may_talk =
@@ -138,10 +136,10 @@ impl<'a> Border<'a> {
         packet: &'f [u8],
         from: EthernetAddress,
     ) -> Result<Segment<'f>, Reason> {
-        let packet = if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-            ipv6(packet)
-        } else {
-            self.ipv4(packet)
+        let packet = match packet.first().map(|byte| byte >> 4) {
+            #[cfg(feature = "ipv6")]
+            Some(6) => ipv6(packet),
+            _ => self.ipv4(packet),
         };
         self.tcp(&packet?, from)
     }
@@ -205,6 +203,7 @@ impl<'a> Border<'a> {
     fn is_ours(&self, address: IpAddress) -> bool {
         match address {
             IpAddress::Ipv4(address) => address == self.ipv4.address(),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(address) => self.ipv6.is_some_and(|ours| ours.address() == address),
         }
     }
@@ -216,11 +215,13 @@ impl<'a> Border<'a> {
     fn is_broadcast(&self, address: IpAddress) -> bool {
         match address {
             IpAddress::Ipv4(address) => address.is_broadcast() || self.ipv4.broadcast() == Some(address),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => false,
         }
     }
 }
 
+#[cfg(feature = "ipv6")]
 fn ipv6(bytes: &[u8]) -> Result<Packet<'_>, Reason> {
     let packet = Ipv6Packet::new_checked(bytes).map_err(|_| Reason::Malformed)?;
     if packet.version() != 6 {

@@ -6,19 +6,63 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, IpEndpoint};
 
 use super::{Node, flow_of, millis};
+use crate::config::Config;
 use crate::counters::add;
 use crate::gate::Flow;
 use crate::limits::ESTABLISH_WITHIN;
+use crate::neighbor::Resolver;
 use crate::service;
 use crate::slot::{Phase, to_core};
 use crate::world::World;
 
 /// The first port that calls are made from (RFC 6335, section 6: dynamic ports).
-pub(super) const FIRST_DYNAMIC_PORT: u16 = 49_152;
+const FIRST_DYNAMIC_PORT: u16 = 49_152;
+
+/// Who is being called, and what became of it.
+pub(super) struct Caller {
+    resolver: Resolver,
+    call: Option<Call>,
+    outcome: Option<CallOutcome>,
+    next_port: u16,
+}
+
+impl Caller {
+    pub(super) fn new(config: &Config<'_>) -> Self {
+        Self {
+            resolver: Resolver::new(config),
+            call: None,
+            outcome: None,
+            next_port: FIRST_DYNAMIC_PORT,
+        }
+    }
+
+    /// When the called address is to be asked for again.
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        self.resolver.poll_at()
+    }
+
+    /// Looks into an ARP or NDP frame for the called address.
+    pub(super) fn learn(&mut self, frame: &[u8]) {
+        self.resolver.learn(frame);
+    }
+
+    /// Something has become of the connection in `slot`: if that was the call, it ends so.
+    pub(super) fn hear(&mut self, slot: usize, outcome: CallOutcome) {
+        if self.call.as_ref().is_some_and(|call| call.slot == slot) {
+            self.end(outcome);
+        }
+    }
+
+    fn end(&mut self, outcome: CallOutcome) {
+        self.call = None;
+        self.outcome = Some(outcome);
+        self.resolver.stop();
+    }
+}
 
 /// A call that is being made.
-pub(super) struct Call {
-    pub(super) slot: usize,
+struct Call {
+    slot: usize,
     remote: IpEndpoint,
     local: IpCidr,
     give_up_at: Instant,
@@ -55,7 +99,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             .iter()
             .position(|service| service.spec().port == service::CHAT.port);
         let chat = chat.ok_or(CallError::Unaddressable)?;
-        if self.call.is_some() {
+        if self.caller.call.is_some() {
             return Err(CallError::Busy);
         }
         let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.addr.version();
@@ -69,25 +113,19 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         }
         let slot = self.take_free(chat).ok_or(CallError::Busy)?;
         let give_up_at = now + millis(ESTABLISH_WITHIN);
-        self.call = Some(Call {
+        self.caller.call = Some(Call {
             slot,
             remote,
             local,
             give_up_at,
         });
-        self.resolver.ask(remote.addr, local, now);
+        self.caller.resolver.ask(remote.addr, local, now);
         Ok(())
     }
 
     /// What became of the last call: once for each, `None` until it is known.
     pub fn take_call_outcome(&mut self) -> Option<CallOutcome> {
-        self.call_outcome.take()
-    }
-
-    pub(super) fn end_call(&mut self, outcome: CallOutcome) {
-        self.call = None;
-        self.call_outcome = Some(outcome);
-        self.resolver.stop();
+        self.caller.outcome.take()
     }
 
     /// Asks for the Ethernet address of whoever is called, and sends the SYN once it is known.
@@ -102,18 +140,18 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             remote,
             local,
             give_up_at,
-        }) = self.call.as_ref()
+        }) = self.caller.call.as_ref()
         else {
             return;
         };
         if self.slots.get(slot).is_none_or(|slot| slot.phase != Phase::Free) {
             return;
         }
-        let Some(peer) = self.resolver.found() else {
+        let Some(peer) = self.caller.resolver.found() else {
             if now >= give_up_at {
                 self.give_back(slot);
-                self.end_call(CallOutcome::Unreachable);
-            } else if self.resolver.send(now, device) {
+                self.caller.end(CallOutcome::Unreachable);
+            } else if self.caller.resolver.send(now, device) {
                 add(&mut world.counters.frames_out, 1);
             }
             return;
@@ -128,7 +166,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         if !caller.connect(flow, peer, &mut self.steered, to_core(now)) {
             self.give_back(slot);
-            self.end_call(CallOutcome::Unreachable);
+            self.caller.end(CallOutcome::Unreachable);
             return;
         }
         let service = caller.service;
@@ -143,8 +181,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// A dynamic port from which `remote` is not being talked to.
     fn free_port(&mut self, remote: IpEndpoint, local: IpCidr) -> u16 {
         for _ in 0..=u16::MAX - FIRST_DYNAMIC_PORT {
-            let port = self.next_port;
-            self.next_port = port.checked_add(1).unwrap_or(FIRST_DYNAMIC_PORT);
+            let port = self.caller.next_port;
+            self.caller.next_port = port.checked_add(1).unwrap_or(FIRST_DYNAMIC_PORT);
             let flow = Flow {
                 remote,
                 local: (local.address(), port).into(),
@@ -153,6 +191,6 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 return port;
             }
         }
-        self.next_port
+        self.caller.next_port
     }
 }

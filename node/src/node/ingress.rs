@@ -28,7 +28,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         match self.border.inspect(frame) {
             Err(reason) => world.counters.drop(reason),
             Ok(Parsed::Plain) => {
-                self.resolver.learn(frame);
+                #[cfg(feature = "call")]
+                self.caller.learn(frame);
                 self.take_plain(frame, answer, now, &mut world.counters.frames_out);
             }
             Ok(Parsed::Udp(datagram)) => self.take_datagram(frame, &datagram, answer, now, world),

@@ -1,5 +1,6 @@
 //! The whole loop: frames in, slots served, frames out.
 
+#[cfg(feature = "call")]
 mod call;
 mod ingress;
 mod pool;
@@ -11,15 +12,16 @@ use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address};
 
-use self::call::Call;
+#[cfg(feature = "call")]
+use self::call::Caller;
+#[cfg(feature = "call")]
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
 use crate::config::{Config, Plan};
 use crate::counters::{Counters, add};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
 use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
-use crate::neighbor::Resolver;
 use crate::service::{Registry, Services};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
@@ -54,10 +56,8 @@ pub struct Node<'a, S> {
     deadlines: Deadlines<'a>,
     /// Slots to be served in this pass, in the order in which they were touched.
     touched: Queue,
-    resolver: Resolver,
-    call: Option<Call>,
-    call_outcome: Option<CallOutcome>,
-    next_port: u16,
+    #[cfg(feature = "call")]
+    caller: Caller,
     search_at: Option<Instant>,
     stop_by: Option<Instant>,
 }
@@ -98,12 +98,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let capabilities = device.capabilities();
         let steered_capabilities = steered_capabilities(&capabilities);
         let mut addresses = Addresses::new();
-        for address in [Some(config.ipv4.into()), config.ipv6.map(Into::into)]
-            .into_iter()
-            .flatten()
-        {
-            // Two addresses, room for two.
-            let _ = addresses.push(address);
+        // Two addresses, room for two.
+        let _ = addresses.push(config.ipv4.into());
+        #[cfg(feature = "ipv6")]
+        if let Some(ipv6) = config.ipv6 {
+            let _ = addresses.push(ipv6.into());
         }
         let seed = u64::from_ne_bytes(*config.secret.first_chunk().unwrap_or(&[0; 8]));
         let hardware = HardwareAddress::Ethernet(config.mac);
@@ -128,7 +127,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             backlog: Backlog::new(plan.backlog, storage),
             time_wait: TimeWait::new(plan.time_wait, storage),
             deadlines: Deadlines::new(slots.len(), storage),
-            resolver: Resolver::new(config),
+            #[cfg(feature = "call")]
+            caller: Caller::new(config),
             capabilities,
             steered_capabilities,
             addresses,
@@ -136,9 +136,6 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             pools,
             slots,
             touched: Queue::default(),
-            call: None,
-            call_outcome: None,
-            next_port: call::FIRST_DYNAMIC_PORT,
             search_at: None,
             stop_by: None,
         }
@@ -170,23 +167,22 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         self.make_room(now, world);
         let congested = self.serve_touched(now, device, world);
         self.admit_held(now, device, world);
+        #[cfg(feature = "call")]
         self.go_on_calling(now, device, world);
         // What a session has just said, others have not heard.
         self.hear_news(world);
         if frames == FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
             return Some(now);
         }
-        let retry = congested.then(|| now + millis(CONGESTED_FOR));
-        [
-            self.deadlines.next(),
-            self.search_at,
-            self.resolver.poll_at(),
-            self.stop_by,
-            retry,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let mut next = congested.then(|| now + millis(CONGESTED_FOR));
+        next = earlier(next, self.deadlines.next());
+        next = earlier(next, self.search_at);
+        next = earlier(next, self.stop_by);
+        #[cfg(feature = "call")]
+        {
+            next = earlier(next, self.caller.poll_at());
+        }
+        next
     }
 
     /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
@@ -298,8 +294,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             add(&mut count.bytes_in, tally.bytes_in);
             add(&mut count.bytes_out, tally.bytes_out);
         });
-        if opened && self.call.as_ref().is_some_and(|call| call.slot == index) {
-            self.end_call(CallOutcome::Answered);
+        #[cfg(feature = "call")]
+        if opened {
+            self.caller.hear(index, CallOutcome::Answered);
         }
         match after {
             // Served again as soon as the device has room.
@@ -328,9 +325,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             }
             self.flows.remove(&flow, index, |slot| flow_of(self.slots, slot));
         }
-        if self.call.as_ref().is_some_and(|call| call.slot == index) {
-            self.end_call(CallOutcome::Refused);
-        }
+        #[cfg(feature = "call")]
+        self.caller.hear(index, CallOutcome::Refused);
         self.deadlines.set(index, None);
         self.give_back(index);
     }

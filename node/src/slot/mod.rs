@@ -4,7 +4,9 @@ mod turn;
 
 use r2_core::session::{Over, Session};
 use r2_core::time::{Duration, Instant};
-use smoltcp::iface::{Interface, SocketSet, SocketStorage};
+#[cfg(feature = "call")]
+use smoltcp::iface::Interface;
+use smoltcp::iface::{SocketSet, SocketStorage};
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
@@ -133,6 +135,7 @@ impl<'a> Slot<'a> {
     }
 
     /// Calls `flow.remote`, whose Ethernet address is `peer`; whether the socket could.
+    #[cfg(feature = "call")]
     pub(crate) fn connect(
         &mut self,
         flow: Flow,

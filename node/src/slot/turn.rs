@@ -10,6 +10,7 @@ use smoltcp::wire::EthernetAddress;
 
 use super::{Phase, Slot, to_core, to_smoltcp};
 use crate::counters::add;
+use crate::deadline::earlier;
 use crate::limits::{
     CLOSED_WINDOW_FOR, ESTABLISH_WITHIN, HALF_CLOSED_IDLE, ROUNDS_PER_TURN, SEGMENTS_PER_TURN,
 };
@@ -81,12 +82,8 @@ impl Slot<'_> {
         } else {
             None
         };
-        let at = [
-            socket_at,
-            session_at.map(to_smoltcp),
-            self.clock().map(to_smoltcp),
-        ];
-        After::Wait(at.into_iter().flatten().min())
+        let at = earlier(socket_at, session_at.map(to_smoltcp));
+        After::Wait(earlier(at, self.clock().map(to_smoltcp)))
     }
 
     /// The node's own clock on this connection.
