@@ -19,14 +19,13 @@ use r2_node::{About, Config, Counters, Node, World};
 use r2_support::arena::Arena;
 use r2_support::serve::Operator;
 use r2_support::{clock, exit, secret, serve, stack};
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::net::Ethernet;
 use crate::uart::Uart0;
 
 const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
-const ADDRESS6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1), 64);
 
 static ARENA: ConstStaticCell<[MaybeUninit<u8>; sizes::ARENA]> =
     ConstStaticCell::new([MaybeUninit::uninit(); sizes::ARENA]);
@@ -49,9 +48,8 @@ fn main() -> ! {
     let operator = OPERATOR.init_with(|| serve::operator(Uart0::start()));
     let mac = system::ethernet_address();
     let device = ETHERNET.init_with(|| Ethernet::start(mac));
-    let mut counters = Counters::default();
-    let node = node(mac, device, &mut counters);
-    let world = world(counters);
+    let world = world();
+    let node = node(mac, device, &mut world.counters);
     system::listen(core.NVIC);
     info!(
         "R2 ready at {=[u8; 4]} on lm3s6965evb",
@@ -70,7 +68,6 @@ fn node(
     let config = Config {
         mac,
         ipv4: ADDRESS,
-        ipv6: Some(ADDRESS6),
         gateway: None,
         allow: &[],
         secret: secret::mix(mac.as_bytes()),
@@ -87,7 +84,7 @@ fn node(
 }
 
 #[inline(never)]
-fn world(counters: Counters) -> &'static mut World<'static, RamStore<'static>> {
+fn world() -> &'static mut World<'static, RamStore<'static>> {
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
     let Ok(room) = Room::new(ROOM.take(), seats, "R2", "KALI") else {
         exit::failure();
@@ -105,7 +102,7 @@ fn world(counters: Counters) -> &'static mut World<'static, RamStore<'static>> {
             FILES.init_with(|| [const { File::EMPTY }; sizes::FILES]),
             u64::MAX,
         ),
-        counters,
+        counters: Counters::default(),
         about,
     })
 }

@@ -41,6 +41,8 @@ impl Arena {
 }
 
 impl Storage<'static> for Arena {
+    // Not inlined: each kind of value is as large on the stack as its own, not all together.
+    #[inline(never)]
     fn slice<T: 'static>(&mut self, len: usize, mut make: impl FnMut(usize) -> T) -> &'static mut [T] {
         let first = self
             .take(len.saturating_mul(size_of::<T>()), align_of::<T>())
