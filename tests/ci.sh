@@ -21,6 +21,7 @@ PACKAGES=(
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
 # What runs a board's image.
 BOARD_PACKAGES=(qemu-system-arm)
+BOARDS=(lm3s6965evb mps2-an385)
 FIRMWARE_TARGET=thumbv7m-none-eabi
 HAND_TARGET=thumbv6m-none-eabi
 TOOLS=$PWD/target/tools
@@ -132,20 +133,23 @@ defmt_print() {
 
 # core and node compile for a Cortex-M, where there is neither std nor an allocator; the boards' images are built.
 firmware() {
-    local package feature
+    local package feature board
     timeout 120 rustup target add "$FIRMWARE_TARGET" "$HAND_TARGET" 2>/dev/null || install "${FIRMWARE_PACKAGES[@]}"
     install "${BOARD_PACKAGES[@]}"
     defmt_print
     echo "compiling with $(firmware/cargo target)"
     for package in r2-core r2-node; do
-        for feature in "" log defmt; do
+        for feature in "" log defmt $([[ $package == r2-core ]] || echo call ipv6); do
             firmware/cargo build --locked --release --target "$FIRMWARE_TARGET" --target-dir target/thumbv7m \
                 --package "$package" --features "$feature"
         done
     done
     (cd firmware && cargo fmt --all --check)
-    (cd firmware && ./cargo clippy --locked -- -D warnings)
-    (cd firmware && ./cargo build --locked --release)
+    # Each by itself: together, every board would have the features of all.
+    for board in "${BOARDS[@]}"; do
+        (cd firmware && ./cargo clippy --locked --package "$board" -- -D warnings)
+        (cd firmware && ./cargo build --locked --release --package "$board")
+    done
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)

@@ -6,7 +6,9 @@ use r2_core::chat::{Room, Seat};
 use r2_core::store::Store;
 use r2_node::{About, Config, Counters, Node, Plan, World};
 use smoltcp::phy::Device;
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 use static_cell::StaticCell;
 
 use crate::arena::Arena;
@@ -16,6 +18,7 @@ use crate::{clock, exit, stack};
 pub const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
 
 /// R2's IPv6 address.
+#[cfg(feature = "ipv6")]
 pub const ADDRESS6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1), 64);
 
 /// Makes the node, in `place`, with the memory of `arena`.
@@ -32,6 +35,7 @@ pub fn node<S: Store>(
     let config = Config {
         mac,
         ipv4: ADDRESS,
+        #[cfg(feature = "ipv6")]
         ipv6: Some(ADDRESS6),
         gateway: None,
         allow: &[],
