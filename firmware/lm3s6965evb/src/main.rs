@@ -46,9 +46,23 @@ fn main() -> ! {
     let mac = system::ethernet_address();
     let device = ETHERNET.init_with(|| Ethernet::start(mac));
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(&WORLD, "lm3s6965evb", ROOM.take(), seats, store, Counters::default());
+    let world = start::world(
+        &WORLD,
+        "lm3s6965evb",
+        ROOM.take(),
+        seats,
+        store,
+        Counters::default(),
+    );
     let known = (mac, secret::mix(mac.as_bytes()));
-    let node = start::node(&NODE, known, &sizes::PLAN, device, ARENA.take(), &mut world.counters);
+    let node = start::node(
+        &NODE,
+        known,
+        &sizes::PLAN,
+        device,
+        ARENA.take(),
+        &mut world.counters,
+    );
     system::listen(core.NVIC);
     info!(
         "R2 ready at {=[u8; 4]} on lm3s6965evb",
