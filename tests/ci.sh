@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|qemu|bench [SHOW...|publish]|bench_smoke|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
 # `publish` puts the figures where the README shows them. Each step says what it does and how long it took; the first
@@ -159,6 +159,12 @@ firmware() {
     cargo test --locked --package r2-tests --features firmware --test no_panic
 }
 
+# The boards that QEMU emulates, with real netcats.
+qemu() {
+    [[ -x firmware/target/thumbv7m-none-eabi/release/mps2-an385 ]] || firmware
+    run_as_root cargo test --locked --package r2-tests --features e2e --test=board_flash
+}
+
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
 build_peers() {
     local manifest
@@ -202,9 +208,9 @@ step() {
 STEPS=() SHOWS=()
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) STEPS+=("$word") ;;
+    setup | lint | unit | e2e | firmware | qemu | bench | bench_smoke | all) STEPS+=("$word") ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, qemu, bench, bench_smoke or all" ;;
     esac
 done
 
@@ -213,7 +219,7 @@ done
 trap finish EXIT
 for word in "${STEPS[@]}"; do
     case $word in
-    all) for each in setup lint unit firmware e2e bench_smoke; do step "$each"; done ;;
+    all) for each in setup lint unit firmware qemu e2e bench_smoke; do step "$each"; done ;;
     *) step "$word" ;;
     esac
 done

@@ -9,6 +9,7 @@
 // A test fails by a panic, and so does its harness.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod board;
 pub mod carrier;
 pub mod lab;
 pub mod namespace;

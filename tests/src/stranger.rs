@@ -85,13 +85,18 @@ impl Said<'_> {
 
 /// A datagram from the stranger's port `from` to R2's port `to`.
 pub fn datagram(from: u16, to: u16, payload: &[u8]) -> Frame {
+    datagram_to(R2_MAC, R2_ADDRESS, from, to, payload)
+}
+
+/// The same, to another Ethernet and IP address than R2's.
+pub fn datagram_to(mac: EthernetAddress, address: Ipv4Address, from: u16, to: u16, payload: &[u8]) -> Frame {
     let udp = UdpRepr {
         src_port: from,
         dst_port: to,
     };
-    let (source, destination): (IpAddress, IpAddress) = (ADDRESS.into(), R2_ADDRESS.into());
+    let (source, destination): (IpAddress, IpAddress) = (ADDRESS.into(), address.into());
     let length = udp.header_len() + payload.len();
-    packet(R2_MAC, R2_ADDRESS, IpProtocol::Udp, length, |bytes| {
+    packet(mac, address, IpProtocol::Udp, length, |bytes| {
         let checksums = ChecksumCapabilities::default();
         let mut packet = UdpPacket::new_unchecked(bytes);
         let write = |room: &mut [u8]| room.copy_from_slice(payload);
