@@ -10,8 +10,10 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a TAP needs most of it"))]
 pub(crate) mod checksum;
 pub mod local;
+#[cfg(target_os = "linux")]
 pub mod tap;
 
 /// A network card, and what a server that waits for it has to know.

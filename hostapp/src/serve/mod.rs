@@ -22,6 +22,7 @@ use crate::cli::{self, Serve};
 use crate::console::{Console, Notes};
 use crate::link::Link;
 use crate::link::local::{self, Local, Ports};
+#[cfg(target_os = "linux")]
 use crate::link::tap::Tap;
 use crate::ready::Ready;
 use crate::signals::Signals;
@@ -45,24 +46,37 @@ pub fn run(options: &Serve) -> ExitCode {
 
 /// Opens the link that the user asked for, and serves on it.
 fn run_on_link(options: &Serve) -> Result<(), Refusal> {
-    let tap = match &options.link {
-        cli::Link::Tap(name) => Some(Tap::open(name).map_err(Refusal::at_start)?),
-        cli::Link::Local => None,
-        cli::Link::Auto => match Tap::open("tap0") {
-            Ok(tap) => Some(tap),
-            Err(error) if error.is_held() => return Err(Refusal::at_start(error)),
-            Err(error) => {
-                log::info!("no TAP ({error}): serving on 127.0.0.1");
-                None
-            }
-        },
+    #[cfg(target_os = "linux")]
+    if let Some(tap) = open_tap(&options.link)? {
+        return Server::start(options, |_| Ok(tap))?.serve();
+    }
+    #[cfg(not(target_os = "linux"))]
+    if let cli::Link::Tap(_) = options.link {
+        return Err(Refusal::at_start(
+            "there are TAPs on Linux only: use --link local",
+        ));
+    }
+    Server::start(&on_the_wire(options)?, |offers| {
+        open_local(options, Ports::Fixed, offers)
+    })?
+    .serve()
+}
+
+/// The TAP that the user asked for, or that is there to be had; `None` where R2 is to serve without one.
+#[cfg(target_os = "linux")]
+fn open_tap(link: &cli::Link) -> Result<Option<Tap>, Refusal> {
+    let opened = match link {
+        cli::Link::Tap(name) => return Tap::open(name).map(Some).map_err(Refusal::at_start),
+        cli::Link::Local => return Ok(None),
+        cli::Link::Auto => Tap::open("tap0"),
     };
-    match tap {
-        Some(tap) => Server::start(options, |_| Ok(tap))?.serve(),
-        None => Server::start(&on_the_wire(options)?, |offers| {
-            open_local(options, Ports::Fixed, offers)
-        })?
-        .serve(),
+    match opened {
+        Ok(tap) => Ok(Some(tap)),
+        Err(error) if error.is_held() => Err(Refusal::at_start(error)),
+        Err(error) => {
+            log::info!("no TAP ({error}): serving on 127.0.0.1");
+            Ok(None)
+        }
     }
 }
 
