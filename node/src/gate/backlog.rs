@@ -28,6 +28,8 @@ impl HeldSyn {
 /// is overwritten, since its sender may have given up and will repeat it otherwise.
 pub(crate) struct Backlog<'a> {
     held: &'a mut [Option<HeldSyn>],
+    /// How many are held: none, as a rule, and then nobody looks for one.
+    len: usize,
     order: u64,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Backlog<'a> {
     pub(crate) fn new(len: usize, storage: &mut impl Storage<'a>) -> Self {
         Self {
             held: storage.slice(len, |_| None),
+            len: 0,
             order: 0,
         }
     }
@@ -63,6 +66,7 @@ impl<'a> Backlog<'a> {
         let Some(place) = place else {
             return Some(service);
         };
+        self.len = self.len.saturating_add(usize::from(place.is_none()));
         let gone = place.as_ref().filter(|gone| gone.flow != segment.flow);
         let gone = gone.map(|gone| gone.service);
         *place = Some(syn);
@@ -77,11 +81,9 @@ impl<'a> Backlog<'a> {
                 .map(|h| h.order)
         };
         let newest = self.held.iter_mut().max_by_key(|held| waiting(held))?;
-        if waiting(newest).is_some() {
-            newest.take()
-        } else {
-            None
-        }
+        waiting(newest)?;
+        self.len = self.len.saturating_sub(1);
+        newest.take()
     }
 
     /// Whether a SYN waits for `service`.
@@ -91,24 +93,29 @@ impl<'a> Backlog<'a> {
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.iter().all(Option::is_none)
+        self.len == 0
     }
 
     /// Lets go of a SYN that nobody repeated for a long time. Its service; call until `None`.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<usize> {
         let old = |held: &HeldSyn| now.since(held.came) > SYN_HELD_FOR;
         let place = self.held.iter_mut().find(|held| held.as_ref().is_some_and(old))?;
+        self.len = self.len.saturating_sub(1);
         place.take().map(|held| held.service)
     }
 
     /// Lets go of the SYN of `flow`: its sender reset it.
     pub(crate) fn forget(&mut self, flow: &Flow) {
+        if self.is_empty() {
+            return;
+        }
         for held in self
             .held
             .iter_mut()
             .filter(|held| held.as_ref().is_some_and(|held| held.flow == *flow))
         {
             *held = None;
+            self.len = self.len.saturating_sub(1);
         }
     }
 }

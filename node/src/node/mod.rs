@@ -212,8 +212,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 
     /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
     pub fn is_stopped(&self, now: Instant) -> bool {
-        let ended = self.slots.iter().all(|slot| slot.phase == Phase::Free);
-        self.stop_by.is_some_and(|by| ended || by <= now)
+        let ended = || self.slots.iter().all(|slot| slot.phase == Phase::Free);
+        self.stop_by.is_some_and(|by| by <= now || ended())
     }
 
     /// Touches the slots of every service for whose sessions the world has news.
