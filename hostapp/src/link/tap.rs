@@ -9,7 +9,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::libc;
-use nix::poll::PollFlags;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_node::{Counters, Reason};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
@@ -181,6 +181,9 @@ impl Device for Tap {
         if self.tx.waiting > 0 || self.tx.error.is_some() {
             return None;
         }
+        if !is_readable(&self.file) {
+            return None;
+        }
         let length = match (&self.file).read(&mut self.rx) {
             Ok(length) => length,
             Err(error) => {
@@ -225,6 +228,12 @@ impl Device for Tap {
         }
         capabilities
     }
+}
+
+/// Whether a frame waits.
+fn is_readable(file: &File) -> bool {
+    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO) != Ok(0)
 }
 
 /// A frame that has arrived.
