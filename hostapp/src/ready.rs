@@ -89,13 +89,19 @@ impl fmt::Display for Ready<'_> {
         if let Some(address6) = self.address6 {
             writeln!(f, "  also at {address6}")?;
         }
+        let width = self
+            .rows
+            .iter()
+            .map(|row| row.port.len())
+            .max()
+            .unwrap_or_default();
         for Row {
             service,
             port,
             command,
         } in &self.rows
         {
-            writeln!(f, "  {service:<8} {port:<10}  {command}")?;
+            writeln!(f, "  {service:<8} {port:<width$}  {command}")?;
         }
         writeln!(
             f,
