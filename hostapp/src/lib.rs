@@ -35,7 +35,8 @@ fn start_log(cli: &cli::Cli) {
         (true, _) => "error",
         // It tells itself what happens.
         (false, 0) if matches!(cli.command, cli::Command::Demo) => "warn",
-        (false, 0) => "info",
+        // Who comes and goes is on the console already.
+        (false, 0) => "info,r2_core::chat=warn",
         (false, 1) => "debug",
         (false, _) => "trace",
     };
