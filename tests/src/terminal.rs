@@ -23,11 +23,16 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `line` in a terminal in `namespace`, `TERM=tmux-256color` and without `NO_COLOR`.
     pub fn start(namespace: &Namespace, line: &str) -> Self {
+        Self::sized(namespace, line, (WIDTH, HEIGHT))
+    }
+
+    /// The same, of so many columns and rows.
+    pub fn sized(namespace: &Namespace, line: &str, (width, height): (usize, usize)) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let socket = format!("r2-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let tmux = namespace.start(&format!(
             "unset TMUX NO_COLOR CLICOLOR CLICOLOR_FORCE; \
-             exec tmux -L {socket} -f /dev/null -u -C new-session -x {WIDTH} -y {HEIGHT} {}",
+             exec tmux -L {socket} -f /dev/null -u -C new-session -x {width} -y {height} {}",
             quoted(&format!("{line}; echo the program has ended: $?; cat"))
         ));
         let terminal = Self {
@@ -46,7 +51,7 @@ impl Terminal {
             terminal.tmux.borrow().stderr.end_of_text()
         );
         terminal.tell("set-option -g status off");
-        terminal.tell(&format!("refresh-client -C {WIDTH}x{HEIGHT}"));
+        terminal.tell(&format!("refresh-client -C {width}x{height}"));
         terminal
     }
 
