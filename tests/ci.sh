@@ -27,7 +27,7 @@ HAND_TARGET=thumbv6m-none-eabi
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, or open thousands of connections.
 E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat conformance drop files icmp local pcap refusals secret signals status super_frames tap_setup terminal)
+E2E_TOGETHER=(chat conformance drop files icmp local pcap readme refusals secret signals status super_frames tap_setup terminal)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -92,7 +92,11 @@ lint() {
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
     git grep -lzE '^#!(/usr)?/bin/(env )?(ba)?sh' | xargs -0 shellcheck
     cargo_deny check bans licenses sources
+    packages
 }
+
+# core and node as others would get them: packed, and built from what was packed.
+packages() { cargo package --locked --allow-dirty --package r2-core --package r2-node; }
 
 unit() {
     if cargo nextest --version >/dev/null 2>&1; then
