@@ -4,6 +4,33 @@
 //! says how much of them it took or filled. It knows no socket, no clock and no allocator; whatever it shares with
 //! others (the chat room, the store) is passed in as its world. [`io::Pump`] puts a session on any connection with
 //! the `embedded-io` traits; the crate `r2-node` puts it on smoltcp, without a copy in between.
+//!
+//! # A session by hand
+//!
+//! ```
+//! use r2_core::secret::Secret;
+//! use r2_core::session::Session;
+//! use r2_core::time::Instant;
+//!
+//! let (now, world) = (Instant::from_millis(0), &mut ());
+//! let mut session = Secret::new();
+//! session.opened(now, world);
+//! // A line may come in pieces; what is taken is answered as soon as there is room for the answer.
+//! assert_eq!(session.receive(now, b"123Ted 32is 343SEC", world), 18);
+//! assert_eq!(session.receive(now, b"RET cool\n", world), 9);
+//! let mut tx = [0; 64];
+//! let filled = session.transmit(now, &mut tx, world);
+//! assert_eq!(&tx[..filled], b"Digits: 12332343 Count: 8\n");
+//! ```
+//!
+//! # Where to read on
+//!
+//! 1. [`session`]: in which order the methods are called, and what they promise.
+//! 2. [`secret`]: the smallest service with a state; [`diag`]: those of the RFCs.
+//! 3. [`chat`]: sessions that share a world, one ring of lines, at the cost of one place in it for each.
+//! 4. [`store`]: what is asked of a disk, a flash or a piece of RAM; [`mod@drop`] and [`files`] are its users.
+//! 5. [`client`]: the other end of each, sessions as well.
+//! 6. [`limits`]: every bound, with its reason.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
