@@ -166,7 +166,7 @@ firmware() {
 # The boards that QEMU emulates, with real netcats.
 qemu() {
     [[ -x firmware/target/thumbv7m-none-eabi/release/mps2-an385 ]] || firmware
-    run_as_root cargo test --locked --package r2-tests --features e2e --test=board_flash
+    run_as_root cargo test --locked --package r2-tests --features e2e --test=board_flash --test=board_noise
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
