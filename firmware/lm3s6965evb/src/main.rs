@@ -15,7 +15,7 @@ use cortex_m_rt::entry;
 use defmt::info;
 use r2_core::chat::Seat;
 use r2_core::store::ram::{Block, File, RamStore};
-use r2_node::{Counters, Node, World};
+use r2_node::{Node, World};
 use r2_support::serve::Operator;
 use r2_support::start::{self, ADDRESS};
 use r2_support::{clock, exit, secret, serve};
@@ -46,14 +46,7 @@ fn main() -> ! {
     let mac = system::ethernet_address();
     let device = ETHERNET.init_with(|| Ethernet::start(mac));
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(
-        &WORLD,
-        "lm3s6965evb",
-        ROOM.take(),
-        seats,
-        store,
-        Counters::default(),
-    );
+    let world = start::world(&WORLD, "lm3s6965evb", ROOM.take(), seats, store);
     let known = (mac, secret::mix(mac.as_bytes()));
     let node = start::node(
         &NODE,

@@ -16,7 +16,7 @@ use cortex_m_rt::entry;
 use defmt::{error, info};
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
-use r2_node::{Counters, Node, World};
+use r2_node::{Node, World};
 use r2_support::serve::Operator;
 use r2_support::start::{self, ADDRESS, ADDRESS6};
 use r2_support::{clock, exit, secret, serve};
@@ -47,11 +47,17 @@ fn main() -> ! {
     let operator = OPERATOR.init_with(|| serve::operator(Uart0::start()));
     let (ethernet, mac) = Ethernet::start(ADDRESS6.address());
     let device = ETHERNET.init_with(|| ethernet);
-    let mut counters = Counters::default();
     let known = (mac, secret::mix(mac.as_bytes()));
-    let node = start::node(&NODE, known, &sizes::PLAN, device, ARENA.take(), &mut counters);
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(&WORLD, "mps2-an385", ROOM.take(), seats, store, counters);
+    let world = start::world(&WORLD, "mps2-an385", ROOM.take(), seats, store);
+    let node = start::node(
+        &NODE,
+        known,
+        &sizes::PLAN,
+        device,
+        ARENA.take(),
+        &mut world.counters,
+    );
     system::listen(core.NVIC);
     info!("R2 ready at {=[u8; 4]} on mps2-an385", ADDRESS.address().octets());
     serve::run(node, world, device, operator)

@@ -60,7 +60,6 @@ pub fn world<S: Store>(
     lines: &'static mut [u8],
     seats: &'static mut [Seat],
     store: impl FnOnce() -> S,
-    counters: Counters,
 ) -> &'static mut World<'static, S> {
     let Ok(room) = Room::new(lines, seats, "R2", "KALI") else {
         defmt::error!("the chat room's ring is too small");
@@ -75,7 +74,7 @@ pub fn world<S: Store>(
     place.init_with(|| World {
         room,
         store: store(),
-        counters,
+        counters: Counters::default(),
         about,
     })
 }

@@ -19,7 +19,7 @@ use embassy_rp::spi::{self, Spi};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
-use r2_node::{Counters, Node, World};
+use r2_node::{Node, World};
 use r2_support::serve::Operator;
 use r2_support::start::{self, ADDRESS};
 use r2_support::{clock, exit, secret, serve};
@@ -76,23 +76,15 @@ fn main() -> ! {
     };
     let device = ETHERNET.init_with(|| ethernet);
 
-    let mut counters = Counters::default();
+    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
+    let world = start::world(&WORLD, "w5500-evb-pico", ROOM.take(), seats, || store(flash));
     let node = start::node(
         &NODE,
         (mac, secret_of(mac)),
         &sizes::PLAN,
         device,
         ARENA.take(),
-        &mut counters,
-    );
-    let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(
-        &WORLD,
-        "w5500-evb-pico",
-        ROOM.take(),
-        seats,
-        || store(flash),
-        counters,
+        &mut world.counters,
     );
     // SAFETY: no critical section of this program masks single interrupts.
     unsafe { interrupt::UART0_IRQ.enable() };
