@@ -154,6 +154,7 @@ firmware() {
         (cd firmware && ./cargo clippy --locked --package "$board" -- -D warnings)
         (cd firmware && ./cargo build --locked --release --package "$board")
     done
+    run_as_root cargo test --locked --package r2-tests --features e2e --test boards -- --test-threads=2
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)

@@ -1,0 +1,85 @@
+//! Boards in QEMU, talked to by real netcats through a TAP: a row a board, the same behaviour of each.
+#![allow(missing_docs)]
+
+mod lab;
+mod sizes;
+
+use crate::lab::Lab;
+
+fn the_lab_works(board: &str) {
+    let mut r2 = Lab::boot(board);
+    let mut kali = r2.start_kali("exec nc.openbsd 192.168.69.1 5000");
+    r2.board.console.sees("* KALI joined");
+    kali.types("Hi R2\n");
+    r2.board.console.sees("KALI: Hi R2");
+    r2.board.console.types("Hi KALI\n");
+    kali.sees("R2: Hi KALI");
+    let answer = r2.kali("printf '123Ted 32is 343SECRET cool\\n' | nc.openbsd -N 192.168.69.1 5010");
+    assert_eq!(answer, "Digits: 12332343 Count: 8\n");
+    let digest = r2.kali("head -c 4096 /dev/urandom >file; sha256sum <file | cut -c 1-64");
+    let receipt = r2.kali("nc.openbsd -N 192.168.69.1 5020 <file");
+    assert_eq!(receipt, format!("stored drop-0001 4096 bytes sha256 {digest}"));
+    let back = r2.kali(
+        "echo GET drop-0001 | nc.openbsd -N 192.168.69.1 5030 | tail -c 4096 | sha256sum | cut -c 1-64",
+    );
+    assert_eq!(back, digest);
+    kali.types("/quit\n");
+    r2.board.console.sees("* KALI left");
+    r2.board.console.types("/quit\n");
+    assert!(
+        r2.board.console.wait().status.success(),
+        "the board ends in order"
+    );
+}
+
+fn everybody_at_once(board: &str) {
+    let r2 = Lab::boot(board);
+    let mut peers: Vec<_> = (0..4)
+        .map(|_| r2.start_kali("exec nc.openbsd 192.168.69.1 5000"))
+        .collect();
+    r2.board.console.sees("* KALI-4 joined");
+    r2.kali("head -c 4096 /dev/urandom >one; head -c 4000 /dev/urandom >two");
+    let mut ping = r2.start_kali("ping -c 50 -i 0.05 192.168.69.1");
+    let mut uploads = ["one", "two"].map(|file| {
+        r2.start_kali(&format!(
+            "nc.openbsd -N 192.168.69.1 5020 <{file} | cut -d ' ' -f 6; sha256sum <{file} | cut -c 1-64"
+        ))
+    });
+    let mut secret =
+        r2.start_kali("printf 'a1SECRET\\n%.0s' $(seq 200) | nc.openbsd -N 192.168.69.1 5010 | sort -u");
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.types(format!("line of {number}\n"));
+    }
+    for upload in &mut uploads {
+        let both = upload.prints();
+        let (stored, sent) = both.split_once('\n').expect("two lines");
+        assert_eq!(stored, sent.trim_end());
+    }
+    assert_eq!(secret.prints(), "Digits: 1 Count: 1\n");
+    for peer in &peers {
+        for number in 0..4 {
+            peer.sees(&format!(": line of {number}\n"));
+        }
+    }
+    let pinged = ping.prints();
+    assert!(pinged.contains("50 received"), "{pinged}");
+    assert_eq!(r2.status("chat_connections"), 4);
+    assert_eq!(r2.status("store_bytes"), 8096);
+    sizes::at_most_three_quarters_of_the_stack(board, r2.status("stack_high_water"));
+}
+
+macro_rules! boards {
+    ($($board:ident $name:literal),* $(,)?) => {
+        $(mod $board {
+            #[test]
+            fn the_lab_works() { super::the_lab_works($name); }
+            #[test]
+            fn everybody_at_once() { super::everybody_at_once($name); }
+        })*
+    };
+}
+
+boards! {
+    lm3s6965evb "lm3s6965evb",
+    mps2_an385 "mps2-an385",
+}
