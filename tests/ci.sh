@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|qemu|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...|publish]|bench_smoke|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
 # `publish` puts the figures where the README shows them. Each step says what it does and how long it took; the first
@@ -154,7 +154,8 @@ firmware() {
         (cd firmware && ./cargo clippy --locked --package "$board" -- -D warnings)
         (cd firmware && ./cargo build --locked --release --package "$board")
     done
-    run_as_root cargo test --locked --package r2-tests --features e2e --test boards -- --test-threads=2
+    run_as_root cargo test --locked --package r2-tests --features e2e \
+        --test boards --test board_flash --test board_noise -- --test-threads=2
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)
@@ -162,12 +163,6 @@ firmware() {
     cargo fmt "${no_panic[@]}" --check
     firmware/cargo clippy --locked "${no_panic[@]}" --target "$FIRMWARE_TARGET" --features node -- -D warnings
     cargo test --locked --package r2-tests --features firmware --test no_panic
-}
-
-# The boards that QEMU emulates, with real netcats.
-qemu() {
-    [[ -x firmware/target/thumbv7m-none-eabi/release/mps2-an385 ]] || firmware
-    run_as_root cargo test --locked --package r2-tests --features e2e --test=board_flash --test=board_noise
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
@@ -213,9 +208,9 @@ step() {
 STEPS=() SHOWS=()
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | qemu | bench | bench_smoke | all) STEPS+=("$word") ;;
+    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) STEPS+=("$word") ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, qemu, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
     esac
 done
 
@@ -224,7 +219,7 @@ done
 trap finish EXIT
 for word in "${STEPS[@]}"; do
     case $word in
-    all) for each in setup lint unit firmware qemu e2e bench_smoke; do step "$each"; done ;;
+    all) for each in setup lint unit firmware e2e bench_smoke; do step "$each"; done ;;
     *) step "$word" ;;
     esac
 done
