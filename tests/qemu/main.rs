@@ -83,3 +83,23 @@ boards! {
     lm3s6965evb "lm3s6965evb",
     mps2_an385 "mps2-an385",
 }
+
+#[test]
+fn three_services_answer_where_the_others_are_left_out() {
+    let mut r2 = Lab::boot("lm3s6965evb-three");
+    let answer = r2.kali("printf '123Ted 32is 343SECRET cool\\n' | nc.openbsd -N 192.168.69.1 5010");
+    assert_eq!(answer, "Digits: 12332343 Count: 8\n");
+    let digest = r2.kali("head -c 4096 /dev/urandom >file; sha256sum <file | cut -c 1-64");
+    let receipt = r2.kali("nc.openbsd -N 192.168.69.1 5020 <file");
+    assert_eq!(receipt, format!("stored drop-0001 4096 bytes sha256 {digest}"));
+    let refused = r2.kali("nc.openbsd -N -v 192.168.69.1 5040 </dev/null 2>&1 || true");
+    assert!(refused.contains("refused"), "{refused}");
+    let kali = r2.start_kali("exec nc.openbsd 192.168.69.1 5000");
+    r2.board.console.sees("* KALI joined");
+    r2.board.console.types("/quit\n");
+    assert!(
+        r2.board.console.wait().status.success(),
+        "the board ends in order"
+    );
+    drop(kali);
+}

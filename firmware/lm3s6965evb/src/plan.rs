@@ -1,0 +1,30 @@
+//! How the board's RAM is shared out between all services. Sizes are in bytes.
+
+use r2_core::limits::RAM_BLOCK;
+use r2_node::Plan;
+
+use crate::sizes::{SEGMENT, size};
+
+/// What the store has room for: two files of 4 KiB and a short one.
+pub(crate) const BLOCKS: usize = 8 * 1024 / RAM_BLOCK + 1;
+
+/// Files of the store.
+pub(crate) const FILES: usize = 6;
+
+/// 13 connections. Whoever sends bytes in bulk has a window of four segments, so that one that was lost is repeated
+/// by fast retransmit; whoever sends lines has one.
+pub(crate) const PLAN: Plan = Plan {
+    chat: size(4, SEGMENT, SEGMENT),
+    secret: size(2, SEGMENT, SEGMENT),
+    drop: size(2, 4 * SEGMENT, SEGMENT / 2),
+    files: size(1, 4 * SEGMENT, 2 * SEGMENT),
+    status: size(1, SEGMENT / 2, SEGMENT),
+    echo: size(1, SEGMENT, SEGMENT),
+    discard: size(1, SEGMENT, SEGMENT / 2),
+    chargen: size(1, SEGMENT / 2, SEGMENT),
+    backlog: 8,
+    time_wait: 8,
+};
+
+/// What the node takes for that plan. It says at the start how much of it is left.
+pub(crate) const ARENA: usize = 36_752;
