@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
-use r2_core::store::{Created, Entry, StoreError};
+use r2_core::store::{Created, Digest, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -29,11 +29,20 @@ pub(super) struct Upload {
     /// `None` for a numbered one.
     pub(super) announced: Option<Announcement>,
     pub(super) file: File,
-    pub(super) hasher: Sha256,
+    /// What the hash begins with; `None` once the thread behind the worker has it.
+    pub(super) hasher: Option<Sha256>,
     pub(super) length: u64,
 }
 
 impl Held {
+    /// The upload, while one is under way.
+    pub(super) fn upload(&mut self) -> Option<&mut Upload> {
+        match self {
+            Self::Upload(upload) => Some(upload),
+            _ => None,
+        }
+    }
+
     pub(super) fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), (StoreError, u64)> {
         let Self::Upload(upload) = self else {
             return Ok(()); // It ended with an error that was told.
@@ -52,11 +61,20 @@ impl Held {
         }
     }
 
-    pub(super) fn seal(&mut self, folder: &Folder) -> Result<Entry, StoreError> {
+    /// Seals the upload, whose hash `hash` hands over where the upload does not have it.
+    pub(super) fn seal(
+        &mut self,
+        folder: &Folder,
+        hash: impl FnOnce() -> Option<Sha256>,
+    ) -> Result<Entry, StoreError> {
         match std::mem::take(self) {
-            Self::Upload(upload) => {
+            Self::Upload(mut upload) => {
                 let numbered = upload.announced.is_none();
-                let entry = upload.seal(folder)?;
+                let Some(hasher) = upload.hasher.take().or_else(hash) else {
+                    upload.discard(folder);
+                    return Err(StoreError::Io);
+                };
+                let entry = upload.seal(folder, hasher.finalize().into())?;
                 if numbered {
                     *self = Self::Unconfirmed(entry.clone());
                 }
@@ -140,7 +158,6 @@ impl Upload {
             match self.file.write_at(rest, self.length) {
                 Ok(0) => break Err(StoreError::Io),
                 Ok(written) => {
-                    self.hasher.update(&rest[..written]);
                     self.length += written as u64;
                     rest = &rest[written..];
                 }
@@ -157,11 +174,11 @@ impl Upload {
     }
 
     /// Checks, makes durable, gives the name of the sealed state; at any error nothing is kept.
-    pub(super) fn seal(self, folder: &Folder) -> Result<Entry, StoreError> {
+    fn seal(self, folder: &Folder, sha256: Digest) -> Result<Entry, StoreError> {
         let entry = Entry {
             name: self.name.clone(),
             length: self.length,
-            sha256: self.hasher.clone().finalize().into(),
+            sha256,
         };
         if let Some(announced) = &self.announced
             && (announced.length != entry.length
@@ -222,7 +239,7 @@ pub(super) fn create_numbered(folder: &Folder, held: &mut Held) -> Result<Create
         name: name.clone(),
         announced: None,
         file,
-        hasher: Sha256::new(),
+        hasher: Some(Sha256::new()),
         length: 0,
     });
     Ok(Created { name, offset: 0 })

@@ -1,13 +1,14 @@
 //! [`DiskStore`]: the store on a folder.
 //!
 //! The thread that serves never touches the disk. Each ticket belongs to one of a few worker threads, which does
-//! its calls in order; bytes travel in chunks that were allocated at start, so a ticket whose chunks are all under
-//! way makes its session wait, and that is the backpressure of the disk.
+//! its calls in order; a thread behind it hashes what it has written. Bytes travel in chunks that were allocated at
+//! start, so a ticket whose chunks are all under way makes its session wait, and that is the backpressure of the disk.
 //!
 //! What a file is called on the disk is its state after a crash, at every moment: it is created as `.partial`, and
 //! renamed only when its bytes are durable.
 
 mod announcement;
+mod behind;
 mod folder;
 mod held;
 mod lock;
@@ -29,6 +30,7 @@ use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 use crate::wake::Wake;
 
 use self::announcement::Announcement;
+use self::behind::Behind;
 use self::folder::Folder;
 pub use self::lock::OpenError;
 use self::transfer::{Reading, Uploading};
@@ -117,7 +119,21 @@ impl DiskStore {
         let mut workers = Vec::with_capacity(threads);
         for index in 0..threads {
             let (sender, jobs) = mpsc::sync_channel(tickets * JOBS);
-            let worker = Worker::new(folder.clone(), tickets, jobs, done_sender.clone(), wake.clone());
+            let behind = Behind::start(
+                format!("hash-{index}"),
+                tickets,
+                done_sender.clone(),
+                wake.clone(),
+            )
+            .map_err(OpenError::thread)?;
+            let worker = Worker::new(
+                folder.clone(),
+                tickets,
+                jobs,
+                done_sender.clone(),
+                wake.clone(),
+                behind,
+            );
             let thread = thread::Builder::new()
                 .name(format!("store-{index}"))
                 .spawn(move || worker.run())

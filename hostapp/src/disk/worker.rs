@@ -11,6 +11,7 @@ use r2_core::store::{Created, Digest, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
+use super::behind::Behind;
 use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, store_error};
 use super::held::{Held, Upload, create_numbered, fits, open_to_go_on};
 use super::{CHUNK, Chunk};
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     wake: Arc<Wake>,
     places: Vec<Place>,
     slice: Box<[u8]>,
+    behind: Behind,
 }
 
 /// A ticket, seen from here.
@@ -100,6 +102,7 @@ impl Worker {
         jobs: Receiver<Job>,
         done: SyncSender<Done>,
         wake: Arc<Wake>,
+        behind: Behind,
     ) -> Self {
         let places = std::iter::repeat_with(Place::default).take(places).collect();
         let slice = vec![1; CHUNK].into_boxed_slice();
@@ -110,6 +113,7 @@ impl Worker {
             wake,
             places,
             slice,
+            behind,
         }
     }
 
@@ -144,19 +148,30 @@ impl Worker {
             },
             Call::Write(chunk, filled) => {
                 let result = place.held.write(folder, &chunk[..filled]);
-                Some(Answer::Written(chunk, result))
+                match (result, place.held.upload()) {
+                    (Ok(()), Some(upload)) => {
+                        self.behind.update(index, upload.hasher.take(), chunk, filled);
+                        None
+                    }
+                    (result, _) => Some(Answer::Written(chunk, result)),
+                }
             }
             Call::Discard => {
                 place.held.discard(folder);
                 None
             }
-            Call::Seal => Some(Answer::Sealed(place.held.seal(folder))),
+            Call::Seal => {
+                let hash = || self.behind.finish(index);
+                Some(Answer::Sealed(place.held.seal(folder, hash)))
+            }
             Call::Confirm => {
                 place.held.confirm(folder);
                 *place = Place::default();
                 Some(Answer::Released)
             }
             Call::Release => {
+                // Every chunk is home before the ticket is.
+                self.behind.finish(index);
                 place.release(folder);
                 Some(Answer::Released)
             }
@@ -241,7 +256,7 @@ impl Place {
             name: name.clone(),
             announced: Some(announced),
             file,
-            hasher: Sha256::new(),
+            hasher: Some(Sha256::new()),
             length: 0,
         });
         Some(self.began(folder, &name, created))
@@ -396,7 +411,7 @@ impl Place {
                     name: hashing.name.clone(),
                     announced: Some(announced),
                     file: hashing.file,
-                    hasher: hashing.hasher,
+                    hasher: Some(hashing.hasher),
                     length: hashing.at,
                 });
                 self.began(folder, &hashing.name, upload)
