@@ -17,6 +17,7 @@ mod tests;
 mod transfer;
 mod worker;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +85,9 @@ pub struct DiskStore {
     done: Receiver<Done>,
     wake: Arc<Wake>,
     revision: u32,
+    /// Places that wait for a number, in the order in which they asked: whose bytes came first has the lower one, however
+    /// fast the workers are.
+    numbering: VecDeque<usize>,
 }
 
 /// What the serving thread knows of a ticket.
@@ -148,6 +152,7 @@ impl DiskStore {
             done,
             wake,
             revision: 0,
+            numbering: VecDeque::with_capacity(tickets),
         })
     }
 
@@ -155,6 +160,9 @@ impl DiskStore {
     pub fn poll_completions(&mut self) {
         self.wake.clear();
         while let Ok(Done { place, answer }) = self.done.try_recv() {
+            if matches!(answer, Answer::Created(_)) {
+                self.numbering.retain(|numbered| *numbered != place);
+            }
             if let Some(place) = self.places.get_mut(place) {
                 place.heard(answer);
                 self.revision = self.revision.wrapping_add(1);
@@ -202,6 +210,19 @@ impl DiskStore {
         Poll::Pending
     }
 
+    /// Whether nobody who asked for a number before `ticket` still waits for one.
+    fn has_its_turn(&mut self, ticket: &Ticket) -> bool {
+        let index = ticket.index();
+        let place = &self.places[index];
+        if place.asked || place.answer.is_some() {
+            return true;
+        }
+        if !self.numbering.contains(&index) {
+            self.numbering.push_back(index);
+        }
+        self.numbering.front() == Some(&index)
+    }
+
     /// Whether an upload of `name` was given back and its worker has not heard of it yet.
     fn is_leaving(&self, name: &Name) -> bool {
         let leaves =
@@ -210,6 +231,7 @@ impl DiskStore {
     }
 
     fn leave(&mut self, ticket: &Ticket, last: Call) {
+        self.numbering.retain(|index| *index != ticket.index());
         let (place, line) = self.parts(ticket);
         if let State::Uploading(uploading) = &mut place.state
             && uploading.failed().is_none()
@@ -324,6 +346,8 @@ impl Store for DiskStore {
                 return Poll::Pending;
             }
             self.parts(ticket).0.name = Some(name.clone());
+        } else if !self.has_its_turn(ticket) {
+            return Poll::Pending;
         }
         let answer = self.call(ticket, || match upload {
             Upload::Numbered => Call::CreateNumbered,

@@ -298,6 +298,27 @@ fn numbers_go_on_behind_the_highest_whatever_its_ending() {
 }
 
 #[test]
+fn whoever_asks_first_has_the_lower_number() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Asked::at(folder.path());
+    let mut tickets: Vec<_> = (0..40).map(|_| store.claim()).collect();
+    // Not in the order of the workers.
+    tickets.reverse();
+    tickets[3..].rotate_left(17);
+    for ticket in &tickets {
+        assert!(store.0.create(ticket, Upload::Numbered).is_pending());
+    }
+    let gone = tickets.remove(5);
+    store.0.release(gone);
+    for (ticket, number) in tickets.iter().zip(1..) {
+        assert_eq!(
+            store.create(ticket, Upload::Numbered).unwrap().name,
+            Name::numbered(number)
+        );
+    }
+}
+
+#[test]
 fn a_server_that_dies_leaves_each_upload_in_its_state() {
     // What a kill leaves is what is on the disk: the store is looked at from outside at every step, and another
     // server finds the same when the first is gone.
