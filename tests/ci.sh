@@ -120,10 +120,11 @@ run_as_root() {
 
 build_hostapp() { cargo build --locked --release --package hostapp; }
 
-# One binary after the other; inside one, tests wait for timers more than for the processor.
+# One binary after the other; inside one, tests wait for timers more than for the processor. Boards have their own step.
 e2e() {
     build_hostapp
-    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_TOGETHER[@]/#/--test=}" -- --test-threads=8
+    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_TOGETHER[@]/#/--test=}" -- \
+        --test-threads=8 --skip boards::
     run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
 }
 
@@ -156,6 +157,7 @@ firmware() {
     done
     run_as_root cargo test --locked --package r2-tests --features e2e \
         --test boards --test board_flash --test board_noise -- --test-threads=2
+    run_as_root cargo test --locked --package r2-tests --features e2e --test conformance -- --test-threads=2 boards::
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)

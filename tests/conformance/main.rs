@@ -21,9 +21,38 @@ use r2_tests::carrier::{Carrier, End, Peer, Service};
 use sha2::{Digest, Sha256};
 
 /// Runs each behaviour on each carrier, as a test of its own. The memory carrier runs it at several sizes of pieces
-/// and rooms.
+/// and rooms. Boards run what fits them; what does not stands under the name of what it needs.
 macro_rules! conformance {
-    (everywhere: $($live:ident::$anywhere:ident),* ; inside: $($module:ident::$within:ident),* $(,)?) => {
+    (
+        everywhere: $($small:ident::$fits:ident),* ;
+        two_files_connections: $($paired:ident::$together:ident),* ;
+        store_of_64_kib: $($roomy:ident::$large:ident),* ;
+        store_of_exactly_max_store: $($full:ident::$filled:ident),* ;
+        inside: $($module:ident::$within:ident),* $(,)?
+    ) => {
+        conformance! {
+            @hosts
+            live: $($small::$fits,)* $($paired::$together,)* $($roomy::$large,)* $($full::$filled),* ;
+            inside: $($module::$within),*
+        }
+        /// Boards in QEMU, one for each test, in a network of its own: needs root and their images.
+        #[cfg(feature = "e2e")]
+        mod boards {
+            /// It has one connection for files, and a store of 8 KiB.
+            mod lm3s6965evb {
+                use r2_tests::carrier::Booted;
+                $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("lm3s6965evb")); })*
+            }
+            /// Its store is as large as its flash leaves it, which is not `MAX_STORE`.
+            mod mps2_an385 {
+                use r2_tests::carrier::Booted;
+                $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("mps2-an385")); })*
+                $(#[test] fn $together() { crate::$paired::$together(&mut Booted::on("mps2-an385")); })*
+                $(#[test] fn $large() { crate::$roomy::$large(&mut Booted::on("mps2-an385")); })*
+            }
+        }
+    };
+    (@hosts live: $($live:ident::$anywhere:ident),* ; inside: $($module:ident::$within:ident),*) => {
         mod memory {
             use r2_tests::carrier::Memory;
             const SIZES: [(usize, usize); 4] = [(1, 1), (7, 3), (1460, 2048), (usize::MAX, 65_536)];
@@ -69,25 +98,28 @@ conformance! {
         diag::echo_gives_back_every_byte,
         diag::discard_says_nothing,
         diag::chargen_begins_like_the_rfc,
-        drop_full::a_full_store_says_so_and_serves_on,
         drop_silence::a_hint_does_not_end_the_upload,
-        drop_states::every_size_gets_its_receipt,
         drop_states::reset_before_fin_is_partial,
-        files_overwrite::the_old_file_is_whole_until_the_new_one_is,
-        files_overwrite::two_uploads_of_one_name_are_one_too_many,
         files_refused::names_that_a_peer_may_not_give,
         files_refused::lengths_beyond_all_bounds,
         files_refused::the_bytes_of_a_refused_put_are_no_commands,
         files_refused::a_line_too_long_gets_one_answer,
         files_refused::a_mismatch_stores_nothing,
-        files_resume::an_upload_goes_on_where_it_broke,
         files_resume::a_download_goes_on_where_it_broke,
-        files_round_trip::put_list_get_delete,
         files_round_trip::a_pipelined_put_is_stored,
         files_round_trip::a_file_without_a_byte,
         secret_examples::the_three_examples,
         secret_examples::many_lines_in_one_packet_keep_their_order,
         secret_examples::a_string_that_rests_is_answered_as_it_stands;
+    two_files_connections:
+        files_overwrite::the_old_file_is_whole_until_the_new_one_is,
+        files_overwrite::two_uploads_of_one_name_are_one_too_many,
+        files_resume::an_upload_goes_on_where_it_broke,
+        files_round_trip::put_list_get_delete;
+    store_of_64_kib:
+        drop_states::every_size_gets_its_receipt;
+    store_of_exactly_max_store:
+        drop_full::a_full_store_says_so_and_serves_on;
     inside:
         drop_silence::five_seconds_of_silence_get_one_hint,
         drop_silence::a_minute_of_silence_gets_the_receipt,

@@ -1,11 +1,13 @@
 //! What carries a peer's bytes to R2 and back: the same behaviour is asked of every carrier.
 
+mod booted;
 mod inside;
 mod memory;
 mod sockets;
 
 use r2_core::time::Duration;
 
+pub use booted::Booted;
 pub use inside::MAX_STORE;
 pub use memory::Memory;
 pub use sockets::{Kernel, Running, Sockets};
