@@ -52,12 +52,13 @@ impl Lab {
     }
 }
 
-/// The table that `firmware/sizes` prints of a board's image.
-pub(crate) fn sizes(board: &str) -> String {
+/// What `firmware/sizes` prints of an image, with these words behind it.
+pub(crate) fn sizes(image: &str, words: &[&str]) -> String {
     let firmware: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware");
-    let image = firmware.join("target/thumbv7m-none-eabi/release").join(board);
+    let path = firmware.join("target/thumbv7m-none-eabi/release").join(image);
     let output = Command::new(firmware.join("sizes"))
-        .arg(image)
+        .arg(path)
+        .args(words)
         .output()
         .expect("firmware/sizes runs");
     String::from_utf8(output.stdout).expect("text")
