@@ -153,6 +153,7 @@ firmware() {
     # Each by itself: together, every board would have the features of all.
     for board in "${BOARDS[@]}"; do
         (cd firmware && ./cargo clippy --locked --package "$board" -- -D warnings)
+        (cd firmware && ./cargo clippy --locked --package "$board" --features count -- -D warnings)
         (cd firmware && ./cargo build --locked --release --package "$board")
     done
     run_as_root cargo test --locked --package r2-tests --features e2e \
@@ -164,7 +165,7 @@ firmware() {
     local no_panic=(--manifest-path firmware/no-panic/Cargo.toml)
     cargo fmt "${no_panic[@]}" --check
     firmware/cargo clippy --locked "${no_panic[@]}" --target "$FIRMWARE_TARGET" --features node -- -D warnings
-    cargo test --locked --package r2-tests --features firmware --test no_panic
+    cargo test --locked --package r2-tests --features firmware --test board_counts --test no_panic
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.

@@ -7,6 +7,8 @@ use defmt::info;
 use r2_core::chat::Seat;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::{Node, World};
+#[cfg(feature = "count")]
+use r2_support::count;
 use r2_support::serve::Operator;
 use r2_support::start::{self, ADDRESS};
 use r2_support::{clock, exit, secret, serve};
@@ -25,6 +27,8 @@ static FILES: StaticCell<[File; plan::FILES]> = StaticCell::new();
 static NODE: StaticCell<Node<'static, RamStore<'static>>> = StaticCell::new();
 static WORLD: StaticCell<World<'static, RamStore<'static>>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
+#[cfg(feature = "count")]
+static PEER: ConstStaticCell<count::Memory<{ sizes::MTU }>> = ConstStaticCell::new(count::Memory::EMPTY);
 static OPERATOR: StaticCell<Operator<Uart0>> = StaticCell::new();
 
 #[entry]
@@ -48,6 +52,8 @@ fn main() -> ! {
         ARENA.take(),
         &mut world.counters,
     );
+    #[cfg(feature = "count")]
+    count::run(node, world, PEER.take());
     system::listen(core.NVIC);
     info!(
         "R2 ready at {=[u8; 4]} on lm3s6965evb",

@@ -17,6 +17,8 @@ use defmt::{error, info};
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
 use r2_node::{Node, World};
+#[cfg(feature = "count")]
+use r2_support::count;
 use r2_support::serve::Operator;
 use r2_support::start::{self, ADDRESS, ADDRESS6};
 use r2_support::{clock, exit, secret, serve};
@@ -36,6 +38,8 @@ static FILES: StaticCell<[File; sizes::FILES]> = StaticCell::new();
 static NODE: StaticCell<Node<'static, FlashStore<'static, Flash>>> = StaticCell::new();
 static WORLD: StaticCell<World<'static, FlashStore<'static, Flash>>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
+#[cfg(feature = "count")]
+static PEER: ConstStaticCell<count::Memory<{ sizes::MTU }>> = ConstStaticCell::new(count::Memory::EMPTY);
 static OPERATOR: StaticCell<Operator<Uart0>> = StaticCell::new();
 
 #[entry]
@@ -58,6 +62,8 @@ fn main() -> ! {
         ARENA.take(),
         &mut world.counters,
     );
+    #[cfg(feature = "count")]
+    count::run(node, world, PEER.take());
     system::listen(core.NVIC);
     info!("R2 ready at {=[u8; 4]} on mps2-an385", ADDRESS.address().octets());
     serve::run(node, world, device, operator)

@@ -18,6 +18,8 @@ use defmt_semihosting as _;
 pub mod arena;
 pub mod clock;
 pub mod console;
+#[cfg(feature = "count")]
+pub mod count;
 pub mod exit;
 mod fault;
 pub mod register;
