@@ -156,6 +156,13 @@ firmware() {
         (cd firmware && ./cargo clippy --locked --package "$board" --features count -- -D warnings)
         (cd firmware && ./cargo build --locked --release --package "$board")
     done
+    # Of the conversations on a board, only which of them it is at: what core says of each would be thousands of lines.
+    (
+        export DEFMT_LOG=warn,mps2_an385_on_target=info
+        cd firmware
+        ./cargo clippy --locked --package on-target -- -D warnings
+        ./cargo build --locked --release --package on-target
+    )
     run_as_root cargo test --locked --package r2-tests --features e2e \
         --test boards --test board_flash --test board_noise -- --test-threads=2
     run_as_root cargo test --locked --package r2-tests --features e2e --test conformance -- --test-threads=2 boards::

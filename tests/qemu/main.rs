@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod lab;
+mod on_target;
 mod sizes;
 
 use crate::lab::Lab;

@@ -26,6 +26,13 @@ impl Board {
 
     /// The same, with something else than the TAP at the other end of its cable: what QEMU's option `-nic` calls it.
     pub fn with_nic(name: &str, namespace: &Namespace, folder: &Path, nic: &str) -> Self {
+        let console = Self::run(name, namespace, folder, nic);
+        console.complains("R2 ready at ");
+        Self { console }
+    }
+
+    /// Runs the image called `name`, which need not be R2, and does not wait for anything.
+    pub fn run(name: &str, namespace: &Namespace, folder: &Path, nic: &str) -> Program {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("the project's folder");
@@ -43,9 +50,7 @@ impl Board {
             firmware.display(),
             image.display()
         );
-        let console = namespace.start(&line).patiently(PATIENCE);
-        console.complains("R2 ready at ");
-        Self { console }
+        namespace.start(&line).patiently(PATIENCE)
     }
 
     /// Takes the power away: kills QEMU, and waits until it is gone.

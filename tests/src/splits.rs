@@ -5,6 +5,8 @@
 //! with all of them and fails where the words differ.
 
 use std::fmt;
+use std::string::String;
+use std::vec::Vec;
 
 use r2_core::session::{Over, Session, Wants};
 use r2_core::time::{Duration, Instant};

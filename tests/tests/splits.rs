@@ -3,5 +3,6 @@
 mod splits {
     mod chat;
     mod diag;
+    mod drop;
     mod secret;
 }

@@ -10,8 +10,8 @@ use crate::exit;
 /// might panic, of which none is known, are a fifth of an image.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    if let Some(place) = info.location().filter(|_| cfg!(feature = "locations")) {
-        defmt::error!("panic at {=str}:{=u32}", place.file(), place.line());
+    if cfg!(feature = "locations") {
+        defmt::error!("{}", defmt::Display2Format(info));
     } else {
         defmt::error!("panic; the feature `locations` says where");
     }

@@ -1,5 +1,8 @@
 //! Two and three peers in one room.
 
+use std::string::String;
+use std::vec::Vec;
+
 use r2_core::chat::{Peer, Room, Seat};
 use r2_core::session::Over;
 use r2_tests::splits::{Driver, Script, Seen, same_for_every_driver};
@@ -20,8 +23,8 @@ fn screens(script: &Script) -> Vec<String> {
     seen.iter().map(Seen::text).collect()
 }
 
-#[test]
-fn every_screen_shows_every_line_once_in_one_order() {
+#[cfg_attr(test, test)]
+pub(crate) fn every_screen_shows_every_line_once_in_one_order() {
     let script = Script::new()
         .opens(0)
         .opens(1)
@@ -37,8 +40,8 @@ fn every_screen_shows_every_line_once_in_one_order() {
     assert_eq!(screens[2], talk);
 }
 
-#[test]
-fn commands_answer_where_they_were_typed() {
+#[cfg_attr(test, test)]
+pub(crate) fn commands_answer_where_they_were_typed() {
     let script = Script::new()
         .opens(0)
         .opens(1)
@@ -69,8 +72,8 @@ fn commands_answer_where_they_were_typed() {
     );
 }
 
-#[test]
-fn a_last_line_without_ending_counts_at_fin_and_not_at_rst() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_last_line_without_ending_counts_at_fin_and_not_at_rst() {
     let script = Script::new()
         .opens(0)
         .opens(1)
@@ -90,8 +93,8 @@ fn a_last_line_without_ending_counts_at_fin_and_not_at_rst() {
     );
 }
 
-#[test]
-fn a_question_without_ending_is_answered_before_the_peer_leaves() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_question_without_ending_is_answered_before_the_peer_leaves() {
     let script = Script::new().opens(0).opens(1).sends(1, "hi\n/who").finishes(1);
     let seen = same_for_every_driver(&script, ROOMS, |driver| play(driver, &script, 8));
     assert_eq!(seen[1].text(), "KALI: hi\n* here: R2 KALI\n");
@@ -99,8 +102,8 @@ fn a_question_without_ending_is_answered_before_the_peer_leaves() {
     assert_eq!(seen[0].text(), "* KALI joined\nKALI: hi\n* KALI left\n");
 }
 
-#[test]
-fn a_long_line_becomes_several_cut_between_characters() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_long_line_becomes_several_cut_between_characters() {
     let long = format!("KALI: {}\u{e9}{}KALI: /who\n", "a".repeat(511), "b".repeat(510));
     let script = Script::new().opens(1).sends(1, long);
     assert_eq!(
@@ -113,8 +116,8 @@ fn a_long_line_becomes_several_cut_between_characters() {
     );
 }
 
-#[test]
-fn the_rest_of_a_command_that_is_too_long_is_dropped() {
+#[cfg_attr(test, test)]
+pub(crate) fn the_rest_of_a_command_that_is_too_long_is_dropped() {
     let script = Script::new()
         .opens(1)
         .sends(1, format!("/{}\nafter\n", "x".repeat(600)))
@@ -128,8 +131,8 @@ fn the_rest_of_a_command_that_is_too_long_is_dropped() {
     );
 }
 
-#[test]
-fn broken_text_is_mended_however_it_is_cut() {
+#[cfg_attr(test, test)]
+pub(crate) fn broken_text_is_mended_however_it_is_cut() {
     let script = Script::new().opens(1).sends(
         1,
         b"\x1B[31mred\x07\xC2\x9B \xE2\x82\n\xFFa\xF0\x9F\x98\x80\xE2\x80\xAE\tb\x7F\n",
@@ -140,8 +143,8 @@ fn broken_text_is_mended_however_it_is_cut() {
     );
 }
 
-#[test]
-fn a_full_room_says_so_and_closes() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_full_room_says_so_and_closes() {
     let script = Script::new()
         .opens(1)
         .opens(2)

@@ -1,14 +1,15 @@
 //! Echo, discard, chargen, and the status page.
 
 use core::fmt::{Error, Write};
+use std::vec::Vec;
 
 use r2_core::diag::{chargen::Chargen, discard::Discard, echo::Echo};
 use r2_core::status::{Report, Status};
 use r2_core::time::Instant;
 use r2_tests::splits::{Script, same_for_every_driver};
 
-#[test]
-fn echo_sends_everything_back_and_closes() {
+#[cfg_attr(test, test)]
+pub(crate) fn echo_sends_everything_back_and_closes() {
     let sent: Vec<u8> = (0..=255).cycle().take(3000).collect();
     let script = Script::new().opens(0).sends(0, &sent).finishes(0);
     let seen = same_for_every_driver(&script, 20, |driver| {
@@ -17,8 +18,8 @@ fn echo_sends_everything_back_and_closes() {
     assert!(seen[0].bytes == sent && seen[0].fin);
 }
 
-#[test]
-fn discard_says_nothing_and_closes() {
+#[cfg_attr(test, test)]
+pub(crate) fn discard_says_nothing_and_closes() {
     let script = Script::new().opens(0).sends(0, "anything\n").finishes(0);
     let seen = same_for_every_driver(&script, 2, |driver| {
         driver.play(&script, &mut (), |_| Discard::new())
@@ -26,8 +27,8 @@ fn discard_says_nothing_and_closes() {
     assert!(seen[0].bytes.is_empty() && seen[0].fin);
 }
 
-#[test]
-fn chargen_goes_on_behind_the_peers_fin() {
+#[cfg_attr(test, test)]
+pub(crate) fn chargen_goes_on_behind_the_peers_fin() {
     let script = Script::new()
         .reads_only(0, 100)
         .opens(0)
@@ -55,8 +56,8 @@ impl Report for Page {
     }
 }
 
-#[test]
-fn the_status_page_comes_whole_and_closes_whatever_the_peer_does() {
+#[cfg_attr(test, test)]
+pub(crate) fn the_status_page_comes_whole_and_closes_whatever_the_peer_does() {
     for script in [
         Script::new().opens(0),
         Script::new()

@@ -1,5 +1,7 @@
 //! The secret code.
 
+use std::string::String;
+
 use r2_core::secret::Secret;
 use r2_core::time::Duration;
 use r2_tests::splits::{Script, Seen, same_for_every_driver};
@@ -20,8 +22,8 @@ fn answers(lines: impl AsRef<[u8]>) -> String {
     seen.text()
 }
 
-#[test]
-fn the_examples_of_the_contract_hold_with_both_line_endings_and_none() {
+#[cfg_attr(test, test)]
+pub(crate) fn the_examples_of_the_contract_hold_with_both_line_endings_and_none() {
     let examples = [
         ("sfdsd Ted is cool23432", NOT_FOUND),
         ("Ted is SECRET cool", "Digits: Count: 0\n"),
@@ -44,8 +46,8 @@ fn the_examples_of_the_contract_hold_with_both_line_endings_and_none() {
     assert_eq!(answers(all), expected);
 }
 
-#[test]
-fn a_line_of_1024_bytes_is_answered_and_one_more_is_too_long() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_line_of_1024_bytes_is_answered_and_one_more_is_too_long() {
     for length in [1023, 1024, 1025, 1026] {
         let string = format!("SECRET{}", "7".repeat(length - 6));
         let expected = if length > 1024 {
@@ -65,15 +67,15 @@ fn a_line_of_1024_bytes_is_answered_and_one_more_is_too_long() {
     }
 }
 
-#[test]
-fn a_cr_counts_unless_it_ends_the_line() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_cr_counts_unless_it_ends_the_line() {
     assert_eq!(answers(format!("{}\r\r\n", "x".repeat(1023))), NOT_FOUND);
     assert_eq!(answers(format!("{}\r\r\n", "x".repeat(1024))), TOO_LONG);
     assert_eq!(answers(format!("{}\r", "x".repeat(1024))), TOO_LONG);
 }
 
-#[test]
-fn a_client_without_newlines_is_answered_when_it_rests() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_client_without_newlines_is_answered_when_it_rests() {
     let second = Duration::from_secs(1);
     let nearly = Duration::from_millis(999);
     let script = Script::new()
@@ -92,8 +94,8 @@ fn a_client_without_newlines_is_answered_when_it_rests() {
     );
 }
 
-#[test]
-fn a_line_ending_directly_behind_a_rested_string_is_swallowed_and_ends_the_resting() {
+#[cfg_attr(test, test)]
+pub(crate) fn a_line_ending_directly_behind_a_rested_string_is_swallowed_and_ends_the_resting() {
     let second = Duration::from_secs(1);
     for ending in ["\n", "\r\n"] {
         let rested = Script::new()
@@ -110,8 +112,8 @@ fn a_line_ending_directly_behind_a_rested_string_is_swallowed_and_ends_the_resti
     }
 }
 
-#[test]
-fn what_follows_a_long_string_that_rested_is_a_new_one() {
+#[cfg_attr(test, test)]
+pub(crate) fn what_follows_a_long_string_that_rested_is_a_new_one() {
     let second = Duration::from_secs(1);
     for length in [1025, 1500] {
         let script = Script::new()
@@ -124,8 +126,8 @@ fn what_follows_a_long_string_that_rested_is_a_new_one() {
     }
 }
 
-#[test]
-fn answers_wait_for_a_peer_that_does_not_read() {
+#[cfg_attr(test, test)]
+pub(crate) fn answers_wait_for_a_peer_that_does_not_read() {
     let script = Script::new()
         .opens(0)
         .reads_only(0, 5)
