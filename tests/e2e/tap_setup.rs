@@ -57,6 +57,35 @@ fn serve_needs_no_root_on_a_tap_of_its_user() {
 }
 
 #[test]
+fn what_a_user_may_not_open_is_named() {
+    let namespace = Namespace::new();
+    tap_setup(&namespace, "up --name tap1 --user daemon --address 10.1.1.100/24");
+    for (mode, refusal) in [
+        (
+            "a=,u=rw",
+            "/dev/net/tun may not be opened by this user: run sudo chmod a+rw /dev/net/tun",
+        ),
+        (
+            "a=rw",
+            "tap1 may not be opened by this user: run sudo ./tap-setup/tap-setup up --name tap1 --user",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = namespace
+            .start(&format!(
+                "cd {folder} && cp {hostapp} hostapp && mknod tun c 10 200 && chmod a+rwX . hostapp && chmod {mode} tun && \
+                 exec unshare --mount sh -c 'mount --bind tun /dev/net/tun && exec setpriv --reuid=nobody \
+                 --clear-groups --regid=nogroup ./hostapp serve --link tap:tap1 --ip 10.1.1.1/24 --store store'",
+                folder = folder.path().display(),
+                hostapp = hostapp().display(),
+            ))
+            .wait();
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(refusal), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_user_that_is_not_there_is_named() {
     let up = tap_setup(&Namespace::new(), "up --name tap1 --user nobody-at-all");
     assert!(!up.status.success());

@@ -140,6 +140,7 @@ pub struct OpenError {
 enum Problem {
     Missing,
     NoTun,
+    TunDenied,
     Denied,
     Held,
     NotATap,
@@ -149,7 +150,9 @@ impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Self::NoTun,
-            Some(libc::EPERM | libc::EACCES) => Self::Denied,
+            // The file system refuses /dev/net/tun with the one, the kernel an interface with the other.
+            Some(libc::EACCES) => Self::TunDenied,
+            Some(libc::EPERM) => Self::Denied,
             Some(libc::EBUSY) => Self::Held,
             Some(libc::EINVAL) => Self::NotATap,
             _ => Self::Other(error),
@@ -175,6 +178,10 @@ impl fmt::Display for OpenError {
         match &self.problem {
             Problem::Missing => write!(f, "{name} does not exist: run {up}"),
             Problem::NoTun => write!(f, "/dev/net/tun is missing: run sudo modprobe tun, then {up}"),
+            Problem::TunDenied => write!(
+                f,
+                "{TUN} may not be opened by this user: run sudo chmod a+rw {TUN}"
+            ),
             Problem::Denied => write!(
                 f,
                 "{name} may not be opened by this user: run {up} --user $(id -un)"
