@@ -105,3 +105,13 @@ unsafe fn DefaultHandler(_: i16) {
     uart::quiet();
     net::quiet();
 }
+
+/// The vectors of the interrupts that the chip has, data sheet table 2-9.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [unsafe extern "C" fn(); 44] = {
+    unsafe extern "C" {
+        fn DefaultHandler();
+    }
+    [DefaultHandler; 44]
+};
