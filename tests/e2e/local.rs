@@ -45,7 +45,7 @@ fn a_user_without_any_privilege_has_the_whole_lab() {
         "info: no TAP (tap0 does not exist: run sudo ./tap-setup/tap-setup up): serving on 127.0.0.1\n",
     );
     r2.complains("R2 ready at 127.0.0.1 on local\n");
-    r2.complains("  drop     5020/tcp    nc -N 127.0.0.1 5020 < FILE\n");
+    r2.complains("  drop     5020/tcp       nc -N 127.0.0.1 5020 < FILE\n");
     r2.complains("nc 127.0.0.1 10007\n");
 
     let mut kali = nobody("exec nc.openbsd 127.0.0.1 5000");
@@ -116,7 +116,7 @@ fn a_port_that_is_taken_is_named_and_the_others_are_served() {
     let taken = namespace.inside(|| TcpListener::bind("127.0.0.1:5000")).unwrap();
     let r2 = namespace.start(&serve(folder.path(), "").replace("tap:tap0", "local"));
     r2.complains("another program has 127.0.0.1:5000/tcp: chat is not offered there");
-    r2.complains("  chat     5000/tcp    not offered: another program has that port\n");
+    r2.complains("  chat     5000/tcp       not offered: another program has that port\n");
     r2.complains("  secret   5010/tcp ");
     let mut secret = namespace.start("echo SECRET 1 | nc.openbsd -N 127.0.0.1 5010");
     assert_eq!(secret.prints(), "Digits: 1 Count: 1\n");
@@ -248,7 +248,7 @@ fn a_service_of_one_s_own_is_offered_on_every_link() {
         (Lab::local("--with guess"), "nc.openbsd -N 127.0.0.1 5060"),
         (Lab::with("--with guess"), "nc.openbsd -N 192.168.69.1 5060"),
     ] {
-        lab.r2.complains("  guess    5060/tcp    nc 1");
+        lab.r2.complains("  guess    5060/tcp ");
         let guesses: Vec<_> = (1..=100).map(|guess| format!("{guess}\n")).collect();
         let mut game = lab.start_kali(netcat);
         game.types(guesses.concat());
