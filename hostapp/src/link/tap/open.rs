@@ -32,6 +32,9 @@ pub(super) fn attach(name: &str) -> Result<(File, bool), OpenError> {
         return Err(refuse(Problem::Missing));
     }
     super_frames(name).map(|file| (file, true)).or_else(|why| {
+        if why.raw_os_error() == Some(libc::EBUSY) {
+            return Err(refuse(Problem::Held));
+        }
         // What is wrong with the interface itself is refused here as well, and told better.
         let file = plain_frames(name).map_err(|error| refuse(Problem::from(error)))?;
         log::warn!("{name} carries no super-frames ({why}): R2 works with plain ones, more slowly");

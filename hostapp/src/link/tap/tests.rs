@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -33,7 +34,28 @@ fn ip_prints(arguments: &str) -> String {
 
 /// Attaches as where the kernel carries no super-frames.
 fn open_plain(name: &str) -> Tap {
-    Tap::on(open::plain_frames(name).unwrap(), name, false).unwrap()
+    Tap::on(once_free(|| open::plain_frames(name)), name, false).unwrap()
+}
+
+/// Attaches to an interface that was open before.
+fn open_free(name: &str) -> Tap {
+    loop {
+        match Tap::open(name) {
+            Err(error) if error.is_held() => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
+}
+
+/// Attaches to an interface that somebody has just let go: a program that another test starts right now holds a copy
+/// of every descriptor until its exec.
+fn once_free<T>(open: impl Fn() -> io::Result<T>) -> T {
+    loop {
+        match open() {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
 }
 
 /// How many frames the kernel did not take since this was last asked.
@@ -80,14 +102,7 @@ fn a_tap_that_cannot_be_had_is_one_line_that_says_what_to_do() {
         "another server holds tap0: stop it, or name another TAP with --link"
     );
     drop(first);
-    // A program that another test starts right now holds a copy of every descriptor until its exec.
-    let again = loop {
-        match Tap::open("tap0") {
-            Err(error) if error.is_held() => std::thread::yield_now(),
-            other => break other,
-        }
-    };
-    again.unwrap();
+    drop(open_free("tap0"));
 }
 
 #[test]
@@ -148,22 +163,32 @@ fn whoever_opens_the_interface_next_gets_whole_frames() {
     add_tap0();
     // What others do: they ask for nothing, and get what the last one asked for.
     let as_a_stranger = || {
-        let iface = tun_tap::Iface::without_packet_info("tap0", tun_tap::Mode::Tap).unwrap();
+        let iface = once_free(|| tun_tap::Iface::without_packet_info("tap0", tun_tap::Mode::Tap));
         let mut frame = vec![0; 2048];
-        send_a_datagram();
-        loop {
-            let length = iface.recv(&mut frame).unwrap();
-            if frame[..length].ends_with(b"hello") {
-                frame.truncate(length);
-                return frame;
+        let seen = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // The interface comes up a moment after it was opened, and loses until then what it is given.
+            scope.spawn(|| {
+                while !seen.load(Ordering::Relaxed) {
+                    send_a_datagram();
+                    std::thread::yield_now();
+                }
+            });
+            loop {
+                let length = iface.recv(&mut frame).unwrap();
+                if frame[..length].ends_with(b"hello") {
+                    seen.store(true, Ordering::Relaxed);
+                    frame.truncate(length);
+                    return frame;
+                }
             }
-        }
+        })
     };
-    drop(open::super_frames("tap0").unwrap());
+    drop(once_free(|| open::super_frames("tap0")));
     assert!(checksum::is_wrong(&as_a_stranger()), "the interface remembers");
-    drop(open::plain_frames("tap0").unwrap());
+    drop(once_free(|| open::plain_frames("tap0")));
     assert!(!checksum::is_wrong(&as_a_stranger()));
-    let tap = Tap::open("tap0").unwrap();
+    let tap = open_free("tap0");
     assert!(tap.offload);
     drop(tap);
     assert!(!checksum::is_wrong(&as_a_stranger()));
@@ -325,7 +350,7 @@ fn the_kernel_and_smoltcp_exchange_a_megabyte_both_ways() {
         let mut tap = if plain {
             open_plain("tap0")
         } else {
-            Tap::open("tap0").unwrap()
+            open_free("tap0")
         };
         assert_eq!(tap.offload, !plain);
         exchange_a_megabyte(&mut tap);
