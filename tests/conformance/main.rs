@@ -166,6 +166,13 @@ fn list(r2: &mut impl Carrier) -> Vec<String> {
         .collect()
 }
 
+/// Waits until R2 has begun to take the upload `name`.
+fn eventually_busy(r2: &mut impl Carrier, name: &str) {
+    let question = format!("GET {name}");
+    let busy = (0..100).any(|_| files(r2, question.as_bytes()).starts_with(b"ERROR busy "));
+    assert!(busy, "{name} is not being uploaded");
+}
+
 /// Waits until the list has this file: a running server hears of the end of a connection in its own time.
 fn eventually_listed(r2: &mut impl Carrier, line: &str) {
     let listed = (0..100).any(|_| list(r2).iter().any(|other| other == line));
