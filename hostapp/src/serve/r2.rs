@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
+use nix::poll::{PollFd, PollFlags};
 use r2_core::chat::{Room, Seat};
 use r2_node::node::Node;
 use r2_node::service::{Registry, Spec};
@@ -21,6 +20,7 @@ use crate::link::{Link, ethernet_address};
 use crate::memory::{Leaked, plan};
 use crate::pcap::Tee;
 use crate::services;
+use crate::wake::wait_for;
 
 /// Bytes of the last chat lines: hundreds of them, for peers that lag.
 const ROOM: usize = 256 * 1024;
@@ -196,7 +196,7 @@ impl<L: Link> R2<L> {
             ),
         });
         let fds = &mut fds[..OWN + N];
-        let mut wait = |timeout: Option<Duration>| ppoll(fds, timeout.map(TimeSpec::from_duration), None);
+        let mut wait = |timeout| wait_for(fds, timeout);
         let mut ready = Ok(0);
         if sleeps && self.world.counters.frames_in != self.frames_before {
             self.frames_before = self.world.counters.frames_in;
