@@ -183,7 +183,7 @@ impl fmt::Display for OpenError {
             Problem::NoTun => write!(f, "/dev/net/tun is missing: run sudo modprobe tun, then {up}"),
             Problem::TunDenied => write!(
                 f,
-                "{TUN} may not be opened by this user: run sudo chmod a+rw {TUN}"
+                "{name} cannot be had: {TUN} may not be opened by this user: run sudo chmod a+rw {TUN}"
             ),
             Problem::Denied => write!(
                 f,
