@@ -25,7 +25,9 @@ const SPREAD: u32 = 37;
 pub(super) fn wanted() -> bool {
     use io::IsTerminal;
     let out = io::stdout();
-    out.is_terminal() && AutoStream::choice(&out) != ColorChoice::Never
+    // Where `CI` is set, `AutoStream` would have colours on any terminal.
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    out.is_terminal() && !dumb && AutoStream::choice(&out) != ColorChoice::Never
 }
 
 /// Colours the label of every line of chat, and dims what R2 itself says; the bytes as they are where no colours
