@@ -26,9 +26,9 @@ FIRMWARE_TARGET=thumbv7m-none-eabi
 HAND_TARGET=thumbv6m-none-eabi
 MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
-# The tests that need the machine for themselves: they measure, or open thousands of connections.
-E2E_ALONE=(big pool)
-E2E_TOGETHER=(chat conformance drop files icmp local pcap readme refusals secret signals status super_frames tap_setup terminal)
+# The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
+E2E_ALONE=(big pool terminal)
+E2E_TOGETHER=(chat conformance drop files icmp local pcap readme refusals secret signals status super_frames tap_setup)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
