@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use std::{env, thread};
 
 use rustix::process::Signal;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::namespace::Namespace;
 use crate::payload;
-use crate::program::{Ended, Program};
+use crate::program::{Ended, PATIENCE, Program};
 use crate::store::Store;
 
 /// R2's address on every test's TAP.
@@ -198,6 +199,17 @@ impl Lab {
             })
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    /// Waits until no connection is open but the one that asks.
+    pub fn wait_until_alone(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.status()["sessions_open"] != "1" {
+            assert!(
+                Instant::now() < deadline,
+                "waited {PATIENCE:?} for the last connection's end"
+            );
+        }
     }
 
     /// The memory that R2 holds, in bytes.
