@@ -5,6 +5,8 @@ mod source;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use r2_core::client::exchange::{Failure, LocalFailure, Outcome};
 use r2_core::client::get::{Get, Sink};
@@ -25,7 +27,13 @@ use crate::cli::{Host, upload_name};
 
 const PORT: u16 = 5030;
 
-/// Sends `file`, from where an earlier attempt was broken off.
+/// How long a name may be busy: what a sender that was just killed has left with its kernel still arrives.
+const BUSY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two questions whether it still is.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Sends `file`, from where an earlier attempt was broken off. Where its name is busy, it asks again for 3 s.
 pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) -> Result<(), Trouble> {
     let shown = file.display();
     let name = match name {
@@ -39,13 +47,21 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
     };
     let mut source = LocalFile::open(file)
         .map_err(|error| Trouble::usage(format!("{shown}: {error}; name a file that can be read")))?;
-    let mut client = Client::connect(host.service(PORT), Send::new(name.clone()))?;
-    let progress = report.progress(name.as_str(), source.length());
-    client.drive(&mut source, none, |send| {
-        progress.reached(send.progress());
-        send.outcome().is_some()
-    })?;
-    drop(progress);
+    let started = Instant::now();
+    let client = loop {
+        let mut client = Client::connect(host.service(PORT), Send::new(name.clone()))?;
+        let progress = report.progress(name.as_str(), source.length());
+        client.drive(&mut source, none, |send| {
+            progress.reached(send.progress());
+            send.outcome().is_some()
+        })?;
+        match client.session().outcome() {
+            Some(Err(Failure::Refused(why))) if why.code() == "busy" && started.elapsed() < BUSY_PATIENCE => {
+                thread::sleep(BUSY_PAUSE);
+            }
+            _ => break client,
+        }
+    };
     judge(client.session().outcome(), || match source.error() {
         Some(error) => format!("{shown}: {error}; R2 keeps what it has for the next attempt"),
         None => format!("{shown} became shorter while it was sent; send it again"),
