@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
@@ -48,12 +49,16 @@ impl Report {
         if let Ok(style) = ProgressStyle::with_template(BAR) {
             bar.set_style(style.progress_chars("=> "));
         }
+        bar.enable_steady_tick(REDRAWN);
         Progress(bar)
     }
 }
 
 /// Name, bar, bytes of bytes, rate, time left.
 const BAR: &str = "{prefix} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+
+/// How often the bar is drawn though nothing has come: a transfer that stands still shows where.
+const REDRAWN: Duration = Duration::from_millis(250);
 
 /// Prints on standard output, for whoever reads it.
 pub(super) fn print(text: fmt::Arguments<'_>) -> Result<(), Trouble> {
