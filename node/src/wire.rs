@@ -227,9 +227,13 @@ impl<T: TxToken> TxToken for Framed<'_, T> {
             ethernet.set_src_addr(header.ours);
             ethernet.set_dst_addr(header.peer);
             if let Some((segment, source, destination)) = tcp_of(ethernet.payload_mut()) {
-                header.sent.note(&TcpPacket::new_unchecked(&*segment));
+                let tcp = TcpPacket::new_unchecked(&*segment);
+                header.sent.note(&tcp);
+                let window = header.sent.shown(&tcp);
+                let mut tcp = TcpPacket::new_unchecked(segment);
+                tcp.set_window_len(window);
                 if header.fill_checksum {
-                    TcpPacket::new_unchecked(segment).fill_checksum(&source, &destination);
+                    tcp.fill_checksum(&source, &destination);
                 }
             }
             result

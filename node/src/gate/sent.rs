@@ -69,6 +69,15 @@ impl Sent {
         }
     }
 
+    /// The window that the peer is shown for one of smoltcp's.
+    ///
+    /// smoltcp rounds windows down to units of 2^shift bytes, each by itself: an edge may lie up to a unit nearer than
+    /// the one before, and what was sent in between is cut off and costs a time-out. A unit less is never too much.
+    pub(crate) fn shown(&self, tcp: &TcpPacket<&[u8]>) -> u16 {
+        let is_rounded = self.shift > 0 && !tcp.syn();
+        tcp.window_len().saturating_sub(is_rounded.into())
+    }
+
     /// Whether smoltcp would cut the segment at the window's edge and still accept its FIN, or accept bytes for
     /// which it has no room.
     pub(crate) fn overruns(&self, segment: &Segment<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use r2_node::Reason;
 use r2_tests::simulation::{BUFFER, R2_ADDRESS, R2_MAC, Simulation, plan};
-use r2_tests::stranger::{Heard, Said};
+use r2_tests::stranger::{FIRST, Heard, Said};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl};
 
 const SYN: Said<'_> = Said {
@@ -101,6 +101,54 @@ fn a_fin_beyond_the_window_never_ends_an_upload_short() {
             "{receipt}"
         );
         lab.everybody_leaves();
+    }
+}
+
+/// smoltcp rounds every window down, so that its edge moves back when a piece of another length comes; and it does not
+/// take what lies beyond.
+#[test]
+fn what_a_window_has_once_allowed_is_taken() {
+    const SHIFT: u8 = 3;
+    let mut plan = plan(1);
+    // smoltcp needs one bit more for it than it could do with.
+    plan.echo.receive = 1 << (15 + SHIFT);
+    for first in 1..=usize::from(1_u8 << SHIFT) {
+        let mut lab = Simulation::new(&plan);
+        let syn = Said { to: 7, ..SYN };
+        lab.put(syn.frame_with(|tcp| tcp.window_scale = Some(0)));
+        let ours = lab.heard()[0].end();
+        let edge = |heard: &Heard| heard.ack.wrapping_sub(FIRST) + (u32::from(heard.window) << SHIFT);
+        // It reads nothing of what comes back, so R2's buffers fill and bytes stay in its ring.
+        let say = |lab: &mut Simulation, seq: u32, payload: &[u8]| {
+            let said = Said {
+                seq,
+                payload,
+                ack: Some(ours),
+                control: TcpControl::None,
+                ..syn
+            };
+            lab.put(said.frame_with(|tcp| tcp.window_len = 0));
+            lab.heard()
+        };
+        let (mut seq, mut allowed) = (1, 0);
+        for length in [10_000, 10_000, first, 1, 1, 1, 1] {
+            for heard in say(&mut lab, seq, &vec![b'x'; length]) {
+                allowed = allowed.max(edge(&heard));
+            }
+            seq += u32::try_from(length).unwrap();
+        }
+        let rest = vec![b'x'; usize::try_from(allowed - seq).unwrap()];
+        for piece in rest.chunks(20_000) {
+            say(&mut lab, seq, piece);
+            seq += u32::try_from(piece.len()).unwrap();
+        }
+        let answered = say(&mut lab, seq - 1, b"");
+        let acknowledged = answered.last().map(|heard| heard.ack.wrapping_sub(FIRST));
+        assert_eq!(
+            acknowledged,
+            Some(allowed),
+            "{first} bytes behind the first pieces"
+        );
     }
 }
 
