@@ -9,7 +9,7 @@ use core::fmt::Write;
 
 use self::parse::Request;
 use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
-use crate::line::LineReader;
+use crate::line::{Line, LineReader};
 use crate::name::Name;
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
@@ -23,14 +23,14 @@ use crate::time::Instant;
 ///
 /// A peer that announces a SHA-256 has to wait for `SEND`. One that does not wait sends more than was asked for
 /// where R2 had some of the file, or all of it. So behind such a `PUT` a mismatch, and a line that is no command,
-/// close too; only a file that begins with a command in its first line is taken for one.
+/// close too; only a file that begins with a command in its first line is taken for one. An empty line behind the
+/// bytes of a whole file gets no answer: somebody typed them, and Enter.
 #[derive(Debug, Default)]
 pub struct Files {
     line: LineReader<FILES_LINE_MAX>,
     step: Step,
     ticket: Option<Ticket>,
-    /// The last `PUT` was asked for less than the whole file, and no command has come since.
-    had_some: bool,
+    behind: Behind,
     peer_finished: bool,
     /// Room for `SEND` and the answer behind it.
     outbox: Outbox<{ 2 * FILES_ANSWER_MAX }>,
@@ -66,6 +66,18 @@ enum Step {
     Aborting,
 }
 
+/// What the next line stands behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Behind {
+    /// Another command, or nothing.
+    #[default]
+    Command,
+    /// A `PUT` that was asked for the whole file, which is not empty.
+    Put,
+    /// A `PUT` that was asked for less than the whole file.
+    RestOfPut,
+}
+
 /// How the connection goes on behind an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
@@ -99,16 +111,19 @@ impl Files {
 
     /// Begins what the collected line asks for.
     fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
-        let request = parse::parse(self.line.line());
+        let behind = core::mem::take(&mut self.behind);
+        let request = match self.line.line() {
+            Line::Whole(b"") if behind == Behind::Put => return self.line.clear(),
+            line => parse::parse(line),
+        };
         self.line.clear();
-        let had_some = core::mem::take(&mut self.had_some);
         self.step = match request {
             Ok(Request::Put { name, length, sha256 }) => Step::Create { name, length, sha256 },
             Ok(Request::Get { name, offset }) => Step::Open { name, offset },
             Ok(Request::List) => Step::List { after: None },
             Ok(Request::Delete { name }) => Step::Delete { name },
             Err(bad) => {
-                let then = Then::close_if(bad.bytes_may_follow || had_some);
+                let then = Then::close_if(bad.bytes_may_follow || behind == Behind::RestOfPut);
                 return self.refuse(now, bad.code, bad.text, then, store);
             }
         };

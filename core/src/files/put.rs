@@ -3,7 +3,7 @@
 use core::fmt::Write;
 use core::task::Poll;
 
-use super::{Files, Step, Then, claimed};
+use super::{Behind, Files, Step, Then, claimed};
 use crate::hex::Hex;
 use crate::name::Name;
 use crate::store::{Digest, Entry, Store, Upload};
@@ -28,7 +28,11 @@ impl Files {
             Poll::Ready(Ok(created)) => {
                 // Fits: the outbox was empty when the command was read.
                 let _ = writeln!(self.outbox, "SEND {}", created.offset);
-                self.had_some = created.offset > 0;
+                self.behind = match created.offset {
+                    0 if length > 0 => Behind::Put,
+                    0 => Behind::Command,
+                    _ => Behind::RestOfPut,
+                };
                 self.expect(now, length.saturating_sub(created.offset), store);
             }
         }
@@ -87,7 +91,9 @@ impl Files {
         match store.seal(ticket) {
             Poll::Pending => {}
             // Every byte was taken: what follows is the next command, unless the peer began with the first byte.
-            Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::close_if(self.had_some), store),
+            Poll::Ready(Err(why)) => {
+                self.refuse_for(now, why, Then::close_if(self.behind == Behind::RestOfPut), store);
+            }
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
                 // Fits: the outbox has room for SEND and one answer.
                 let _ = writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256));

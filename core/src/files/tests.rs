@@ -138,6 +138,27 @@ fn a_broken_upload_resumes_where_it_was() {
 }
 
 #[test]
+fn enter_behind_the_bytes_of_a_put_is_no_command() {
+    let refused = "ERROR bad-request a command is PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST or DEL <name>\n";
+    let stored = std::format!("SEND 0\nSTORED a 5 {HELLO}\n");
+    for enter in ["\n", "\r\n"] {
+        with_store(|store| {
+            let mut peer = Peer::new(store, 100);
+            peer.says(b"PUT a 5\n").says(b"hello").says(enter.as_bytes());
+            peer.hears(&stored);
+            peer.says(b"GET a 5\n").hears(&std::format!("FILE a 5 {HELLO}\n"));
+            // Anywhere else, and the second time, an empty line is no command.
+            peer.says(enter.as_bytes()).hears(refused);
+            peer.says(b"PUT a 5\nhello").hears(&stored);
+            peer.says(enter.as_bytes()).says(enter.as_bytes()).hears(refused);
+            peer.finishes();
+            assert_eq!(peer.wants(), Wants::Close);
+            peer.is_over();
+        });
+    }
+}
+
+#[test]
 fn a_mismatch_stores_nothing_and_the_next_command_is_read() {
     with_store(|store| {
         let mut peer = Peer::new(store, 100);
