@@ -7,7 +7,7 @@ const REPLACEMENT: &str = "\u{FFFD}";
 
 /// Turns bytes that arrive in pieces of any size into clean text: valid UTF-8 without control characters.
 ///
-/// Removed are C0 (but TAB), DEL, C1 and the bidi controls. What is not UTF-8 becomes U+FFFD, one for each maximal
+/// Removed are C0 (but TAB), DEL, C1, the bidi controls, and the line and paragraph separators. What is not UTF-8 becomes U+FFFD, one for each maximal
 /// part of a character (as the WHATWG decoder and `String::from_utf8_lossy` do). Line endings are C0 too: split
 /// lines before, and call [`finish`](Self::finish) where one ends.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +94,11 @@ fn hand_on(text: &str, each: &mut impl FnMut(&str)) {
     }
 }
 
-/// Whether a character never reaches a terminal: it controls it, or turns the text around.
+/// Whether a character never reaches a terminal: it controls it, turns the text around, or begins a line of its own.
 fn is_removed(c: char) -> bool {
     match c {
         '\t' => false,
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
         // The category Cc: C0, DEL and C1.
         _ => c.is_control(),
     }
@@ -144,13 +144,14 @@ mod tests {
             cleaned(["\u{202E}\u{2066}\u{200F}\u{61C}\u{200D}".as_bytes()]),
             "\u{200D}"
         );
+        assert_eq!(cleaned(["a\u{2028}R2: b\u{2029}c".as_bytes()]), "aR2: bc");
     }
 
     /// Bytes in which characters, halves of characters and controls are frequent.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             any::<char>().prop_map(|c| String::from(c).into_bytes()),
-            "[ -~\t\r\u{7F}-\u{9F}\u{61C}\u{200D}-\u{200F}\u{202A}-\u{202F}\u{2065}-\u{206A}]"
+            "[ -~\t\r\u{7F}-\u{9F}\u{61C}\u{200D}-\u{200F}\u{2027}-\u{202F}\u{2065}-\u{206A}]"
                 .prop_map(String::into_bytes),
             any::<u8>().prop_map(|byte| Vec::from([byte])),
             (any::<char>(), 0..4usize).prop_map(|(c, n)| String::from(c).bytes().take(n).collect()),
