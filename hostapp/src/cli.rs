@@ -141,7 +141,7 @@ pub struct Serve {
     pub peer_name: String,
 
     /// Join the `nc -l -p PORT` that waits there.
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = callee)]
     pub call: Option<SocketAddr>,
 
     /// Write every frame into a pcap file.
@@ -302,6 +302,14 @@ fn host_v6(text: &str) -> Result<Ipv6Cidr, &'static str> {
     Ok(cidr)
 }
 
+/// Where somebody may wait for a call.
+fn callee(text: &str) -> Result<SocketAddr, &'static str> {
+    let callee: Option<SocketAddr> = text.parse().ok();
+    callee
+        .filter(|callee| callee.port() != 0)
+        .ok_or("IP:PORT with a port from 1 on, as in 192.168.69.100:4000")
+}
+
 /// The names of the services that are served when they are asked for.
 fn own_services() -> PossibleValuesParser {
     OWN.iter().map(|own| own.spec.name).into()
@@ -382,6 +390,7 @@ mod tests {
             "hostapp serve --name seventeencharact_",
             "hostapp serve --peer-name ",
             "hostapp serve --call 10.0.0.3",
+            "hostapp serve --call 10.0.0.3:0",
             "hostapp serve --allow here",
             "hostapp chat",
             "hostapp chat not-an-address",
