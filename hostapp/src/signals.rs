@@ -56,6 +56,19 @@ impl Signals {
     }
 }
 
+/// Ends the process on SIGTERM as the system does by default, after `last` has been done.
+pub fn end_on_sigterm(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (mut told, teller) = UnixStream::pair()?;
+    low_level::pipe::register(SIGTERM, teller)?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        if told.read_exact(&mut [0]).is_ok() {
+            last();
+            let _ = low_level::emulate_default_handler(SIGTERM);
+        }
+    })?;
+    Ok(())
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.told.as_fd()

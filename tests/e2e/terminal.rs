@@ -1,5 +1,7 @@
 //! The chat on a terminal: what is typed, what arrives meanwhile, and where no terminal is.
 
+use std::fs;
+
 use r2_tests::lab::{Lab, hostapp, serve};
 use r2_tests::namespace::Namespace;
 use r2_tests::program::Program;
@@ -201,6 +203,32 @@ fn what_goes_to_a_pipe_has_no_escape_codes() {
     for text in [ended.stdout, ended.stderr, r2.stdout, r2.stderr] {
         assert!(!text.contains('\u{1b}'), "{text:?}");
     }
+}
+
+#[test]
+fn a_killed_chat_leaves_the_terminal_as_it_was() {
+    let lab = Lab::new();
+    let folder = TempDir::with_prefix("r2-terminal-").unwrap();
+    let chat = format!(
+        "cd {}; stty -g >before; sh -c 'echo $$ >pid; exec {} chat 192.168.69.1'; \
+         echo $? >status; stty -g >after; echo over",
+        folder.path().display(),
+        hostapp().display()
+    );
+    let terminal = Terminal::start(&lab.namespace, &chat);
+    lab.r2.sees("* KALI joined\n");
+    terminal.types("Hi");
+    terminal.presses("Enter");
+    terminal.shows_line("KALI: Hi");
+    terminal.types("half a line");
+    terminal.shows_line("half a line");
+    let kept = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    lab.kali(&format!("kill {}", kept("pid").trim()));
+    terminal.shows("the end", |screen| {
+        screen.iter().any(|line| line.ends_with("over"))
+    });
+    assert_eq!(kept("status"), "143\n");
+    assert_eq!(kept("after"), kept("before"));
 }
 
 #[test]

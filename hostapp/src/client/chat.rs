@@ -23,8 +23,9 @@ pub(super) fn run(host: Host, name: &str, report: Report) -> Result<(), Trouble>
         )));
     };
     let mut client = Client::connect(host.service(PORT), chat)?;
-    let mut console = Console::open()
-        .map_err(|error| Trouble::failed(format!("standard input and output cannot be used: {error}")))?;
+    let unusable = |error| Trouble::failed(format!("standard input and output cannot be used: {error}"));
+    let mut console = Console::open().map_err(unusable)?;
+    console.restore_on_sigterm().map_err(unusable)?;
     client.drive(&mut console, |console| Some(console), |_| false)?;
     drop(console);
     report.tell("the chat is over");

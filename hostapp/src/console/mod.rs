@@ -25,6 +25,7 @@ pub use self::notes::Notes;
 use self::notes::Redirected;
 use self::ring::Ring;
 use self::terminal::Restore;
+use crate::signals;
 use crate::wake::Wake;
 
 /// Bytes of typed lines that wait for the server: many of the longest.
@@ -47,7 +48,7 @@ pub struct Console {
     end: usize,
     over: Option<Over>,
     written: Receiver<()>,
-    _terminal: Option<Taken>,
+    terminal: Option<Taken>,
 }
 
 /// A terminal that is edited. The last notes are written before it is what it was.
@@ -122,12 +123,23 @@ impl Console {
             end: 0,
             over: None,
             written,
-            _terminal: terminal,
+            terminal,
         })
     }
 }
 
 impl Console {
+    /// Lets SIGTERM end the process as ever, but leave the terminal as it was.
+    pub fn restore_on_sigterm(&self) -> io::Result<()> {
+        match &self.terminal {
+            Some((_, Some(restore))) => {
+                let restore = restore.clone();
+                signals::end_on_sigterm(move || drop(restore))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes it unreadable until there is news again.
     pub fn clear(&self) {
         self.shared.wake.clear();

@@ -170,6 +170,7 @@ impl Validator for Sent {}
 impl Helper for Sent {}
 
 /// Gives the terminal its settings back: at the end of the server somebody may be in the middle of a line.
+#[derive(Clone)]
 pub(super) struct Restore(Termios);
 
 impl Restore {
