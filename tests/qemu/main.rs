@@ -7,8 +7,23 @@ mod sizes;
 
 use crate::lab::Lab;
 
+/// What a board says of them when it is up.
+const SERVICES: [&str; 8] = [
+    "chat 5000/tcp\n",
+    "secret 5010/tcp udp\n",
+    "drop 5020/tcp\n",
+    "files 5030/tcp\n",
+    "status 5040/tcp\n",
+    "echo 7/tcp udp\n",
+    "discard 9/tcp udp\n",
+    "chargen 19/tcp udp\n",
+];
+
 fn the_lab_works(board: &str) {
     let mut r2 = Lab::boot(board);
+    for service in SERVICES {
+        r2.board.console.complains(service);
+    }
     let mut kali = r2.start_kali("exec nc.openbsd 192.168.69.1 5000");
     r2.board.console.sees("* KALI joined");
     kali.types("Hi R2\n");

@@ -27,7 +27,7 @@ impl Board {
     /// The same, with something else than the TAP at the other end of its cable: what QEMU's option `-nic` calls it.
     pub fn with_nic(name: &str, namespace: &Namespace, folder: &Path, nic: &str) -> Self {
         let console = Self::run(name, namespace, folder, nic);
-        console.complains("R2 ready at ");
+        console.complains("R2 ready at 192.168.69.1 on ");
         Self { console }
     }
 

@@ -3,15 +3,13 @@
 use core::mem::MaybeUninit;
 
 use cortex_m_rt::entry;
-use defmt::info;
 use r2_core::chat::Seat;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::{Node, World};
 #[cfg(feature = "count")]
 use r2_support::count;
 use r2_support::serve::Operator;
-use r2_support::start::{self, ADDRESS};
-use r2_support::{clock, exit, secret, serve};
+use r2_support::{clock, exit, secret, serve, start};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::net::Ethernet;
@@ -55,10 +53,6 @@ fn main() -> ! {
     #[cfg(feature = "count")]
     count::run(node, world, PEER.take());
     system::listen(core.NVIC);
-    info!(
-        "R2 ready at {=[u8; 4]} on lm3s6965evb",
-        ADDRESS.address().octets()
-    );
     serve::run(node, world, device, operator)
 }
 

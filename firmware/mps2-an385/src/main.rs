@@ -13,15 +13,15 @@ mod uart;
 use core::mem::MaybeUninit;
 
 use cortex_m_rt::entry;
-use defmt::{error, info};
+use defmt::error;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
 use r2_node::{Node, World};
 #[cfg(feature = "count")]
 use r2_support::count;
 use r2_support::serve::Operator;
-use r2_support::start::{self, ADDRESS, ADDRESS6};
-use r2_support::{clock, exit, secret, serve};
+use r2_support::start::ADDRESS6;
+use r2_support::{clock, exit, secret, serve, start};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::flash::{Flash, OpenError};
@@ -65,7 +65,6 @@ fn main() -> ! {
     #[cfg(feature = "count")]
     count::run(node, world, PEER.take());
     system::listen(core.NVIC);
-    info!("R2 ready at {=[u8; 4]} on mps2-an385", ADDRESS.address().octets());
     serve::run(node, world, device, operator)
 }
 

@@ -10,6 +10,7 @@ use smoltcp::time::Instant;
 use crate::clock;
 use crate::console::{Console, Uart};
 use crate::exit;
+use crate::start::ADDRESS;
 
 /// Bytes of the console that wait for its transmit FIFO.
 const WAITING: usize = 64;
@@ -28,13 +29,20 @@ pub fn operator<U: Uart>(uart: U) -> Operator<U> {
     Pump::new(Console::new(uart), Peer::host())
 }
 
-/// Serves until the operator quits on the console.
+/// Says where R2 is and what it serves there, and serves until the operator quits on the console.
 pub fn run<D: Device + Idle, U: Uart, S: Store>(
     node: &mut Node<'static, S>,
     world: &mut World<'static, S>,
     device: &mut D,
     operator: &mut Operator<U>,
 ) -> ! {
+    let [a, b, c, d] = ADDRESS.address().octets();
+    let board = world.about.board;
+    defmt::info!("R2 ready at {=u8}.{=u8}.{=u8}.{=u8} on {=str}", a, b, c, d, board);
+    for spec in node.services() {
+        let udp = if spec.datagram.is_some() { " udp" } else { "" };
+        defmt::info!("  {=str} {=u16}/tcp{=str}", spec.name, spec.port, udp);
+    }
     let mut stopping = false;
     loop {
         let now = clock::now();

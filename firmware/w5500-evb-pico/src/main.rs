@@ -11,7 +11,7 @@ mod uart;
 use core::mem::MaybeUninit;
 
 use cortex_m_rt::{entry, exception};
-use defmt::{error, info};
+use defmt::error;
 use embassy_rp::clocks::{RoscRng, clk_sys_freq};
 use embassy_rp::gpio::{Input, Level, Output, Pull};
 use embassy_rp::interrupt::{self, InterruptExt};
@@ -21,8 +21,7 @@ use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
 use r2_node::{Node, World};
 use r2_support::serve::Operator;
-use r2_support::start::{self, ADDRESS};
-use r2_support::{clock, exit, secret, serve};
+use r2_support::{clock, exit, secret, serve, start};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -88,10 +87,6 @@ fn main() -> ! {
     );
     // SAFETY: no critical section of this program masks single interrupts.
     unsafe { interrupt::UART0_IRQ.enable() };
-    info!(
-        "R2 ready at {=[u8; 4]} on w5500-evb-pico",
-        ADDRESS.address().octets()
-    );
     serve::run(node, world, device, operator)
 }
 

@@ -50,7 +50,6 @@ const OTHERS_MAX: usize = 4;
 pub struct R2<L> {
     /// What all sessions share.
     pub world: World<'static, DiskStore>,
-    specs: Vec<Spec>,
     pub(super) node: Node<'static, DiskStore>,
     link: Tee<L>,
     clock: std::time::Instant,
@@ -110,7 +109,6 @@ impl<L: Link> R2<L> {
         };
         Ok(Self {
             world,
-            specs: offers.iter().map(|(spec, _)| *spec).collect(),
             node,
             link,
             clock,
@@ -120,7 +118,7 @@ impl<L: Link> R2<L> {
 
     /// What it serves.
     pub fn services(&self) -> impl Iterator<Item = Spec> {
-        self.specs.iter().copied()
+        self.node.services().copied()
     }
 
     /// The link.

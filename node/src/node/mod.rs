@@ -22,7 +22,7 @@ use crate::counters::{Counters, add};
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
 use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
-use crate::service::{Registry, Services};
+use crate::service::{Registry, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
 use crate::wire::{Nowhere, Once, steered_capabilities};
@@ -139,6 +139,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             search_at: None,
             stop_by: None,
         }
+    }
+
+    /// What it serves, in the order of registration.
+    pub fn services(&self) -> impl Iterator<Item = &Spec> {
+        self.services.iter().map(|service| service.spec())
     }
 
     /// Takes in what has arrived (a bounded number of frames), serves every slot that has something to do, sends
