@@ -21,6 +21,9 @@ pub enum Reason {
     NotAllowed,
     /// A datagram from a port that would answer the answer, or whose answer does not fit.
     NoAnswer,
+    /// An RST or SYN that the peer of an open connection need not have sent: answered with a challenge ACK at most
+    /// (RFC 5961, sections 3.2 and 4.2).
+    Challenged,
     /// A segment past the right edge of the window that smoltcp would cut (and accept its FIN).
     BeyondWindow,
     /// A held SYN that was overwritten by a newer one, or grew too old.
@@ -31,7 +34,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::Checksum,
         Self::NotForUs,
@@ -39,6 +42,7 @@ impl Reason {
         Self::Fragment,
         Self::NotAllowed,
         Self::NoAnswer,
+        Self::Challenged,
         Self::BeyondWindow,
         Self::Backlog,
         Self::DeviceBusy,
@@ -54,6 +58,7 @@ impl Reason {
             Self::Fragment => "fragment",
             Self::NotAllowed => "not_allowed",
             Self::NoAnswer => "no_answer",
+            Self::Challenged => "challenged",
             Self::BeyondWindow => "beyond_window",
             Self::Backlog => "backlog",
             Self::DeviceBusy => "device_busy",

@@ -6,6 +6,7 @@ mod node {
     mod counting;
     mod crowd;
     mod datagrams;
+    mod forged;
     mod news;
     mod segments;
     mod silence;

@@ -1,17 +1,17 @@
 //! What becomes of a frame.
 
 use r2_core::store::Store;
-use smoltcp::phy::{Device, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr,
+    EthernetAddress, HardwareAddress, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr,
     TcpSeqNumber,
 };
 
 use super::{Node, flow_of, interface};
 use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
-use crate::slot::to_core;
+use crate::slot::{Verdict, to_core};
 use crate::udp;
 use crate::wire::{Counted, Header, Inward, Once};
 use crate::world::World;
@@ -131,11 +131,29 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        slot.before(segment, to_core(now));
-        if slot.sent.overruns(segment) && !segment.rst {
-            world.counters.drop(Reason::BeyondWindow);
-            return;
-        }
+        let mut question = [0; BARE_MAX];
+        let packet = match slot.judge(segment) {
+            Verdict::Pass => {
+                slot.before(segment, to_core(now));
+                if slot.sent.overruns(segment) && !segment.rst {
+                    world.counters.drop(Reason::BeyondWindow);
+                    return;
+                }
+                segment.packet
+            }
+            verdict => {
+                world.counters.drop(Reason::Challenged);
+                if verdict == Verdict::Drop {
+                    return;
+                }
+                // To an acknowledgement of what was never sent smoltcp answers with the challenge ACK, once a second
+                // at most (RFC 5961, section 7).
+                let Sent { next, ack, .. } = slot.sent;
+                let (remote, local) = (segment.flow.remote, segment.flow.local);
+                let unsent = next.wrapping_add(1 << 30);
+                Bare::new(remote, local, ack, unsent).write(&mut question, &self.steered_capabilities)
+            }
+        };
         let mut sent = slot.sent;
         let mut header = Header {
             ours: self.ours,
@@ -145,7 +163,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             frames_out: &mut world.counters.frames_out,
         };
         let mut inward = Inward {
-            packet: Some(segment.packet),
+            packet: Some(packet),
             answer: Some(answer),
             header: &mut header,
             capabilities: &self.steered_capabilities,
@@ -187,7 +205,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        slot.begin(segment.flow, segment.from, segment.end(), to_core(now));
+        slot.begin(
+            segment.flow,
+            segment.from,
+            segment.seq.wrapping_add(1),
+            to_core(now),
+        );
         if let Some(service) = self.services.get_mut(slot.service) {
             service.renew(slot.place);
         }
@@ -255,12 +278,37 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 
     /// Acknowledges what a peer repeats of a connection that is closed: it did not hear the last one.
     fn acknowledge(&self, closed: &Closed, to: EthernetAddress, answer: impl TxToken, frames_out: &mut u64) {
+        let bare = Bare::new(closed.flow.local, closed.flow.remote, closed.seq, closed.ack);
+        let header = Header {
+            ours: self.ours,
+            peer: to,
+            fill_checksum: self.capabilities.checksum.tcp.tx(),
+            sent: &mut Sent::default(),
+            frames_out,
+        };
+        header.send(answer, bare.ip.buffer_len(), |packet| {
+            bare.write(packet, &self.steered_capabilities);
+        });
+    }
+}
+
+/// Bytes of a bare segment over IPv6, the longer.
+const BARE_MAX: usize = 40 + 20;
+
+/// An acknowledgement and nothing else.
+struct Bare {
+    ip: IpRepr,
+    tcp: TcpRepr<'static>,
+}
+
+impl Bare {
+    fn new(from: IpEndpoint, to: IpEndpoint, seq: u32, ack: u32) -> Self {
         let tcp = TcpRepr {
-            src_port: closed.flow.local.port,
-            dst_port: closed.flow.remote.port,
+            src_port: from.port,
+            dst_port: to.port,
             control: TcpControl::None,
-            seq_number: TcpSeqNumber(closed.seq.cast_signed()),
-            ack_number: Some(TcpSeqNumber(closed.ack.cast_signed())),
+            seq_number: TcpSeqNumber(seq.cast_signed()),
+            ack_number: Some(TcpSeqNumber(ack.cast_signed())),
             window_len: 0,
             window_scale: None,
             max_seg_size: None,
@@ -269,26 +317,19 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             timestamp: None,
             payload: &[],
         };
-        let (source, destination): (IpAddress, IpAddress) = (closed.flow.local.addr, closed.flow.remote.addr);
-        let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let header = Header {
-            ours: self.ours,
-            peer: to,
-            fill_checksum: self.capabilities.checksum.tcp.tx(),
-            sent: &mut Sent::default(),
-            frames_out,
-        };
-        header.send(answer, ip.buffer_len(), |packet| {
-            ip.emit(&mut *packet, &self.steered_capabilities.checksum);
-            if let Some(segment) = packet.get_mut(ip.header_len()..) {
-                let mut segment = TcpPacket::new_unchecked(segment);
-                tcp.emit(
-                    &mut segment,
-                    &source,
-                    &destination,
-                    &self.steered_capabilities.checksum,
-                );
-            }
-        });
+        let ip = IpRepr::new(from.addr, to.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        Self { ip, tcp }
+    }
+
+    /// Writes the packet to the front of `room`, and returns it.
+    fn write<'r>(&self, room: &'r mut [u8], capabilities: &DeviceCapabilities) -> &'r [u8] {
+        let checksum = &capabilities.checksum;
+        self.ip.emit(&mut *room, checksum);
+        if let Some(segment) = room.get_mut(self.ip.header_len()..) {
+            let mut segment = TcpPacket::new_unchecked(segment);
+            let (from, to) = (self.ip.src_addr(), self.ip.dst_addr());
+            self.tcp.emit(&mut segment, &from, &to, checksum);
+        }
+        room.get(..self.ip.buffer_len()).unwrap_or_default()
     }
 }

@@ -28,6 +28,17 @@ pub(crate) enum Phase {
     Ended,
 }
 
+/// What is to become of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// smoltcp has it.
+    Pass,
+    /// The peer is asked whether it meant that.
+    Challenge,
+    /// Nothing.
+    Drop,
+}
+
 /// A place for one connection of one service.
 pub(crate) struct Slot<'a> {
     sockets: SocketSet<'a>,
@@ -47,6 +58,8 @@ pub(crate) struct Slot<'a> {
     silent_after: Duration,
     /// Since when the peer's window is closed.
     window_closed: Option<Instant>,
+    /// The sequence number of the first byte that the session has not taken.
+    read: u32,
     /// The sequence number behind the peer's FIN, once that came.
     peer_fin: Option<u32>,
     /// The session has been told of the peer's FIN.
@@ -91,6 +104,7 @@ impl<'a> Slot<'a> {
             heard: Instant::default(),
             silent_after: spec.silent_after,
             window_closed: None,
+            read: 0,
             peer_fin: None,
             finished: false,
             delivered: false,
@@ -156,7 +170,7 @@ impl<'a> Slot<'a> {
     /// A connection begins in this slot: `peer_next` is the sequence number behind the peer's SYN, if it sent one.
     pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
         (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
-        self.sent = Sent::new(peer_next);
+        (self.sent, self.read) = (Sent::new(peer_next), peer_next);
         (self.since, self.moved, self.heard) = (now, now, now);
         self.window_closed = None;
         (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
@@ -167,10 +181,43 @@ impl<'a> Slot<'a> {
         &mut self.sockets
     }
 
+    /// Says what is to become of a segment. RST and SYN may come from anybody who guesses the ports of a connection: an
+    /// RST ends it with the very sequence number that is expected next, and a SYN never does. The true peer, if it has
+    /// forgotten the connection, answers the challenge ACK with that RST (RFC 5961, sections 3.2 and 4.2).
+    pub(crate) fn judge(&mut self, segment: &Segment<'_>) -> Verdict {
+        if !segment.rst && !segment.syn {
+            return Verdict::Pass;
+        }
+        let state = self.state();
+        let synchronized = !matches!(
+            state,
+            State::Closed | State::Listen | State::SynSent | State::SynReceived
+        );
+        match segment.rst {
+            true if state == State::SynSent || self.expected() == Some(segment.seq) => Verdict::Pass,
+            true if synchronized && self.sent.expects(segment) => Verdict::Challenge,
+            true => Verdict::Drop,
+            false if synchronized => Verdict::Challenge,
+            false => Verdict::Pass,
+        }
+    }
+
+    /// The sequence number that is expected next. The last acknowledgement may lie before it.
+    fn expected(&mut self) -> Option<u32> {
+        let (waiting, state) = self.with_socket(|socket| (socket.recv_queue(), socket.state()))?;
+        let fin = matches!(
+            state,
+            State::CloseWait | State::Closing | State::LastAck | State::TimeWait
+        );
+        let waiting = u32::try_from(waiting).ok()?;
+        Some(self.read.wrapping_add(waiting).wrapping_add(fin.into()))
+    }
+
     /// Looks at a segment before smoltcp does.
     pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) {
         if self.state() == State::SynSent {
             self.sent.answered(segment);
+            self.read = segment.seq.wrapping_add(1);
         }
         if self.sent.expects(segment) {
             (self.peer, self.heard) = (segment.from, now);

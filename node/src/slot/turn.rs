@@ -124,9 +124,11 @@ impl Slot<'_> {
         match self.phase {
             Phase::Open => {}
             Phase::Ended => {
-                self.with_socket(
-                    |socket| while socket.recv(|rx| (rx.len(), rx.len())).is_ok_and(|n| n > 0) {},
-                );
+                while let Some(Ok(n @ 1..)) =
+                    self.with_socket(|socket| socket.recv(|rx| (rx.len(), rx.len())))
+                {
+                    self.read = advanced(self.read, n);
+                }
                 return false;
             }
             Phase::Free | Phase::Opening => return false,
@@ -155,6 +157,7 @@ impl Slot<'_> {
             State::CloseWait | State::LastAck | State::Closing | State::TimeWait
         );
         let mut moved = taken > 0;
+        self.read = advanced(self.read, taken);
         if half_closed && !*finished && socket.recv_queue() == 0 {
             *finished = true;
             moved = true;
@@ -260,6 +263,12 @@ impl Slot<'_> {
         }
         Some(After::Free { time_wait })
     }
+}
+
+/// The sequence number `bytes` behind `seq`.
+#[allow(clippy::cast_possible_truncation, reason = "sequence numbers wrap at 2^32")]
+fn advanced(seq: u32, bytes: usize) -> u32 {
+    seq.wrapping_add(bytes as u32)
 }
 
 fn both(n: usize) -> (usize, usize) {
