@@ -177,6 +177,11 @@ impl DiskStore {
         self.places.iter().any(gathered)
     }
 
+    /// Whether bytes are on their way to or from the disk.
+    pub fn is_working(&self) -> bool {
+        self.places.iter().any(Place::is_working)
+    }
+
     /// Sends what has gathered to the disk. For a moment in which nothing else is to be done: an upload that rests
     /// shall not lose its last bytes should this process be killed.
     pub fn flush(&mut self) {
@@ -292,6 +297,16 @@ impl Place {
             asked: false,
             answer: None,
         }
+    }
+
+    /// Whether a chunk is with the worker.
+    fn is_working(&self) -> bool {
+        let here = match &self.state {
+            State::Uploading(uploading) => uploading.here(),
+            State::Reading(reading) => reading.here(),
+            State::Free | State::Idle | State::Sealed | State::Leaving => 0,
+        };
+        self.free.len() + here < CHUNKS
     }
 
     fn change(&mut self, state: State) {

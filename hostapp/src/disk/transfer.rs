@@ -71,6 +71,11 @@ impl Uploading {
         self.current.is_some() && self.failed.is_none()
     }
 
+    /// How many chunks are being filled.
+    pub(super) fn here(&self) -> usize {
+        self.current.iter().count()
+    }
+
     /// Gives the chunk back that was being filled.
     pub(super) fn put_back(self, free: &mut Vec<Chunk>) {
         free.extend(self.current);
@@ -173,6 +178,11 @@ impl Reading {
             free.push(piece.chunk);
         }
         taken
+    }
+
+    /// How many chunks wait for the session.
+    pub(super) fn here(&self) -> usize {
+        self.ready.len()
     }
 
     /// A chunk has come back from the worker.

@@ -34,7 +34,8 @@ const GATHERED_RESTS: Duration = Duration::from_millis(100);
 
 /// How long R2 looks for the next frame before it sleeps, if frames have come since it last slept. A sleeper costs its
 /// waker and itself some 25 µs each on a virtual machine whose processor was idle, so that is about what looking may
-/// cost; measured, one-byte round trips are three times as many and an upload is a third faster than without.
+/// cost; measured, one-byte round trips are three times as many and an upload is a third faster than without. While
+/// the store works it sleeps at once: looking would take the processor from those who hash and write.
 const LINGER: Duration = Duration::from_micros(50);
 
 /// Descriptors that R2 itself waits for: the link's and the store's.
@@ -196,7 +197,7 @@ impl<L: Link> R2<L> {
         let fds = &mut fds[..OWN + N];
         let mut wait = |timeout| wait_for(fds, timeout);
         let mut ready = Ok(0);
-        if sleeps && self.world.counters.frames_in != self.frames_before {
+        if sleeps && self.world.counters.frames_in != self.frames_before && !self.world.store.is_working() {
             self.frames_before = self.world.counters.frames_in;
             let end = self.clock.elapsed() + timeout.map_or(LINGER, |timeout| timeout.min(LINGER));
             while ready == Ok(0) && self.clock.elapsed() < end {
