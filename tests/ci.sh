@@ -92,7 +92,10 @@ lint() {
     done
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
     git grep -lzE '^#!(/usr)?/bin/(env )?(ba)?sh' | xargs -0 shellcheck
-    cargo_deny check bans licenses sources
+    local workspace
+    for workspace in . firmware firmware/no-panic; do
+        cargo_deny --manifest-path "$workspace/Cargo.toml" check bans licenses sources
+    done
     packages
     macos
 }
