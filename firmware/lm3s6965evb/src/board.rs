@@ -14,7 +14,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::net::Ethernet;
 use crate::uart::Uart0;
-use crate::{plan, sizes, system};
+use crate::{plan, sizes, system, uart};
 
 static ARENA: ConstStaticCell<[MaybeUninit<u8>; plan::ARENA]> =
     ConstStaticCell::new([MaybeUninit::uninit(); plan::ARENA]);
@@ -36,7 +36,7 @@ fn main() -> ! {
     };
     system::start();
     clock::start(core.SYST, system::HERTZ);
-    let operator = OPERATOR.init_with(|| serve::operator(Uart0::start()));
+    let operator = OPERATOR.init_with(|| serve::operator(uart::start()));
     let mac = system::ethernet_address();
     let device = ETHERNET.init_with(|| Ethernet::start(mac));
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));

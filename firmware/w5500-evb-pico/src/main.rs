@@ -48,7 +48,7 @@ fn main() -> ! {
         exit::failure();
     };
     clock::start(core.SYST, clk_sys_freq());
-    let operator = OPERATOR.init_with(|| serve::operator(Uart0::start(chip.UART0, chip.PIN_0, chip.PIN_1)));
+    let operator = OPERATOR.init_with(|| serve::operator(uart::start(chip.UART0, chip.PIN_0, chip.PIN_1)));
     let mut flash = Flash::new(chip.FLASH);
     // Nobody has given the board an Ethernet address: one that says so, and differs from board to board.
     let mut mac = EthernetAddress([0x02; 6]);
