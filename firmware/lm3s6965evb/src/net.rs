@@ -4,9 +4,10 @@
 //! receive buffer, out of the one transmit buffer. What has not been read stays in the controller, which drops frames
 //! when it is full. It filters by our address and broadcast; multicast, which IPv6 needs, it takes all or none.
 
+use r2_support::frame::{self, Received};
 use r2_support::register::Register;
 use r2_support::serve::Idle;
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
@@ -91,7 +92,7 @@ impl Device for Ethernet {
             return None;
         }
         self.received.read();
-        Some((Received(&self.received), Leaving(&mut self.leaving)))
+        Some((Received(self.received.frame()), Leaving(&mut self.leaving)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
@@ -100,11 +101,7 @@ impl Device for Ethernet {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MTU;
-        capabilities.max_burst_size = Some(1);
-        capabilities
+        frame::capabilities(MTU, Some(1))
     }
 }
 
@@ -152,15 +149,6 @@ impl Frame {
             DATA.write(u32::from_le_bytes(*word));
         }
         TRANSMISSION.write(NEW_TRANSMISSION);
-    }
-}
-
-/// A frame that has arrived.
-pub(crate) struct Received<'a>(&'a Frame);
-
-impl phy::RxToken for Received<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0.frame())
     }
 }
 

@@ -5,9 +5,10 @@
 //! in the controller, which drops frames when it is full. It filters by our address, broadcast, and a hash of the
 //! multicast groups that IPv6 needs.
 
+use r2_support::frame::{self, Received};
 use r2_support::register::Register;
 use r2_support::serve::Idle;
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv6Address};
 
@@ -169,7 +170,7 @@ impl Device for Ethernet {
     fn receive(&mut self, now: Instant) -> Option<(Received<'_>, Leaving<'_>)> {
         while self.has_frame() && self.transmit(now).is_some() {
             if self.received.read() {
-                return Some((Received(&self.received), Leaving(&mut self.leaving)));
+                return Some((Received(self.received.frame()), Leaving(&mut self.leaving)));
             }
         }
         None
@@ -185,12 +186,8 @@ impl Device for Ethernet {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MTU;
         // Its FIFO holds five frames.
-        capabilities.max_burst_size = Some(4);
-        capabilities
+        frame::capabilities(MTU, Some(4))
     }
 }
 
@@ -237,15 +234,6 @@ impl Frame {
         for word in self.words.iter().take(self.len.div_ceil(4)) {
             LEAVING_DATA.write(u32::from_le_bytes(*word));
         }
-    }
-}
-
-/// A frame that has arrived.
-pub(crate) struct Received<'a>(&'a Frame);
-
-impl phy::RxToken for Received<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0.frame())
     }
 }
 

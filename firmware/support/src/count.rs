@@ -9,11 +9,12 @@ use cortex_m::peripheral::SYST;
 use r2_core::store::Store;
 use r2_node::{Node, World};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
+use crate::frame::{self, Received};
 use crate::start::ADDRESS;
 use crate::{clock, exit};
 
@@ -77,7 +78,7 @@ struct End<'c, const MTU: usize> {
 
 impl<const MTU: usize> Device for End<'_, MTU> {
     type RxToken<'a>
-        = Arrived<'a>
+        = Received<'a>
     where
         Self: 'a;
     type TxToken<'a>
@@ -85,12 +86,12 @@ impl<const MTU: usize> Device for End<'_, MTU> {
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Arrived<'_>, Leaving<'_, MTU>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Leaving<'_, MTU>)> {
         if self.arriving.len == 0 || self.leaving.len != 0 {
             return None;
         }
         let len = mem::take(&mut self.arriving.len);
-        Some((Arrived(self.arriving.bytes.get(..len)?), Leaving(self.leaving)))
+        Some((Received(self.arriving.bytes.get(..len)?), Leaving(self.leaving)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Leaving<'_, MTU>> {
@@ -98,18 +99,7 @@ impl<const MTU: usize> Device for End<'_, MTU> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MTU;
-        capabilities
-    }
-}
-
-struct Arrived<'a>(&'a [u8]);
-
-impl phy::RxToken for Arrived<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0)
+        frame::capabilities(MTU, None)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod console;
 pub mod count;
 pub mod exit;
 mod fault;
+pub mod frame;
 pub mod pl011;
 pub mod register;
 pub mod secret;

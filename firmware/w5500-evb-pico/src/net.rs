@@ -8,9 +8,10 @@ use embassy_rp::gpio::{Input, Output};
 use embassy_rp::peripherals::SPI0;
 use embassy_rp::spi::{self, Spi};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
+use r2_support::frame::{self, Received};
 use r2_support::register::Register;
 use r2_support::serve::Idle;
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 use w5500_ll::eh1::vdm::W5500;
@@ -163,7 +164,7 @@ impl Device for Ethernet {
         }
         match self.take() {
             Ok(true) => Some((
-                Received(&self.received),
+                Received(self.received.frame()),
                 Leaving {
                     chip: &mut self.chip,
                     frame: &mut self.leaving,
@@ -182,21 +183,8 @@ impl Device for Ethernet {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MTU;
         // Its memory holds ten frames.
-        capabilities.max_burst_size = Some(8);
-        capabilities
-    }
-}
-
-/// A frame that has arrived.
-pub(crate) struct Received<'a>(&'a Frame);
-
-impl phy::RxToken for Received<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0.frame())
+        frame::capabilities(MTU, Some(8))
     }
 }
 
