@@ -34,14 +34,13 @@ pub(crate) fn steered_capabilities(device: &DeviceCapabilities) -> DeviceCapabil
     capabilities
 }
 
-/// Who a packet goes to, who sends it, and what is noted of it on the way out.
+/// Who the packets of the steered interface go to, who sends them, and what is noted of them on the way out.
 pub(crate) struct Header<'s> {
     pub(crate) ours: EthernetAddress,
     pub(crate) peer: EthernetAddress,
     /// Whether the device leaves the TCP checksum to us.
     pub(crate) fill_checksum: bool,
     pub(crate) sent: &'s mut Sent,
-    pub(crate) frames_out: &'s mut u64,
 }
 
 impl Header<'_> {
@@ -52,21 +51,42 @@ impl Header<'_> {
             peer: self.peer,
             fill_checksum: self.fill_checksum,
             sent: &mut *self.sent,
-            frames_out: &mut *self.frames_out,
         }
     }
 
-    /// Sends an IP packet of `len` bytes, written by `f`.
-    pub(crate) fn send(self, token: impl TxToken, len: usize, f: impl FnOnce(&mut [u8])) {
-        Framed { token, header: self }.consume(len, f);
+    /// Puts the Ethernet header before an IP packet, and the checksum into its TCP segment.
+    fn complete(self, frame: &mut [u8]) {
+        let mut ethernet = EthernetFrame::new_unchecked(frame);
+        let version = ethernet.payload_mut().first().map(|byte| byte >> 4);
+        ethernet.set_ethertype(match version {
+            #[cfg(feature = "ipv6")]
+            Some(6) => EthernetProtocol::Ipv6,
+            _ => EthernetProtocol::Ipv4,
+        });
+        ethernet.set_src_addr(self.ours);
+        ethernet.set_dst_addr(self.peer);
+        if let Some((segment, source, destination)) = tcp_of(ethernet.payload_mut()) {
+            let tcp = TcpPacket::new_unchecked(&*segment);
+            self.sent.note(&tcp);
+            let window = self.sent.shown(&tcp);
+            let mut tcp = TcpPacket::new_unchecked(segment);
+            tcp.set_window_len(window);
+            if self.fill_checksum {
+                tcp.fill_checksum(&source, &destination);
+            }
+        }
     }
 }
 
-/// One received packet, and the token for an immediate answer.
+/// What was received, once, and the token for an immediate answer: a frame for the plain interface, a packet for the
+/// steered one. With neither, no device at all but what one can do, for
+/// [`Interface::new`](smoltcp::iface::Interface::new).
 pub(crate) struct Inward<'f, 'h, 's, T> {
-    pub(crate) packet: Option<&'f [u8]>,
+    pub(crate) received: Option<&'f [u8]>,
     pub(crate) answer: Option<T>,
-    pub(crate) header: &'h mut Header<'s>,
+    /// None for whole frames.
+    pub(crate) header: Option<Header<'s>>,
+    pub(crate) frames_out: &'h mut u64,
     pub(crate) capabilities: &'h DeviceCapabilities,
 }
 
@@ -76,22 +96,23 @@ impl<T: TxToken> Device for Inward<'_, '_, '_, T> {
     where
         Self: 'a;
     type TxToken<'a>
-        = Framed<'a, T>
+        = Outgoing<'a, T>
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Framed<'_, T>)> {
-        let packet = Packet(self.packet.take()?);
+    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Outgoing<'_, T>)> {
+        let received = Packet(self.received.take()?);
         Some((
-            packet,
-            Framed {
+            received,
+            Outgoing {
                 token: self.answer.take()?,
-                header: self.header.reborrow(),
+                header: self.header.as_mut().map(Header::reborrow),
+                frames_out: self.frames_out,
             },
         ))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Framed<'_, T>> {
+    fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_, T>> {
         None
     }
 
@@ -103,7 +124,8 @@ impl<T: TxToken> Device for Inward<'_, '_, '_, T> {
 /// A device to send on.
 pub(crate) struct Outward<'d, 'h, 's, D: ?Sized> {
     pub(crate) device: &'d mut D,
-    pub(crate) header: &'h mut Header<'s>,
+    pub(crate) header: Header<'s>,
+    pub(crate) frames_out: &'h mut u64,
     pub(crate) capabilities: &'h DeviceCapabilities,
     /// Set when the device had no room.
     pub(crate) exhausted: bool,
@@ -115,75 +137,28 @@ impl<D: Device + ?Sized> Device for Outward<'_, '_, '_, D> {
     where
         Self: 'a;
     type TxToken<'a>
-        = Framed<'a, D::TxToken<'a>>
+        = Outgoing<'a, D::TxToken<'a>>
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Framed<'_, D::TxToken<'_>>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Outgoing<'_, D::TxToken<'_>>)> {
         None
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<Framed<'_, D::TxToken<'_>>> {
+    fn transmit(&mut self, now: Instant) -> Option<Outgoing<'_, D::TxToken<'_>>> {
         let Some(token) = self.device.transmit(now) else {
             self.exhausted = true;
             return None;
         };
-        Some(Framed {
+        Some(Outgoing {
             token,
-            header: self.header.reborrow(),
+            header: Some(self.header.reborrow()),
+            frames_out: self.frames_out,
         })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         self.capabilities.clone()
-    }
-}
-
-/// A frame and the token for its answer, for the plain interface; with neither, no device at all but what one can
-/// do, for [`Interface::new`](smoltcp::iface::Interface::new).
-pub(crate) struct Once<'f, 'c, T> {
-    pub(crate) frame: Option<&'f [u8]>,
-    pub(crate) answer: Option<T>,
-    pub(crate) capabilities: &'c DeviceCapabilities,
-}
-
-impl<T: TxToken> Device for Once<'_, '_, T> {
-    type RxToken<'a>
-        = Packet<'a>
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = T
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, T)> {
-        Some((Packet(self.frame.take()?), self.answer.take()?))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<T> {
-        None
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.capabilities.clone()
-    }
-}
-
-/// A token that counts its frame.
-pub(crate) struct Counted<'c, T> {
-    pub(crate) token: T,
-    pub(crate) frames_out: &'c mut u64,
-}
-
-impl<T: TxToken> TxToken for Counted<'_, T> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        add(self.frames_out, 1);
-        self.token.consume(len, f)
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.token.set_meta(meta);
     }
 }
 
@@ -205,36 +180,21 @@ impl RxToken for Packet<'_> {
     }
 }
 
-/// Puts the Ethernet header before an IP packet, and the checksum into its TCP segment.
-pub(crate) struct Framed<'h, T> {
-    token: T,
-    header: Header<'h>,
+/// Room for a frame that is counted, or for a packet that becomes one.
+pub(crate) struct Outgoing<'h, T> {
+    pub(crate) token: T,
+    pub(crate) header: Option<Header<'h>>,
+    pub(crate) frames_out: &'h mut u64,
 }
 
-impl<T: TxToken> TxToken for Framed<'_, T> {
+impl<T: TxToken> TxToken for Outgoing<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let header = self.header;
-        add(header.frames_out, 1);
-        self.token.consume(ETHERNET_HEADER.saturating_add(len), |frame| {
-            let mut ethernet = EthernetFrame::new_unchecked(frame);
-            let result = f(ethernet.payload_mut());
-            let version = ethernet.payload_mut().first().map(|byte| byte >> 4);
-            ethernet.set_ethertype(match version {
-                #[cfg(feature = "ipv6")]
-                Some(6) => EthernetProtocol::Ipv6,
-                _ => EthernetProtocol::Ipv4,
-            });
-            ethernet.set_src_addr(header.ours);
-            ethernet.set_dst_addr(header.peer);
-            if let Some((segment, source, destination)) = tcp_of(ethernet.payload_mut()) {
-                let tcp = TcpPacket::new_unchecked(&*segment);
-                header.sent.note(&tcp);
-                let window = header.sent.shown(&tcp);
-                let mut tcp = TcpPacket::new_unchecked(segment);
-                tcp.set_window_len(window);
-                if header.fill_checksum {
-                    tcp.fill_checksum(&source, &destination);
-                }
+        add(self.frames_out, 1);
+        let start = if self.header.is_some() { ETHERNET_HEADER } else { 0 };
+        self.token.consume(start.saturating_add(len), |frame| {
+            let result = f(frame.get_mut(start..).unwrap_or_default());
+            if let Some(header) = self.header {
+                header.complete(frame);
             }
             result
         })

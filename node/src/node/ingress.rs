@@ -13,7 +13,7 @@ use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
 use crate::slot::{Verdict, to_core};
 use crate::udp;
-use crate::wire::{Counted, Header, Inward, Once};
+use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
 impl<'a, S: Store + 'a> Node<'a, S> {
@@ -40,17 +40,15 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// Gives ARP, NDP and ICMP to smoltcp, and datagrams that nobody serves: it says that their port is unreachable
     /// (RFC 1122, section 4.1.3.1).
     fn take_plain(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, frames_out: &mut u64) {
-        let answer = Some(Counted {
-            token: answer,
+        let mut inward = Inward {
+            received: Some(frame),
+            answer: Some(answer),
+            header: None,
             frames_out,
-        });
-        let mut once = Once {
-            frame: Some(frame),
-            answer,
             capabilities: &self.capabilities,
         };
         self.plain
-            .poll_ingress_single(now, &mut once, &mut self.no_sockets);
+            .poll_ingress_single(now, &mut inward, &mut self.no_sockets);
     }
 
     fn take_datagram(
@@ -155,17 +153,16 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             }
         };
         let mut sent = slot.sent;
-        let mut header = Header {
-            ours: self.ours,
-            peer: slot.peer,
-            fill_checksum: self.capabilities.checksum.tcp.tx(),
-            sent: &mut sent,
-            frames_out: &mut world.counters.frames_out,
-        };
         let mut inward = Inward {
-            packet: Some(packet),
+            received: Some(packet),
             answer: Some(answer),
-            header: &mut header,
+            header: Some(Header {
+                ours: self.ours,
+                peer: slot.peer,
+                fill_checksum: self.capabilities.checksum.tcp.tx(),
+                sent: &mut sent,
+            }),
+            frames_out: &mut world.counters.frames_out,
             capabilities: &self.steered_capabilities,
         };
         self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
@@ -259,17 +256,16 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 
     /// Answers RST: nobody serves that connection.
     fn refuse(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, frames_out: &mut u64) {
-        let mut header = Header {
-            ours: self.ours,
-            peer: segment.from,
-            fill_checksum: self.capabilities.checksum.tcp.tx(),
-            sent: &mut Sent::default(),
-            frames_out,
-        };
         let mut inward = Inward {
-            packet: Some(segment.packet),
+            received: Some(segment.packet),
             answer: Some(answer),
-            header: &mut header,
+            header: Some(Header {
+                ours: self.ours,
+                peer: segment.from,
+                fill_checksum: self.capabilities.checksum.tcp.tx(),
+                sent: &mut Sent::default(),
+            }),
+            frames_out,
             capabilities: &self.steered_capabilities,
         };
         self.steered
@@ -279,14 +275,17 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// Acknowledges what a peer repeats of a connection that is closed: it did not hear the last one.
     fn acknowledge(&self, closed: &Closed, to: EthernetAddress, answer: impl TxToken, frames_out: &mut u64) {
         let bare = Bare::new(closed.flow.local, closed.flow.remote, closed.seq, closed.ack);
-        let header = Header {
-            ours: self.ours,
-            peer: to,
-            fill_checksum: self.capabilities.checksum.tcp.tx(),
-            sent: &mut Sent::default(),
+        let outgoing = Outgoing {
+            token: answer,
+            header: Some(Header {
+                ours: self.ours,
+                peer: to,
+                fill_checksum: self.capabilities.checksum.tcp.tx(),
+                sent: &mut Sent::default(),
+            }),
             frames_out,
         };
-        header.send(answer, bare.ip.buffer_len(), |packet| {
+        outgoing.consume(bare.ip.buffer_len(), |packet| {
             bare.write(packet, &self.steered_capabilities);
         });
     }

@@ -25,7 +25,7 @@ use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, 
 use crate::service::{Registry, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
-use crate::wire::{Nowhere, Once, steered_capabilities};
+use crate::wire::{Inward, Nowhere, steered_capabilities};
 use crate::world::World;
 
 /// R2 on a network device.
@@ -393,9 +393,11 @@ fn interface(
 ) -> Interface {
     let mut config = iface::Config::new(address);
     config.random_seed = seed;
-    let mut nowhere = Once::<Nowhere> {
-        frame: None,
+    let mut nowhere = Inward::<Nowhere> {
+        received: None,
         answer: None,
+        header: None,
+        frames_out: &mut 0,
         capabilities,
     };
     let mut interface = Interface::new(config, &mut nowhere, now);

@@ -194,18 +194,16 @@ impl Slot<'_> {
 
     /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
     fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
-        let mut header = Header {
-            ours: turn.ours,
-            peer: self.peer,
-            fill_checksum: turn.fill_checksum,
-            sent: &mut self.sent,
-            frames_out: &mut turn.tally.frames_out,
-        };
-        let capabilities = turn.capabilities;
         let mut outward = Outward {
             device: turn.device,
-            header: &mut header,
-            capabilities,
+            header: Header {
+                ours: turn.ours,
+                peer: self.peer,
+                fill_checksum: turn.fill_checksum,
+                sent: &mut self.sent,
+            },
+            frames_out: &mut turn.tally.frames_out,
+            capabilities: turn.capabilities,
             exhausted: false,
         };
         let mut sent = false;
