@@ -1,14 +1,12 @@
 //! Which slot a connection has: a hash table under a secret key, so that no peer can aim at a bucket.
 
-use core::hash::{Hash, Hasher};
-
 use siphasher::sip::SipHasher13;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use crate::storage::Storage;
 
 /// The four numbers that tell one connection from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) remote: IpEndpoint,
     pub(crate) local: IpEndpoint,
@@ -17,11 +15,22 @@ pub(crate) struct Flow {
 impl Flow {
     /// A number that only the holder of the secret can foretell.
     pub(crate) fn keyed_hash(&self, secret: &[u8; 16]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(secret);
-        self.hash(&mut hasher);
-        hasher.finish()
+        let mut bytes = heapless::Vec::<u8, FLOW_BYTES>::new();
+        for IpEndpoint { addr, port } in [self.remote, self.local] {
+            // There is room: two addresses and two ports.
+            let _ = match addr {
+                IpAddress::Ipv4(addr) => bytes.extend_from_slice(&addr.octets()),
+                #[cfg(feature = "ipv6")]
+                IpAddress::Ipv6(addr) => bytes.extend_from_slice(&addr.octets()),
+            };
+            let _ = bytes.extend_from_slice(&port.to_ne_bytes());
+        }
+        SipHasher13::new_with_key(secret).hash(&bytes)
     }
 }
+
+/// Bytes of two addresses of the larger family, and two ports.
+const FLOW_BYTES: usize = 2 * (16 + 2);
 
 const EMPTY: u32 = u32::MAX;
 
