@@ -35,76 +35,88 @@ pub struct About {
     pub stack_high_water: Option<fn() -> usize>,
 }
 
+/// The lines that come before those of the services.
 const GENERAL: usize = 8;
 const PER_SERVICE: usize = 4;
 
+/// A line of the status page: two parts of its key, and what is behind it.
+type Line = (&'static str, &'static str, Value);
+
+enum Value {
+    Text(&'static str),
+    Address(IpAddress),
+    Count(u64),
+}
+
 impl<S: Store> World<'_, S> {
-    fn general(&self, now: Instant, index: usize, out: &mut dyn Write) -> fmt::Result {
-        let Counters {
-            frames_in,
-            frames_out,
-            sessions_open,
-            sessions_max,
-            ..
-        } = self.counters;
-        match index {
-            0 => write!(out, "version: {}", self.about.version),
-            1 => write!(out, "board: {}", self.about.board),
-            2 => write!(out, "uptime_s: {}", now.as_millis() / 1000),
-            3 => write!(out, "address: {}", self.about.address),
-            4 => write!(out, "sessions_open: {sessions_open}"),
-            5 => write!(out, "sessions_max: {sessions_max}"),
-            6 => write!(out, "frames_in: {frames_in}"),
-            _ => write!(out, "frames_out: {frames_out}"),
-        }
+    fn line(&self, now: Instant, index: usize) -> Option<Line> {
+        let Some(index) = index.checked_sub(GENERAL) else {
+            return Some(self.general(now, index));
+        };
+        let services = self.counters.services().len().saturating_mul(PER_SERVICE);
+        let counted = services.saturating_add(Reason::ALL.len());
+        self.of_service(index)
+            .or_else(|| self.of_drops(index.checked_sub(services)?))
+            .or_else(|| self.of_machine(index.checked_sub(counted)?))
     }
 
-    fn of_service(&self, index: usize, out: &mut dyn Write) -> Option<fmt::Result> {
+    fn general(&self, now: Instant, index: usize) -> Line {
+        let counters = &self.counters;
+        let (key, value) = match index {
+            0 => ("version", Value::Text(self.about.version)),
+            1 => ("board", Value::Text(self.about.board)),
+            2 => ("uptime_s", Value::Count(now.as_millis() / 1000)),
+            3 => ("address", Value::Address(self.about.address)),
+            4 => ("sessions_open", Value::Count(counters.sessions_open as u64)),
+            5 => ("sessions_max", Value::Count(counters.sessions_max as u64)),
+            6 => ("frames_in", Value::Count(counters.frames_in)),
+            _ => ("frames_out", Value::Count(counters.frames_out)),
+        };
+        ("", key, value)
+    }
+
+    fn of_service(&self, index: usize) -> Option<Line> {
         let service = self.counters.services().get(index / PER_SERVICE)?;
         let (key, count) = match index % PER_SERVICE {
-            0 => ("connections", service.connections),
-            1 => ("bytes_in", service.bytes_in),
-            2 => ("bytes_out", service.bytes_out),
-            _ => ("refused", service.refused),
+            0 => ("_connections", service.connections),
+            1 => ("_bytes_in", service.bytes_in),
+            2 => ("_bytes_out", service.bytes_out),
+            _ => ("_refused", service.refused),
         };
-        Some(write!(out, "{}_{key}: {count}", service.name))
+        Some((service.name, key, Value::Count(count)))
     }
 
-    fn of_drops(&self, index: usize, out: &mut dyn Write) -> Option<fmt::Result> {
+    fn of_drops(&self, index: usize) -> Option<Line> {
         let reason = *Reason::ALL.get(index)?;
-        Some(write!(
-            out,
-            "dropped_{}: {}",
-            reason.name(),
-            self.counters.dropped(reason)
-        ))
+        let count = self.counters.dropped(reason);
+        Some(("dropped_", reason.name(), Value::Count(count)))
     }
 
-    fn of_machine(&self, index: usize, out: &mut dyn Write) -> Option<fmt::Result> {
+    fn of_machine(&self, index: usize) -> Option<Line> {
         let usage = self.store.usage();
-        match index {
-            0 => Some(write!(out, "store_files: {}", usage.files)),
-            1 => Some(write!(out, "store_bytes: {}", usage.bytes)),
-            2 => self
-                .about
-                .stack_high_water
-                .map(|bytes| write!(out, "stack_high_water: {}", bytes())),
-            _ => None,
-        }
+        let (key, count) = match index {
+            0 => ("store_files", usage.files),
+            1 => ("store_bytes", usage.bytes),
+            2 => ("stack_high_water", self.about.stack_high_water?() as u64),
+            _ => return None,
+        };
+        Some(("", key, Value::Count(count)))
     }
 }
 
 impl<S: Store> Report for World<'_, S> {
     fn line(&self, now: Instant, index: usize, out: &mut dyn Write) -> Result<bool, fmt::Error> {
-        let services = self.counters.services().len().saturating_mul(PER_SERVICE);
-        let counted = services.saturating_add(Reason::ALL.len());
-        let Some(index) = index.checked_sub(GENERAL) else {
-            return self.general(now, index, out).map(|()| true);
+        let Some((before, key, value)) = self.line(now, index) else {
+            return Ok(false);
         };
-        let line = self
-            .of_service(index, out)
-            .or_else(|| self.of_drops(index.checked_sub(services)?, out))
-            .or_else(|| self.of_machine(index.checked_sub(counted)?, out));
-        line.transpose().map(|line| line.is_some())
+        for part in [before, key, ": "] {
+            out.write_str(part)?;
+        }
+        match value {
+            Value::Text(text) => out.write_str(text)?,
+            Value::Address(address) => write!(out, "{address}")?,
+            Value::Count(count) => write!(out, "{count}")?,
+        }
+        Ok(true)
     }
 }
