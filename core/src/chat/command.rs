@@ -18,10 +18,10 @@ pub(super) enum Command<'a> {
 impl<'a> Command<'a> {
     /// The command that `line` is; `None` for text. A `/` with no word directly behind it is text.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let end = line.find(char::is_whitespace).unwrap_or(line.len());
+        let end = line.find(|c: char| c.is_ascii_whitespace()).unwrap_or(line.len());
         let (word, argument) = line.split_at_checked(end)?;
         match word {
-            "/nick" => Some(Self::Nick(argument.trim())),
+            "/nick" => Some(Self::Nick(argument.trim_ascii())),
             "/who" => Some(Self::Who),
             "/help" => Some(Self::Help),
             "/quit" => Some(Self::Quit),
