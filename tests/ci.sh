@@ -17,13 +17,12 @@ PACKAGES=(
     shellcheck gcc libc6-dev
     python3 iperf strace valgrind
 )
-# The compiler for boards where rustup cannot bring the target.
+# The compiler for boards where rustup cannot bring core's source.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
 # What runs a board's image.
 BOARD_PACKAGES=(qemu-system-arm)
 BOARDS=(lm3s6965evb mps2-an385)
 FIRMWARE_TARGET=thumbv7m-none-eabi
-HAND_TARGET=thumbv6m-none-eabi
 MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
@@ -153,7 +152,7 @@ defmt_print() {
 # core and node compile for a Cortex-M, where there is neither std nor an allocator; the boards' images are built.
 firmware() {
     local package feature board
-    timeout 120 rustup target add "$FIRMWARE_TARGET" "$HAND_TARGET" 2>/dev/null || install "${FIRMWARE_PACKAGES[@]}"
+    timeout 120 rustup component add rust-src 2>/dev/null || install "${FIRMWARE_PACKAGES[@]}"
     install "${BOARD_PACKAGES[@]}"
     defmt_print
     echo "compiling with $(firmware/cargo target)"
