@@ -49,6 +49,10 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(95);
 /// lifetime that smoltcp uses).
 pub const TIME_WAIT: Duration = Duration::from_secs(10);
 
+/// How many closed connections share a bucket: that many are looked at for a SYN, whatever the size of the table. One
+/// bucket is all that a board has.
+pub const TIME_WAIT_WAYS: usize = 8;
+
 /// How long connections have to end when the node stops.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
 

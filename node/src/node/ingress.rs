@@ -100,7 +100,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             && let Some(service) = self.service_at(segment.flow.local.port)
         {
             self.take_syn(segment, service, answer, now, world);
-        } else if let Some(closed) = self.time_wait.find(&segment.flow, to_core(now)) {
+        } else if let Some(closed) = self.time_wait.find(&segment.flow, &self.secret, to_core(now)) {
             if segment.len > 0 {
                 self.acknowledge(&closed, segment.from, answer, &mut world.counters.frames_out);
             }
@@ -180,7 +180,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         now: Instant,
         world: &mut World<'a, S>,
     ) {
-        self.time_wait.forget(&segment.flow);
+        self.time_wait.forget(&segment.flow, &self.secret);
         let Some(index) = self.take_free(service) else {
             if let Some(given_up) = self.backlog.hold(segment, service, to_core(now)) {
                 world.counters.drop(Reason::Backlog);

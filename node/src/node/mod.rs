@@ -321,12 +321,14 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if let Some(flow) = slot.flow {
             if time_wait {
                 let Sent { next: seq, ack, .. } = slot.sent;
-                self.time_wait.remember(Closed {
+                let since = to_core(now);
+                let closed = Closed {
                     flow,
                     seq,
                     ack,
-                    since: to_core(now),
-                });
+                    since,
+                };
+                self.time_wait.remember(closed, &self.secret);
             }
             self.flows.remove(&flow, index, |slot| flow_of(self.slots, slot));
         }
