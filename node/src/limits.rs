@@ -30,6 +30,21 @@ pub const HALF_OPEN_GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
 /// After how long without a byte a connection gives way to a SYN that waits.
 pub const IDLE_GIVES_WAY_AFTER: Duration = Duration::from_secs(60);
 
+/// Of the backlog one address holds at most one part in so many, once it is full: whoever sends SYN after SYN pushes
+/// out its own.
+pub const BACKLOG_SHARE: usize = 2;
+
+/// From how many connections on one address may have too many: fewer may belong to one person, who thinks before the
+/// next line.
+pub const CROWD: usize = 8;
+
+/// After how long without a byte a connection gives way to a SYN from elsewhere where one address has the whole
+/// service, and that is a [`CROWD`]: what drop calls silence.
+pub const CROWD_GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
+
+/// After how long a connection that was closed for a SYN that waits is reset: the time it has for its last bytes.
+pub const CLOSED_GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
+
 /// How often the idle connections of a full service are searched for one that gives way: the search is linear.
 pub const SEARCH_IDLE_EVERY: Duration = Duration::from_millis(100);
 

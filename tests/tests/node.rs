@@ -5,6 +5,7 @@ mod node {
     mod closing;
     mod counting;
     mod crowd;
+    mod crowded;
     mod datagrams;
     mod forged;
     mod news;

@@ -1,10 +1,10 @@
 //! SYNs that wait for a slot of their service: a backlog of a few dozen bytes each.
 
 use r2_core::time::Instant;
-use smoltcp::wire::EthernetAddress;
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::{Flow, Segment};
-use crate::limits::{HELD_SYN_MAX, SYN_HELD_FOR};
+use crate::limits::{BACKLOG_SHARE, HELD_SYN_MAX, SYN_HELD_FOR};
 use crate::storage::Storage;
 
 /// A SYN as it came.
@@ -22,15 +22,22 @@ impl HeldSyn {
     pub(crate) fn packet(&self) -> &[u8] {
         &self.packet
     }
+
+    fn comes_from(&self, source: IpAddress) -> bool {
+        self.flow.remote.addr == source
+    }
 }
 
 /// The newest SYNs that found no slot. One that comes again takes its own place; when all are taken, the oldest
-/// is overwritten, since its sender may have given up and will repeat it otherwise.
+/// is overwritten, since its sender may have given up and will repeat it otherwise: the oldest of the same address
+/// where that has its share of the places. No address is served twice in a row while another waits.
 pub(crate) struct Backlog<'a> {
     held: &'a mut [Option<HeldSyn>],
     /// How many are held: none, as a rule, and then nobody looks for one.
     len: usize,
     order: u64,
+    /// Who was served last.
+    served: Option<IpAddress>,
 }
 
 impl<'a> Backlog<'a> {
@@ -39,6 +46,7 @@ impl<'a> Backlog<'a> {
             held: storage.slice(len, |_| None),
             len: 0,
             order: 0,
+            served: None,
         }
     }
 
@@ -58,9 +66,13 @@ impl<'a> Backlog<'a> {
         if headers.len() != segment.packet.len() || syn.packet.is_empty() {
             return Some(service);
         }
+        let source = segment.flow.remote.addr;
+        let own = self.held.iter().flatten().filter(|held| held.comes_from(source));
+        let has_its_share = own.count().saturating_mul(BACKLOG_SHARE) >= self.held.len();
         let place = self.held.iter_mut().min_by_key(|held| match held {
             Some(held) if held.flow == segment.flow => (0, 0),
             None => (1, 0),
+            Some(held) if has_its_share && !held.comes_from(source) => (3, held.order),
             Some(held) => (2, held.order),
         });
         let Some(place) = place else {
@@ -73,22 +85,29 @@ impl<'a> Backlog<'a> {
         gone
     }
 
-    /// Takes the newest SYN for `service` out.
+    /// Takes a SYN for `service` out: the newest of an address that was not served last, or the newest.
     pub(crate) fn take(&mut self, service: usize) -> Option<HeldSyn> {
+        let served = self.served;
         let waiting = |held: &Option<HeldSyn>| {
-            held.as_ref()
-                .filter(|held| held.service == service)
-                .map(|h| h.order)
+            let held = held.as_ref().filter(|held| held.service == service)?;
+            Some((Some(held.flow.remote.addr) != served, held.order))
         };
-        let newest = self.held.iter_mut().max_by_key(|held| waiting(held))?;
-        waiting(newest)?;
+        let next = self.held.iter_mut().max_by_key(|held| waiting(held))?;
+        waiting(next)?;
         self.len = self.len.saturating_sub(1);
-        newest.take()
+        self.served = next.as_ref().map(|held| held.flow.remote.addr);
+        next.take()
     }
 
     /// Whether a SYN waits for `service`.
     pub(crate) fn waits(&self, service: usize) -> bool {
         self.held.iter().flatten().any(|held| held.service == service)
+    }
+
+    /// Whether a SYN of another address than `source` waits for `service`.
+    pub(crate) fn waits_beside(&self, service: usize, source: IpAddress) -> bool {
+        let mut held = self.held.iter().flatten();
+        held.any(|held| held.service == service && !held.comes_from(source))
     }
 
     /// Whether nothing waits.

@@ -11,7 +11,11 @@ use smoltcp::time::Instant;
 use super::{Node, millis};
 use crate::config::Size;
 use crate::counters::{Reason, add};
-use crate::limits::{HALF_OPEN_GIVES_WAY_AFTER, IDLE_GIVES_WAY_AFTER, SEARCH_IDLE_EVERY, SERVICES_MAX};
+use crate::gate::Flow;
+use crate::limits::{
+    CLOSED_GIVES_WAY_AFTER, CROWD, CROWD_GIVES_WAY_AFTER, HALF_OPEN_GIVES_WAY_AFTER, IDLE_GIVES_WAY_AFTER,
+    SEARCH_IDLE_EVERY, SERVICES_MAX,
+};
 use crate::service::{self, Services};
 use crate::slot::{Phase, Slot, to_core};
 use crate::storage::Storage;
@@ -160,6 +164,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         let (range, gives_way) = (pool.slots(), service.spec().gives_way);
         let core_now = to_core(now);
+        let patience = if self.is_crowded_out(index, pool, core_now) {
+            CROWD_GIVES_WAY_AFTER
+        } else {
+            IDLE_GIVES_WAY_AFTER
+        };
         let mut idle = None;
         for place in range {
             let Some(slot) = self.slots.get(place) else { return };
@@ -172,7 +181,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
-                Phase::Open if gives_way && slot.moved + IDLE_GIVES_WAY_AFTER <= core_now => {
+                Phase::Ended if slot.moved + CLOSED_GIVES_WAY_AFTER <= core_now => {
+                    self.end_slot(place, now, world, Ending::Abort);
+                }
+                Phase::Open if gives_way && slot.moved + patience <= core_now => {
                     idle = idle.min(Some((slot.moved, place))).or(Some((slot.moved, place)));
                 }
                 _ => {}
@@ -182,6 +194,20 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             world.counters.service(index, |count| add(&mut count.refused, 1));
             self.end_slot(place, now, world, Ending::InOrder);
         }
+    }
+
+    /// Whether one address has every connection of a service, a crowd of them, and another address waits; and none of
+    /// them was closed for it just now.
+    fn is_crowded_out(&self, index: usize, pool: &Pool, now: r2_core::time::Instant) -> bool {
+        let slots = self.slots.get(pool.slots()).unwrap_or_default();
+        let Some(Flow { remote, .. }) = slots.first().and_then(|slot| slot.flow) else {
+            return false;
+        };
+        let stays = |slot: &Slot<'a>| {
+            let leaves = slot.phase == Phase::Ended && slot.moved + HALF_OPEN_GIVES_WAY_AFTER > now;
+            slot.flow.is_some_and(|flow| flow.remote.addr == remote.addr) && !leaves
+        };
+        pool.len >= CROWD && self.backlog.waits_beside(index, remote.addr) && slots.iter().all(stays)
     }
 
     fn end_slot(&mut self, index: usize, now: Instant, world: &mut World<'a, S>, ending: Ending) {
