@@ -136,7 +136,7 @@ pub(super) enum Beginning {
 pub(super) struct Directory<'a, B> {
     pub(super) files: &'a mut [File<B>],
     tickets: [Option<Work>; STORE_TICKETS],
-    pub(super) max_file: u64,
+    max_file: u64,
     revision: u32,
 }
 
@@ -189,6 +189,11 @@ impl<'a, B: Bytes> Directory<'a, B> {
         }
     }
 
+    /// The file that the ticket's upload found there already, if it was not deleted a moment ago.
+    pub(super) fn found(&self, ticket: &Ticket) -> Result<Entry, StoreError> {
+        self.reading(ticket)?.entry().ok_or(StoreError::NotFound)
+    }
+
     /// How many bytes the ticket's file has.
     pub(super) fn written(&self, ticket: &Ticket) -> u64 {
         match self.work(ticket) {
@@ -208,6 +213,13 @@ impl<'a, B: Bytes> Directory<'a, B> {
         self.news();
         let index = file.filter(|&index| self.files.get(index).is_some_and(|file| file.name.is_none()))?;
         self.free_unless_held(index)
+    }
+
+    /// The front of `bytes` that a file may grow by.
+    pub(super) fn allowed<'b>(&self, index: usize, bytes: &'b [u8]) -> &'b [u8] {
+        let length = self.files.get(index).map_or(0, File::length);
+        let allowed = usize::try_from(self.max_file.saturating_sub(length)).unwrap_or(usize::MAX);
+        bytes.split_at(bytes.len().min(allowed)).0
     }
 
     pub(super) fn revision(&self) -> u32 {
@@ -270,11 +282,12 @@ impl<'a, B: Bytes> Directory<'a, B> {
         })
     }
 
-    /// The name of the next numbered upload; `None` when the numbers have run out.
-    pub(super) fn next_numbered(&self) -> Option<Name> {
+    /// The name of the next numbered upload; no space when the numbers have run out.
+    pub(super) fn next_numbered(&self) -> Result<Name, StoreError> {
         let numbers = self.files.iter().filter_map(|file| file.name.as_ref()?.number());
         let highest = numbers.max().unwrap_or(0);
-        highest.checked_add(1).map(Name::numbered)
+        let next = highest.checked_add(1).ok_or(StoreError::NoSpace)?;
+        Ok(Name::numbered(next))
     }
 
     /// Decides how the upload of `name` begins.
@@ -337,6 +350,13 @@ impl<'a, B: Bytes> Directory<'a, B> {
     pub(super) fn unlink(&mut self, index: usize) -> Option<B> {
         self.files.get_mut(index)?.name = None;
         self.free_unless_held(index)
+    }
+
+    /// Takes the name from the file that a new one of that name replaces. Returns its bytes, unless somebody still
+    /// reads them.
+    pub(super) fn unlink_replaced(&mut self, name: &Name) -> Option<B> {
+        let old = self.position(|file| file.is(name, State::Whole))?;
+        self.unlink(old)
     }
 
     /// Ends an upload by an error: nothing of it is kept. Returns its bytes.

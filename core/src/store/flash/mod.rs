@@ -196,10 +196,10 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
 
     fn create(&mut self, ticket: &Ticket, upload: Upload<'_>) -> Poll<Result<Created, StoreError>> {
         match upload {
-            Upload::Numbered => Poll::Ready(match self.directory.next_numbered() {
-                Some(name) => self.create_new(ticket, name, None),
-                None => Err(StoreError::NoSpace),
-            }),
+            Upload::Numbered => {
+                let name = self.directory.next_numbered()?;
+                Poll::Ready(self.create_new(ticket, name, None))
+            }
             Upload::Named { name, length, sha256 } => self.create_named(ticket, name, length, sha256),
         }
     }
@@ -215,11 +215,7 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
     fn seal(&mut self, ticket: &Ticket) -> Poll<Result<Entry, StoreError>> {
         Poll::Ready(match self.directory.work(ticket) {
             Work::Writing(index) => self.seal_written(ticket, index),
-            // That very file was there already, if it was not deleted a moment ago.
-            _ => self
-                .directory
-                .reading(ticket)
-                .and_then(|file| file.entry().ok_or(StoreError::NotFound)),
+            _ => self.directory.found(ticket),
         })
     }
 

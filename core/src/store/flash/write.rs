@@ -27,10 +27,8 @@ impl<F: NorFlash> FlashStore<'_, F> {
             return Ok(0);
         }
         let reserve = self.reserve();
-        let max_file = self.directory.max_file;
+        let fits = self.directory.allowed(index, bytes);
         let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
-        let allowed = usize::try_from(max_file.saturating_sub(file.length())).unwrap_or(usize::MAX);
-        let (fits, _) = bytes.split_at(bytes.len().min(allowed));
         let Some(Some(upload)) = self.uploads.get_mut(ticket.index()) else {
             return Err(StoreError::Io);
         };
@@ -70,10 +68,8 @@ impl<F: NorFlash> FlashStore<'_, F> {
         if let Err(why) = self.commit(&Record::File(sealed)) {
             return Err(self.end(ticket, why));
         }
-        if let Some(old) = self.directory.position(|file| file.is(&name, State::Whole)) {
-            let bytes = self.directory.unlink(old);
-            self.free(bytes);
-        }
+        let replaced = self.directory.unlink_replaced(&name);
+        self.free(replaced);
         let file = self.file(index)?;
         (file.state, file.sha256) = (state, digest);
         file.entry().ok_or(StoreError::Io)

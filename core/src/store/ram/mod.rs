@@ -102,13 +102,11 @@ impl<'a> RamStore<'a> {
 
     fn take(&mut self, ticket: &Ticket, bytes: &[u8]) -> Result<usize, StoreError> {
         let index = self.directory.writing(ticket)?;
-        let max_file = self.directory.max_file;
-        let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
         if bytes.is_empty() {
             return Ok(0);
         }
-        let allowed = usize::try_from(max_file.saturating_sub(file.length())).unwrap_or(usize::MAX);
-        let (fits, _) = bytes.split_at(bytes.len().min(allowed));
+        let fits = self.directory.allowed(index, bytes);
+        let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
         match self.blocks.append(&mut file.bytes, fits) {
             0 if fits.is_empty() => Err(self.end(ticket, StoreError::TooLarge)),
             0 => Err(self.end(ticket, StoreError::NoSpace)),
@@ -123,10 +121,8 @@ impl<'a> RamStore<'a> {
             return Err(self.end(ticket, StoreError::Mismatch));
         }
         let name = file.name.clone().ok_or(StoreError::Io)?;
-        if let Some(old) = self.directory.position(|file| file.is(&name, State::Whole)) {
-            let bytes = self.directory.unlink(old);
-            self.free(bytes);
-        }
+        let replaced = self.directory.unlink_replaced(&name);
+        self.free(replaced);
         let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
         file.sha256 = digest;
         file.state = file.sealed();
@@ -164,10 +160,10 @@ impl Store for RamStore<'_> {
 
     fn create(&mut self, ticket: &Ticket, upload: Upload<'_>) -> Poll<Result<Created, StoreError>> {
         Poll::Ready(match upload {
-            Upload::Numbered => match self.directory.next_numbered() {
-                Some(name) => self.create_new(ticket, name, None),
-                None => Err(StoreError::NoSpace),
-            },
+            Upload::Numbered => {
+                let name = self.directory.next_numbered()?;
+                self.create_new(ticket, name, None)
+            }
             Upload::Named { name, length, sha256 } => self.create_named(ticket, name, length, sha256),
         })
     }
@@ -183,11 +179,7 @@ impl Store for RamStore<'_> {
     fn seal(&mut self, ticket: &Ticket) -> Poll<Result<Entry, StoreError>> {
         Poll::Ready(match self.directory.work(ticket) {
             Work::Writing(index) => self.seal_written(ticket, index),
-            // That very file was there already, if it was not deleted a moment ago.
-            _ => self
-                .directory
-                .reading(ticket)
-                .and_then(|file| file.entry().ok_or(StoreError::NotFound)),
+            _ => self.directory.found(ticket),
         })
     }
 
