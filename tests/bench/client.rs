@@ -22,6 +22,9 @@ const ANSWER: &[u8] = b"Digits: 1 Count: 1\n";
 /// How much is written or read at once.
 const PIECE: usize = 1_000_000;
 
+/// How much is written at once where somebody else waits for the processor: the kernel may not be interrupted before.
+const POLITE: u64 = 64 * 1024;
+
 /// How much is compared at once: pattern and bytes stay in the processor's cache.
 const COMPARED: usize = 64 * 1024;
 
@@ -133,7 +136,7 @@ pub(crate) fn download(mut server: impl Read, pattern: &Pattern, bytes: u64) -> 
 pub(crate) fn upload_until(mut server: &TcpStream, pattern: &Pattern, enough: &AtomicBool) {
     let mut sent = 0;
     while !enough.load(Ordering::Relaxed) {
-        let count = server.write(pattern.at(sent, u64::MAX));
+        let count = server.write(pattern.at(sent, POLITE));
         sent += count.expect("the server takes it") as u64;
     }
 }

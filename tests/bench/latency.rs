@@ -6,7 +6,7 @@ use std::thread;
 use r2_tests::lab::Lab;
 
 use crate::client::{self, Pattern};
-use crate::measure::{Apart, alternate, quantile};
+use crate::measure::{Apart, First, alternate, quantile};
 use crate::peers::Cable;
 use crate::report::{Bound, Row};
 use crate::sizes::Sizes;
@@ -50,6 +50,7 @@ fn beside_an_upload(sizes: &Sizes) -> Row {
     let mut server = lab.connect(SECRET);
     let _apart = Apart::from(&[&lab.r2]);
     let mut p99 = || {
+        let _first = First::with(&lab.r2);
         let times = client::answer_times(&mut server, sizes.requests / 4);
         quantile(&times, 0.99)
     };

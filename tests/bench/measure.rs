@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use r2_tests::program::Program;
 use rustix::process::Pid;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 
 /// Who is measured, and how.
 pub(crate) type Side<'a> = (&'a str, &'a mut dyn FnMut() -> f64);
@@ -95,6 +95,41 @@ impl Apart {
 impl Drop for Apart {
     fn drop(&mut self) {
         let _ = sched_setaffinity(None, &self.before);
+    }
+}
+
+/// Lets this thread, and a server with all of its own, go before every other on their processors while it lives: what
+/// else the machine does, the load that a measurement makes included, is then nothing that an answer waits for.
+pub(crate) struct First<'a> {
+    server: &'a Program,
+}
+
+impl<'a> First<'a> {
+    /// From now on.
+    pub(crate) fn with(server: &'a Program) -> Self {
+        let first = Self { server };
+        first.schedule("--fifo", 1);
+        first
+    }
+
+    /// Gives them another policy and priority.
+    fn schedule(&self, policy: &str, priority: u8) {
+        let (own, server) = (gettid().as_raw_nonzero(), self.server.pid().as_raw_nonzero());
+        for which in [
+            format!("--pid {priority} {own}"),
+            format!("--all-tasks --pid {priority} {server}"),
+        ] {
+            assert_eq!(
+                Program::start(&format!("exec chrt {policy} {which}")).prints(),
+                ""
+            );
+        }
+    }
+}
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        self.schedule("--other", 0);
     }
 }
 
