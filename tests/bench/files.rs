@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use r2_tests::lab::Lab;
 use r2_tests::tmpfs::Tmpfs;
@@ -17,40 +18,73 @@ use crate::sizes::Sizes;
 /// What is not file in a tmpfs that holds two.
 const SPARE: u64 = 64 << 20;
 
-/// Show 3: to the receipt, hashed and stored; and until a netcat that hashes nothing has written all and closed.
+/// Show 3: to the receipt, hashed and stored; and until a netcat has written all and closed, which hashes nothing,
+/// or lets another program do it.
 pub(crate) fn store(sizes: &Sizes) -> Vec<Row> {
     let disk = Tmpfs::new(2 * sizes.file + SPARE);
     let lab = Lab::on(&disk.path().join("store"), "");
     let (cable, pattern) = (Cable::new(), Pattern::random());
     let sha256 = pattern.sha256(sizes.file);
-    let [r2, netcat] = alternate(
+    let path = disk.path().join("netcat");
+    let (stored, hashed) = (
+        format!("> {}", path.display()),
+        format!("| tee {} | sha256sum", path.display()),
+    );
+    let [r2, plain, hashing] = alternate(
         sizes.rounds,
         "Gbit/s",
         [
             ("R2", &mut || {
                 let (time, receipt) = client::upload(lab.connect(5020), &pattern, sizes.file);
-                let stored = stored_as(&receipt, sizes.file, &sha256);
+                let name = stored_as(&receipt, sizes.file, &sha256);
                 // It has its name when R2 knows that the receipt has arrived.
-                lab.store.holds(&[stored]);
-                compare(&lab.store.file(stored), &pattern, sizes.file);
-                forget(&lab, stored);
+                lab.store.holds(&[name]);
+                compare(&lab.store.file(name), &pattern, sizes.file);
+                forget(&lab, name);
                 gigabits(sizes.file, time)
             }),
             ("nc -l > file", &mut || {
-                let path = disk.path().join("netcat");
-                let line = format!("exec nc.openbsd -l 5020 < /dev/null > {}", path.display());
-                let netcat = cable.serve(&line);
-                let server = cable.connect_to_new(&netcat, 5020);
-                let (time, answer) = client::upload(server, &pattern, sizes.file);
-                assert_eq!(answer, "");
-                compare(&path, &pattern, sizes.file);
-                fs::remove_file(path).expect("netcat's file");
+                let (time, _, printed) = netcat(&cable, &stored, &path, &pattern, sizes.file);
+                assert_eq!(printed, "");
+                gigabits(sizes.file, time)
+            }),
+            ("nc -l | tee file | sha256sum", &mut || {
+                let (_, time, printed) = netcat(&cable, &hashed, &path, &pattern, sizes.file);
+                assert_eq!(printed, format!("{sha256}  -\n"));
                 gigabits(sizes.file, time)
             }),
         ],
     );
-    let (what, reference) = ("drop to a tmpfs, SHA-256 included", "`nc -l > file` over veth");
-    vec![Row::ratio(3, what, reference, "Gbit/s", &r2, &netcat).must(Bound::AtLeast(1.5))]
+    let what = "drop to a tmpfs, SHA-256 included";
+    let row = |reference, theirs: &[f64]| {
+        Row::ratio(3, what, reference, "Gbit/s", &r2, theirs).must(Bound::AtLeast(1.5))
+    };
+    vec![
+        row("`nc -l > file` over veth", &plain),
+        row("`nc -l`, `tee` and `sha256sum` over veth", &hashing),
+    ]
+}
+
+/// Sends a file to a netcat with something behind it that stores it: how long until it has closed, how long until all
+/// of it has ended, and what that printed.
+fn netcat(
+    cable: &Cable,
+    behind: &str,
+    path: &Path,
+    pattern: &Pattern,
+    bytes: u64,
+) -> (Duration, Duration, String) {
+    let line = format!("nc.openbsd -l 5020 < /dev/null {behind}");
+    let mut netcat = cable.serve(&line);
+    let server = cable.connect_to_new(&netcat, 5020);
+    let start = Instant::now();
+    let (time, answer) = client::upload(server, pattern, bytes);
+    assert_eq!(answer, "");
+    let printed = netcat.prints();
+    let whole = start.elapsed();
+    compare(path, pattern, bytes);
+    fs::remove_file(path).expect("netcat's file");
+    (time, whole, printed)
 }
 
 /// Show 4: the same file, from the same tmpfs.
