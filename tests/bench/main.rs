@@ -2,7 +2,7 @@
 //!
 //!     tests/ci.sh bench             measures everything, and fails where a ratio is out of its bound
 //!     tests/ci.sh bench 1 5         measures some of it
-//!     tests/ci.sh bench publish     measures everything, and puts the figures beside this file for the README
+//!     tests/ci.sh bench publish     measures everything, and puts table and picture into the README
 //!     tests/ci.sh bench_smoke       runs the same with small sizes
 //!
 //! The sides of a ratio alternate in one run, and their medians are compared: the machine may be shared. The client
@@ -20,11 +20,12 @@ mod latency;
 mod measure;
 mod peers;
 mod plot;
+mod readme;
 mod replay;
 mod report;
 mod sizes;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
@@ -56,8 +57,8 @@ limit: at 100 % the client, and R2 would do more.";
 struct Asked {
     sizes: Sizes,
     shows: Vec<&'static Show>,
-    /// Where the figures go.
-    folder: PathBuf,
+    /// Whether the figures are for the README.
+    publish: bool,
 }
 
 fn main() -> ExitCode {
@@ -77,12 +78,23 @@ fn main() -> ExitCode {
     }
     let asked = match asked(words) {
         Ok(asked) => asked,
-        Err(word) => {
-            eprintln!("bench: what is `{word}`? Say `smoke` or `publish`, or the numbers of shows");
+        Err(why) => {
+            eprintln!("bench: {why}");
             return ExitCode::from(2);
         }
     };
-    let Asked { sizes, shows, folder } = asked;
+    let Asked {
+        sizes,
+        shows,
+        publish,
+    } = asked;
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = if publish {
+        home.join("bench")
+    } else {
+        home.with_file_name("target").join("bench")
+    };
+    fs::create_dir_all(&folder).expect("a folder for the figures");
     let mut rows = Vec::new();
     for (number, what, measure) in shows {
         println!("show {number}: {what}");
@@ -96,29 +108,43 @@ fn main() -> ExitCode {
     let svg = folder.join("shows.svg");
     plot::draw(&rows, &svg).unwrap_or_else(|error| panic!("{}: {error}", svg.display()));
     println!("every round: {}\nas a picture: {}", csv.display(), svg.display());
+    if publish {
+        let readme = home.with_file_name("README.md");
+        readme::publish(&rows, &readme).unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
+        println!("as a table: {}", readme.display());
+    }
     if !rows.iter().all(|row| row.holds() || !row.is_judged(sizes.judge)) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// Reads the command line; the word that is none of ours.
+/// Reads the command line, or says what is wrong with it.
 fn asked(words: Vec<String>) -> Result<Asked, String> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut sizes, mut shows, mut folder) = (FULL, Vec::new(), home.with_file_name("target").join("bench"));
+    let (mut sizes, mut shows, mut publish) = (FULL, Vec::new(), false);
     for word in words {
         match (&*word, SHOWS.iter().find(|show| show.0.to_string() == word)) {
             (_, Some(show)) => shows.push(show),
             ("smoke", _) => sizes = SMOKE,
-            ("publish", _) => folder = home.join("bench"),
+            ("publish", _) => publish = true,
             // Cargo's own.
             ("--bench", _) => {}
-            _ => return Err(word),
+            _ => {
+                return Err(format!(
+                    "what is `{word}`? Say `smoke` or `publish`, or the numbers of shows"
+                ));
+            }
         }
+    }
+    if publish && !(shows.is_empty() && sizes.judge) {
+        return Err("`publish` measures every show at full size: say it alone".to_owned());
     }
     if shows.is_empty() {
         shows = SHOWS.iter().collect();
     }
-    fs::create_dir_all(&folder).expect("a folder for the figures");
-    Ok(Asked { sizes, shows, folder })
+    Ok(Asked {
+        sizes,
+        shows,
+        publish,
+    })
 }
