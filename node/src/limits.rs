@@ -6,13 +6,17 @@ use r2_core::time::Duration;
 pub const SERVICES_MAX: usize = 16;
 
 /// How many frames a pass takes in before the slots that they touched are served: enough to acknowledge a bulk
-/// transfer once per burst, few enough that a small request never waits behind more than that.
+/// transfer once per burst, few enough that a small request never waits behind more than that. On a TAP with super-frames
+/// it is not reached: they are taken two at a time, as they come. Measured with 4, 16 and 64 an upload is equally fast
+/// (24 Gbit/s), and with two super-frames at most the p99 of an answer beside it is the same (50 µs, 35 without).
 pub const FRAMES_PER_PASS: usize = 64;
 
-/// How many frames one slot sends in a pass before the next slot has its turn.
+/// How many frames one slot sends in a pass before the next slot has its turn: a window of segments of Ethernet.
+/// Measured on a TAP with super-frames, 8 of them a turn make a download neither faster nor slower.
 pub const SEGMENTS_PER_TURN: usize = 64;
 
-/// How often a slot's session is asked again in one turn while bytes move.
+/// How often a slot's session is asked again in one turn while bytes move: a ring comes in two pieces, and a session
+/// may take less than it is given. Measured on a TAP, 2 are as fast as 16 both ways; the rest waits for the next pass.
 pub const ROUNDS_PER_TURN: usize = 16;
 
 /// The headers of a SYN that is held: Ethernet, IPv6 (the longer) and TCP with all its options.
@@ -71,7 +75,9 @@ pub const TIME_WAIT_WAYS: usize = 8;
 /// How long connections have to end when the node stops.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long an acknowledgement waits for company on a bulk service.
+/// How long an acknowledgement waits for company on a bulk service: smoltcp's default, a twentieth of the time after
+/// which Linux repeats a segment. Every second full segment is acknowledged at once all the same, so in super-frames it
+/// costs and saves nothing: measured with and without, an upload makes 3 to 5 acknowledgements a MiB and 24 Gbit/s.
 pub const ACK_DELAY: Duration = Duration::from_millis(10);
 
 /// After how long a call to an address that did not answer ARP or NDP asks again.

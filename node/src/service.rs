@@ -53,7 +53,8 @@ impl Spec {
         }
     }
 
-    /// With acknowledgements delayed by [`ACK_DELAY`] and full segments preferred.
+    /// With acknowledgements delayed by [`ACK_DELAY`] and full segments preferred (Nagle, RFC 896). Measured on a TAP,
+    /// neither changes how fast a transfer is; on a slow network they spare it small segments.
     pub const fn bulk(mut self) -> Self {
         self.interactive = false;
         self
