@@ -201,8 +201,14 @@ impl Simulation {
 
     /// A frame of the stranger's reaches R2.
     pub fn put(&mut self, frame: Frame) {
-        self.carried.0 += 1;
-        self.r2.arriving.push_back(frame);
+        self.put_at_once([frame]);
+    }
+
+    /// Several frames of the stranger's reach R2 before it can do anything.
+    pub fn put_at_once(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        let before = self.r2.arriving.len();
+        self.r2.arriving.extend(frames);
+        self.carried.0 += (self.r2.arriving.len() - before) as u64;
         self.settle();
     }
 

@@ -9,6 +9,7 @@ mod node {
     mod datagrams;
     mod forged;
     mod news;
+    mod nonsense;
     mod segments;
     mod silence;
 }

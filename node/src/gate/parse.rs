@@ -3,7 +3,7 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Cidr, Ipv4Packet,
-    TcpPacket, UdpPacket,
+    TcpOption, TcpPacket, UdpPacket,
 };
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Cidr, Ipv6Packet};
@@ -170,6 +170,11 @@ impl<'a> Border<'a> {
         if self.checksum.tcp.rx() && !tcp.verify_checksum(&packet.source, &packet.destination) {
             return Err(Reason::Checksum);
         }
+        // More than one of them has no meaning, and smoltcp would throw the segment away when a slot is taken for it.
+        let controls = u8::from(tcp.syn()) + u8::from(tcp.fin()) + u8::from(tcp.rst());
+        if controls > 1 || !are_whole(tcp.options()) {
+            return Err(Reason::Malformed);
+        }
         Ok(Segment {
             flow: flow(packet, tcp.src_port(), tcp.dst_port()),
             from,
@@ -235,6 +240,18 @@ fn ipv6(bytes: &[u8]) -> Result<Packet<'_>, Reason> {
         payload: packet.payload(),
         fragment: packet.next_header() == IpProtocol::Ipv6Frag,
     })
+}
+
+/// Whether every TCP option has the length that it says.
+fn are_whole(mut options: &[u8]) -> bool {
+    while !options.is_empty() {
+        match TcpOption::parse(options) {
+            Ok((_, TcpOption::EndOfList)) => return true,
+            Ok((rest, _)) => options = rest,
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 fn is_neighbor_discovery(packet: &Packet<'_>) -> bool {

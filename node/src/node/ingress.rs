@@ -91,8 +91,6 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     ) {
         if let Some(slot) = self.flows.find(&segment.flow, |slot| flow_of(self.slots, slot)) {
             self.deliver(slot, segment, answer, now, world);
-        } else if segment.syn && (segment.fin || segment.rst) {
-            world.counters.drop(Reason::Malformed);
         } else if segment.rst {
             self.backlog.forget(&segment.flow);
         } else if segment.syn
