@@ -152,6 +152,87 @@ fn what_a_window_has_once_allowed_is_taken() {
     }
 }
 
+/// A peer that sends more than the window takes, FIN and all, before R2 can read anything.
+#[test]
+fn uploads_of_every_size_around_the_window_are_exact() {
+    // How much the last segment carries, FIN included.
+    const LAST: [usize; 23] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 100, 500, 535, 536, 537, 999, 1000, 1200, 1459,
+    ];
+    for size in BUFFER - 4..=BUFFER + 4 {
+        for last in LAST {
+            let file = r2_tests::payload::random(size, last as u64);
+            let mut lab = Simulation::new(&plan(1));
+            let ours = syn_ack(&mut lab, &SYN).end();
+            let mut receipt = Vec::new();
+            let mut acknowledged = 0;
+            while receipt.is_empty() {
+                let rest = file.get(acknowledged..).expect("no more than was sent");
+                let (bulk, end) = rest.split_at(rest.len().saturating_sub(last));
+                let said = |at: usize, payload, control| Said {
+                    control,
+                    seq: u32::try_from(1 + at).unwrap(),
+                    ack: Some(ours),
+                    payload,
+                    ..SYN
+                };
+                let mut at = acknowledged;
+                let mut frames = Vec::new();
+                for piece in bulk.chunks(1000) {
+                    frames.push(said(at, piece, TcpControl::Psh).frame());
+                    at += piece.len();
+                }
+                frames.push(said(at, end, TcpControl::Fin).frame());
+                lab.put_at_once(frames);
+                lab.pass(smoltcp::time::Duration::from_millis(20));
+                for heard in lab.heard() {
+                    let behind = heard.ack.wrapping_sub(FIRST) as usize - 1;
+                    acknowledged = acknowledged.max(behind.min(size));
+                    receipt.extend(heard.payload);
+                }
+                assert!(
+                    lab.now < smoltcp::time::Instant::from_secs(4),
+                    "{size} {last}: stuck"
+                );
+            }
+            let receipt = String::from_utf8(receipt).unwrap();
+            let sha256 = r2_tests::payload::sha256(&file[..]);
+            assert_eq!(
+                receipt,
+                format!("stored drop-0001 {size} bytes sha256 {sha256}\n"),
+                "{last}"
+            );
+        }
+    }
+}
+
+/// What somebody sees of his own connections says nothing about another's.
+#[test]
+fn ten_sequence_numbers_of_one_peer_do_not_predict_that_of_another() {
+    let seen = |secret: u8, others: u16| {
+        let mut lab = Simulation::with_secret(&plan(16), [secret; 16]);
+        let mut number = |from| syn_ack(&mut lab, &Said { from, ..SYN }).seq;
+        let others: Vec<_> = (0..others).map(|other| number(1000 + other)).collect();
+        (others, number(5000))
+    };
+    let starts = [1, 2, 3].map(|secret| {
+        let (ten, next) = seen(secret, 10);
+        // No generator goes on from one connection to the next: its state would show in these.
+        assert_eq!(seen(secret, 0).1, next);
+        let steps: std::collections::BTreeSet<_> = ten
+            .windows(2)
+            .map(|pair| pair[1].wrapping_sub(pair[0]))
+            .chain([next.wrapping_sub(ten[9])])
+            .collect();
+        assert_eq!(steps.len(), 10, "{ten:?} {next}");
+        ten.into_iter().chain([next]).collect::<Vec<_>>()
+    });
+    let mut all = starts.concat();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 33, "three starts, three sequences: {starts:?}");
+}
+
 #[test]
 fn initial_sequence_numbers_tell_nobody_the_next_one() {
     let number = |secret: u8, from: u16| {
