@@ -11,6 +11,8 @@ pub mod docs;
 pub mod link;
 pub mod memory;
 pub mod pcap;
+#[cfg(target_os = "linux")]
+pub mod privileges;
 pub mod ready;
 pub mod serve;
 pub mod services;

@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use super::Limits;
 use super::folder::{Folder, remove_if_there};
 use r2_core::name::{Name, PARTIAL};
@@ -43,20 +45,19 @@ impl fmt::Display for OpenError {
             Problem::Create(error) => {
                 write!(
                     f,
-                    "the store {folder} cannot be created: {error}; name another with --store"
+                    "the store {folder} cannot be created: {error}; {}",
+                    remedy(error)
                 )
             }
             Problem::NotAFolder => write!(f, "the store {folder} is no folder; name another with --store"),
             Problem::Read(error) => {
-                write!(
-                    f,
-                    "the store {folder} cannot be read: {error}; name another with --store"
-                )
+                write!(f, "the store {folder} cannot be read: {error}; {}", remedy(error))
             }
             Problem::Write(error) => {
                 write!(
                     f,
-                    "the store {folder} cannot be written: {error}; name another with --store"
+                    "the store {folder} cannot be written: {error}; {}",
+                    remedy(error)
                 )
             }
             Problem::Held => {
@@ -75,6 +76,15 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// What to do where a folder cannot be used.
+fn remedy(error: &io::Error) -> &'static str {
+    if error.kind() == ErrorKind::PermissionDenied && geteuid().is_root() {
+        "R2 gives root's privileges up: serve as the user whose folder it is, or name one of root's with --store"
+    } else {
+        "name another with --store"
+    }
+}
 
 /// Locks `folder`, tries whether it can be written, and counts what is in it.
 pub(super) fn open(folder: &Path, limits: Limits) -> Result<Folder, OpenError> {

@@ -24,6 +24,8 @@ use crate::link::Link;
 use crate::link::local::{self, Local, Ports};
 #[cfg(target_os = "linux")]
 use crate::link::tap::Tap;
+#[cfg(target_os = "linux")]
+use crate::privileges;
 use crate::ready::Ready;
 use crate::signals::Signals;
 
@@ -47,7 +49,12 @@ pub fn run(options: &Serve) -> ExitCode {
 /// Opens the link that the user asked for, and serves on it.
 fn run_on_link(options: &Serve) -> Result<(), Refusal> {
     #[cfg(target_os = "linux")]
-    if let Some(tap) = open_tap(&options.link)? {
+    let tap = open_tap(&options.link)?;
+    #[cfg(target_os = "linux")]
+    privileges::give_up()
+        .map_err(|error| Refusal::at_start(format!("cannot give up root's privileges: {error}")))?;
+    #[cfg(target_os = "linux")]
+    if let Some(tap) = tap {
         return Server::start(options, |_| Ok(tap))?.serve();
     }
     #[cfg(not(target_os = "linux"))]
