@@ -114,7 +114,7 @@ pub const CHARGEN: Spec = Spec {
 
 /// A service with the memory of its sessions, whatever their type.
 pub(crate) trait Service<W> {
-    fn spec(&self) -> &Spec;
+    fn spec(&self) -> &'static Spec;
     fn size(&self) -> Size;
     /// A number that changes when the world has news for every session of the service.
     fn revision(&self, world: &W) -> u32;
@@ -130,7 +130,7 @@ pub(crate) type Services<'a, W> = heapless::Vec<&'a mut dyn Service<W>, SERVICES
 /// The sessions of one service, and how they are made. Every function is a type of its own, so that each service's
 /// code is its own: no call goes through a pointer, and a session is made in its place.
 struct Pool<'a, W, P: ?Sized, S, New, Part, Revision> {
-    spec: Spec,
+    spec: &'static Spec,
     size: Size,
     sessions: &'a mut [Placed<W, P, S, Part>],
     new: New,
@@ -187,8 +187,8 @@ where
     Part: Fn(&mut W) -> &mut P,
     Revision: Fn(&W) -> u32,
 {
-    fn spec(&self) -> &Spec {
-        &self.spec
+    fn spec(&self) -> &'static Spec {
+        self.spec
     }
 
     fn size(&self) -> Size {
@@ -241,7 +241,7 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
     /// A size of 0 connections, and a service beyond [`SERVICES_MAX`], is not offered.
     pub fn serve<P: ?Sized + 'a, S: Session<P> + 'a>(
         &mut self,
-        spec: Spec,
+        spec: &'static Spec,
         size: Size,
         new: impl Fn() -> S + Copy + 'a,
         part: impl Fn(&mut W) -> &mut P + Copy + 'a,
@@ -283,30 +283,30 @@ impl<'a, S: Store + 'a, M: Storage<'a>> Registry<'a, '_, World<'a, S>, M> {
     /// The table: offers every service of R2, as many connections of each as `plan` says.
     pub fn serve_r2(&mut self, plan: &Plan) {
         self.serve(
-            CHAT,
+            &CHAT,
             plan.chat,
             chat::Peer::new,
             |w| &mut w.room,
             |w| w.room.revision(),
         );
-        self.serve(SECRET, plan.secret, secret::Secret::new, whole, never);
+        self.serve(&SECRET, plan.secret, secret::Secret::new, whole, never);
         self.serve(
-            DROP,
+            &DROP,
             plan.drop,
             drop::Deposit::new,
             |w| &mut w.store,
             |w| w.store.revision(),
         );
         self.serve(
-            FILES,
+            &FILES,
             plan.files,
             files::Files::new,
             |w| &mut w.store,
             |w| w.store.revision(),
         );
-        self.serve(STATUS, plan.status, status::Status::new, whole, never);
-        self.serve(ECHO, plan.echo, diag::echo::Echo::new, whole, never);
-        self.serve(DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
-        self.serve(CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
+        self.serve(&STATUS, plan.status, status::Status::new, whole, never);
+        self.serve(&ECHO, plan.echo, diag::echo::Echo::new, whole, never);
+        self.serve(&DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
+        self.serve(&CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
     }
 }

@@ -19,7 +19,7 @@ type Services<'m> = Registry<'static, 'm, World<'static, DiskStore>, Leaked>;
 pub struct Own {
     /// What it is to the node; its name is what `--with` takes.
     pub spec: Spec,
-    serve: fn(&mut Services<'_>, Spec, Size),
+    serve: fn(&mut Services<'_>, &'static Spec, Size),
 }
 
 /// The table: a row for each.
@@ -34,6 +34,6 @@ pub(crate) fn register(services: &mut Services<'_>, names: &[String], size: Size
         .iter()
         .filter(|own| names.iter().any(|name| name == own.spec.name))
     {
-        (own.serve)(services, own.spec, size);
+        (own.serve)(services, &own.spec, size);
     }
 }

@@ -142,7 +142,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// What it serves, in the order of registration.
-    pub fn services(&self) -> impl Iterator<Item = &Spec> {
+    pub fn services(&self) -> impl Iterator<Item = &'static Spec> {
         self.services.iter().map(|service| service.spec())
     }
 
