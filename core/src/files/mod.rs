@@ -112,10 +112,11 @@ impl Files {
     /// Begins what the collected line asks for.
     fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
         let behind = core::mem::take(&mut self.behind);
-        let request = match self.line.line() {
-            Line::Whole(b"") if behind == Behind::Put => return self.line.clear(),
-            line => parse::parse(line),
-        };
+        let line = self.line.line();
+        if line == Line::Whole(b"") && behind == Behind::Put {
+            return self.line.clear();
+        }
+        let (request, is_put) = (parse::parse(line), parse::is_put(line));
         self.line.clear();
         self.step = match request {
             Ok(Request::Put { name, length, sha256 }) => Step::Create { name, length, sha256 },
@@ -123,8 +124,8 @@ impl Files {
             Ok(Request::List) => Step::List { after: None },
             Ok(Request::Delete { name }) => Step::Delete { name },
             Err(bad) => {
-                let then = Then::close_if(bad.bytes_may_follow || behind == Behind::RestOfPut);
-                return self.refuse(now, bad.code, bad.text, then, store);
+                let then = Then::close_if(is_put || behind == Behind::RestOfPut);
+                return self.refuse(now, bad.code(), bad.text(), then, store);
             }
         };
         self.advance(now, store);

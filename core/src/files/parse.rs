@@ -35,62 +35,76 @@ pub enum Request {
 
 /// Why a line is no request. Always the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// `bad-name`, `bad-request` or `too-large`.
-    pub code: &'static str,
-    /// What is wrong, for a reader.
-    pub text: &'static str,
-    /// Bytes of a file may follow it: nothing that comes may be read as commands any more.
-    pub bytes_may_follow: bool,
+pub enum BadLine {
+    /// It is longer than any request.
+    TooLong,
+    /// It begins with no command.
+    NoCommand,
+    /// It ends before the name.
+    NoName,
+    /// Its name is none.
+    Name,
+    /// Its name is one that R2 gives.
+    Reserved,
+    /// It ends before the length.
+    NoLength,
+    /// Its number is none.
+    Number,
+    /// Its length is beyond every file's.
+    Length,
+    /// Its offset is beyond every file's, or no number.
+    Offset,
+    /// Its SHA-256 is none.
+    Sha256,
+    /// It goes on behind the request.
+    Word,
 }
 
 impl BadLine {
-    const fn request(text: &'static str) -> Self {
-        Self {
-            code: "bad-request",
-            text,
-            bytes_may_follow: false,
+    /// `bad-name`, `bad-request` or `too-large`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Name | Self::Reserved => "bad-name",
+            Self::Length => "too-large",
+            _ => "bad-request",
         }
     }
 
-    const NAME: Self = Self {
-        code: "bad-name",
-        text: "a name is 1-64 of A-Z a-z 0-9 . _ - and does not begin with .",
-        bytes_may_follow: false,
-    };
-    const RESERVED: Self = Self {
-        code: "bad-name",
-        text: "drop-*, *.partial and *.unconfirmed are names that R2 gives",
-        bytes_may_follow: false,
-    };
-    const LENGTH: Self = Self {
-        code: "too-large",
-        text: "a length is less than 2^64",
-        bytes_may_follow: false,
-    };
+    /// What is wrong, for a reader.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::TooLong => "the line is too long",
+            Self::NoCommand => {
+                "a command is PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST or DEL <name>"
+            }
+            Self::NoName => "a name is missing",
+            Self::Name => "a name is 1-64 of A-Z a-z 0-9 . _ - and does not begin with .",
+            Self::Reserved => "drop-*, *.partial and *.unconfirmed are names that R2 gives",
+            Self::NoLength => "PUT needs a length",
+            Self::Number => "a number is written in decimal digits",
+            Self::Length => "a length is less than 2^64",
+            Self::Offset => "an offset is a decimal number, at most the file's length",
+            Self::Sha256 => "a SHA-256 has 64 hex digits",
+            Self::Word => "there is a word too many",
+        }
+    }
 }
 
 const PUT: &str = "PUT";
-const VERBS: &str = "a command is PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST or DEL <name>";
 
 /// Reads a command line. Words are separated by blanks; verbs are upper case.
 pub fn parse(line: Line<'_>) -> Result<Request, BadLine> {
-    let (Line::Whole(bytes) | Line::TooLong(bytes)) = line;
-    // Only the front can be text: a line that was cut may end inside a character.
-    let text = match (line, core::str::from_utf8(bytes)) {
-        (Line::TooLong(_), _) => Err(BadLine::request("the line is too long")),
-        (Line::Whole(_), Err(_)) => Err(BadLine::request(VERBS)),
-        (Line::Whole(_), Ok(text)) => Ok(text),
-    };
-    text.and_then(request).map_err(|bad| BadLine {
-        bytes_may_follow: begins_with_put(bytes),
-        ..bad
-    })
+    match line {
+        // Its front need not be text: the line may have been cut inside a character.
+        Line::TooLong(_) => Err(BadLine::TooLong),
+        Line::Whole(bytes) => request(core::str::from_utf8(bytes).map_err(|_| BadLine::NoCommand)?),
+    }
 }
 
-/// Whether a client meant `PUT`, also where it wrote it wrongly.
-fn begins_with_put(line: &[u8]) -> bool {
-    let front = line.trim_ascii_start().get(..PUT.len()).unwrap_or_default();
+/// Whether a client meant `PUT`, also where it wrote it wrongly: bytes of a file may follow.
+pub fn is_put(line: Line<'_>) -> bool {
+    let (Line::Whole(bytes) | Line::TooLong(bytes)) = line;
+    let front = bytes.trim_ascii_start().get(..PUT.len()).unwrap_or_default();
     front.eq_ignore_ascii_case(PUT.as_bytes())
 }
 
@@ -99,7 +113,7 @@ fn request(text: &str) -> Result<Request, BadLine> {
     let request = match words.next() {
         Some(PUT) => Request::Put {
             name: put_name(words.next())?,
-            length: number(words.next().ok_or(BadLine::request("PUT needs a length"))?)?,
+            length: number(words.next().ok_or(BadLine::NoLength)?)?,
             sha256: words.next().map(digest).transpose()?,
         },
         Some("GET") => Request::Get {
@@ -110,23 +124,23 @@ fn request(text: &str) -> Result<Request, BadLine> {
         Some("DEL") => Request::Delete {
             name: name(words.next())?,
         },
-        _ => return Err(BadLine::request(VERBS)),
+        _ => return Err(BadLine::NoCommand),
     };
     match words.next() {
         None => Ok(request),
-        Some(_) => Err(BadLine::request("there is a word too many")),
+        Some(_) => Err(BadLine::Word),
     }
 }
 
 fn name(word: Option<&str>) -> Result<Name, BadLine> {
-    let word = word.ok_or(BadLine::request("a name is missing"))?;
-    Name::parse(word).ok_or(BadLine::NAME)
+    let word = word.ok_or(BadLine::NoName)?;
+    Name::parse(word).ok_or(BadLine::Name)
 }
 
 fn put_name(word: Option<&str>) -> Result<Name, BadLine> {
     let name = name(word)?;
     if name.is_reserved() {
-        Err(BadLine::RESERVED)
+        Err(BadLine::Reserved)
     } else {
         Ok(name)
     }
@@ -134,19 +148,19 @@ fn put_name(word: Option<&str>) -> Result<Name, BadLine> {
 
 fn number(word: &str) -> Result<u64, BadLine> {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
-        word.parse().map_err(|_| BadLine::LENGTH)
+        word.parse().map_err(|_| BadLine::Length)
     } else {
-        Err(BadLine::request("a number is written in decimal digits"))
+        Err(BadLine::Number)
     }
 }
 
 /// An offset that no file reaches is wrong for every file.
 fn offset(word: &str) -> Result<u64, BadLine> {
-    number(word).map_err(|_| BadLine::request("an offset is a decimal number, at most the file's length"))
+    number(word).map_err(|_| BadLine::Offset)
 }
 
 fn digest(word: &str) -> Result<Digest, BadLine> {
-    hex::parse(word).ok_or(BadLine::request("a SHA-256 has 64 hex digits"))
+    hex::parse(word).ok_or(BadLine::Sha256)
 }
 
 #[cfg(test)]
@@ -154,7 +168,7 @@ mod tests {
     use super::*;
 
     fn code(line: &[u8]) -> &'static str {
-        parse(Line::Whole(line)).unwrap_err().code
+        parse(Line::Whole(line)).unwrap_err().code()
     }
 
     #[test]
@@ -228,10 +242,10 @@ mod tests {
             Line::TooLong(b"PUT aaaa"),
             Line::Whole(b" PUT"),
         ] {
-            assert!(parse(line).unwrap_err().bytes_may_follow, "{line:?}");
+            assert!(parse(line).is_err() && is_put(line), "{line:?}");
         }
         for line in [Line::Whole(b"GET"), Line::Whole(b""), Line::TooLong(b"xxxx")] {
-            assert!(!parse(line).unwrap_err().bytes_may_follow, "{line:?}");
+            assert!(parse(line).is_err() && !is_put(line), "{line:?}");
         }
     }
 }
