@@ -6,6 +6,7 @@
 #![no_main]
 
 mod board;
+mod copy;
 mod net;
 mod plan;
 mod sizes;

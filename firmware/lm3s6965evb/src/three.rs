@@ -3,6 +3,7 @@
 #![no_main]
 
 mod board;
+mod copy;
 mod net;
 #[path = "plan_three.rs"]
 mod plan;
