@@ -9,7 +9,9 @@
 // A test fails by a panic, and so does its harness.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod aftermath;
 pub mod board;
+pub mod card;
 pub mod carrier;
 pub mod lab;
 pub mod namespace;

@@ -59,6 +59,11 @@ impl Namespace {
         namespace
     }
 
+    /// The namespace's name alone, for work that needs what is in it mutably.
+    pub fn handle(&self) -> Inside {
+        Inside(fs::File::open(Path::new(NAMES).join(&self.name)).expect("the namespace has a name"))
+    }
+
     /// Runs `ip` inside, and panics where it fails.
     pub fn ip(&self, arguments: &str) {
         ip(&format!("-n {} {arguments}", self.name))
@@ -80,16 +85,7 @@ impl Namespace {
 
     /// Does `work` inside the namespace: sockets that it opens and programs that it starts belong there.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let name = fs::File::open(Path::new(NAMES).join(&self.name)).expect("the namespace has a name");
-        thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                move_into_link_name_space(name.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
-                work()
-            });
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        self.handle().inside(work)
     }
 
     /// Starts a shell command line inside.
@@ -112,6 +108,24 @@ impl Namespace {
             .set_read_timeout(Some(PATIENCE))
             .expect("a time that is not 0");
         socket
+    }
+}
+
+/// A way into a namespace.
+pub struct Inside(fs::File);
+
+impl Inside {
+    /// Does `work` inside the namespace: sockets that it opens and programs that it starts belong there.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
+                work()
+            });
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 }
 

@@ -18,8 +18,8 @@ use crate::store_suite;
 use crate::stranger::{self, Heard, Said};
 use crate::wire::{Frame, Wire};
 
-/// R2's Ethernet address.
-pub const R2_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+/// R2's Ethernet address: the one that a host's R2 has at [`R2_ADDRESS`].
+pub const R2_MAC: EthernetAddress = EthernetAddress([0x02, 0x52, 0x32, 168, 69, 1]);
 
 /// R2's IP address.
 pub const R2_ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 1);

@@ -111,6 +111,43 @@ pub fn datagram_to(mac: EthernetAddress, address: Ipv4Address, from: u16, to: u1
     })
 }
 
+/// Changes the IP packet in `frame` and makes its checksums right again, where its headers still say where they are.
+pub fn tampered(mut frame: Frame, change: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    let mut ip = frame.split_off(ETHERNET_HEADER);
+    change(&mut ip);
+    seal(&mut ip);
+    frame.extend(ip);
+    frame
+}
+
+fn seal(bytes: &mut [u8]) {
+    let Ok(mut ip) = Ipv4Packet::new_checked(bytes) else {
+        return;
+    };
+    ip.fill_checksum();
+    let (from, to): (IpAddress, IpAddress) = (ip.src_addr().into(), ip.dst_addr().into());
+    let is_tcp = ip.next_header() == IpProtocol::Tcp;
+    if let (true, Ok(mut tcp)) = (is_tcp, TcpPacket::new_checked(ip.payload_mut())) {
+        tcp.fill_checksum(&from, &to);
+    }
+}
+
+/// The TCP segment in `frame` with these options, padded to the next word.
+pub fn with_options(frame: Frame, options: &[u8]) -> Frame {
+    const BEGIN: usize = 40;
+    tampered(frame, |ip| {
+        let length = options.len().next_multiple_of(4);
+        let mut padded = options.to_vec();
+        padded.resize(length, 0);
+        let behind = BEGIN..usize::from(ip[32] >> 4) * 4 + 20;
+        ip.splice(behind, padded);
+        let words = u8::try_from(5 + length / 4).expect("40 bytes of options");
+        ip[32] = words << 4 | ip[32] & 0x0f;
+        let total = u16::try_from(ip.len()).expect("a short packet");
+        ip[2..4].copy_from_slice(&total.to_be_bytes());
+    })
+}
+
 fn packet(
     mac: EthernetAddress,
     address: Ipv4Address,
@@ -152,7 +189,25 @@ impl Heard {
         }
         let tcp = TcpPacket::new_checked(ip.payload()).expect("R2 sends whole headers");
         assert!(ip.verify_checksum() && tcp.verify_checksum(&from, &to));
-        Some(Self {
+        Some(Self::of(&tcp))
+    }
+
+    /// The segment in `frame`, if there is a whole one for the stranger. Where a card is to fill checksums, they are
+    /// not there yet.
+    pub fn captured(frame: &[u8]) -> Option<Self> {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        if ethernet.dst_addr() != MAC || ethernet.ethertype() != EthernetProtocol::Ipv4 {
+            return None;
+        }
+        let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+        if ip.next_header() != IpProtocol::Tcp {
+            return None;
+        }
+        Some(Self::of(&TcpPacket::new_checked(ip.payload()).ok()?))
+    }
+
+    fn of(tcp: &TcpPacket<&[u8]>) -> Self {
+        Self {
             to: tcp.dst_port(),
             seq: tcp.seq_number().0.cast_unsigned(),
             ack: tcp.ack_number().0.cast_unsigned(),
@@ -161,7 +216,7 @@ impl Heard {
             fin: tcp.fin(),
             rst: tcp.rst(),
             payload: tcp.payload().to_vec(),
-        })
+        }
     }
 
     /// The sequence number behind the segment.
