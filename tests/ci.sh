@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # By theme: the lab's clients, networks and programs of the tests, checkers and a linker.
 PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
-    iproute2 iputils-ping procps util-linux nmap
+    iproute2 iputils-ping procps util-linux nftables nmap
     shellcheck gcc libc6-dev
     python3 iperf strace valgrind
 )
@@ -27,7 +27,7 @@ MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(chat conformance drop files hostile icmp local pcap readme refusals resources secret signals status super_frames tap_setup)
+E2E_TOGETHER=(chat conformance drop files hostile icmp local pcap readme refusals resources secret signals status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
