@@ -3,9 +3,9 @@
 //! `cargo bench --package r2-tests --bench ram`
 
 use hostapp::disk::DiskStore;
+use hostapp::link::memory::Wire;
 use hostapp::memory;
 use r2_node::{Config, Counters, Node, Plan, Size, Storage};
-use r2_tests::wire::Wire;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 

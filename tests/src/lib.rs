@@ -26,4 +26,3 @@ pub mod store_suite;
 pub mod stranger;
 pub mod terminal;
 pub mod tmpfs;
-pub mod wire;

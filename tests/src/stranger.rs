@@ -7,7 +7,7 @@ use smoltcp::wire::{
 };
 
 use crate::simulation::{R2_ADDRESS, R2_MAC};
-use crate::wire::Frame;
+use hostapp::link::memory::Frame;
 
 /// The stranger's Ethernet address.
 pub const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 66]);
