@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
@@ -16,6 +16,9 @@ use crate::link::checksum;
 
 /// The longest frame, said in the header: larger than any link's.
 const SNAPLEN: u32 = 262_144;
+
+/// Bytes before the first frame.
+const HEADER: usize = 24;
 
 /// What is gathered before it goes to the file.
 const BUFFER: usize = 256 * 1024;
@@ -96,15 +99,16 @@ impl PcapFile {
     }
 
     fn write(&mut self, frame: &[u8]) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.error.is_none()
-            && let Err(error) = self.try_write(frame)
+            && let Err(error) = self.try_write(now, frame)
         {
             self.error = Some(error);
         }
     }
 
-    fn try_write(&mut self, frame: &[u8]) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// Writes a frame that passed at `now`, a time since 1970.
+    fn try_write(&mut self, now: Duration, frame: &[u8]) -> io::Result<()> {
         let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
         // A full buffer goes out before, so that the file ends with a whole frame after every write.
         if self.out.capacity() - self.out.buffer().len() < 16 + frame.len() {
@@ -124,6 +128,34 @@ impl PcapFile {
         checksum::fill(&mut self.whole);
         self.out.write_all(&self.whole)
     }
+}
+
+/// Writes whole frames, each with the time since 1970 at which it passed, into a new file at `path`.
+pub fn write_all<'f>(path: &Path, frames: impl Iterator<Item = (Duration, &'f [u8])>) -> io::Result<()> {
+    let mut file = PcapFile::create(path, false)?;
+    for (at, frame) in frames {
+        file.try_write(at, frame)?;
+    }
+    file.out.flush()
+}
+
+/// Reads a file of this machine's making: each frame with the time since 1970 at which it passed.
+pub fn read_all(path: &Path) -> io::Result<Vec<(Duration, Vec<u8>)>> {
+    let bytes = std::fs::read(path)?;
+    let mut rest = bytes.get(HEADER..).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut frames = Vec::new();
+    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+        let word =
+            |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let at = Duration::from_secs(word(0).into()) + Duration::from_micros(word(4).into());
+        let length = usize::try_from(word(8)).map_err(io::Error::other)?;
+        let (frame, next) = behind
+            .split_at_checked(length)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        frames.push((at, frame.to_vec()));
+        rest = next;
+    }
+    Ok(frames)
 }
 
 impl<D: Device> Device for Tee<D> {
