@@ -15,7 +15,7 @@ PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
     iproute2 iputils-ping procps util-linux nftables nmap
     shellcheck gcc libc6-dev
-    python3 iperf strace valgrind
+    python3 iperf strace valgrind tshark
 )
 # The compiler for boards where rustup cannot bring core's source.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
@@ -27,7 +27,7 @@ MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(chat conformance drop files hostile icmp local pcap readme refusals resources secret signals status super_frames tap_setup wires)
+E2E_TOGETHER=(chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -64,7 +64,7 @@ setup() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     local program
-    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip ping shellcheck iperf strace valgrind python3; do
+    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip ping shellcheck iperf strace valgrind tshark python3; do
         command -v "$program" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null ||
             die "$program is not there although its package is"
     done

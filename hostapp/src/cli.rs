@@ -102,11 +102,85 @@ pub enum Command {
     },
     /// Play the lab in this process, chat, secret code and files, as a transcript: needs nothing and takes no ports.
     Demo,
+    /// Measure what the lab asks about, on R2's own wire: tables, ladders of packets, and a capture of them.
+    Lab {
+        /// What to measure.
+        #[command(subcommand)]
+        experiment: Experiment,
+    },
     /// Write the man pages, and the completions for bash, zsh and fish, into a folder.
     Docs {
         /// The folder.
         folder: PathBuf,
     },
+}
+
+/// What to measure.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Experiment {
+    /// The urgent message: UDP, a new TCP connection, and one kept open; what a round trip and a lost packet cost.
+    Rtt(Bench),
+    /// What Nagle's algorithm does to one, two and ten small writes.
+    Nagle(Bench),
+    /// Where Nagle's algorithm and delayed acknowledgements wait for each other, and what helps.
+    DelayedAck(Bench),
+    /// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
+    Ports(Bench),
+    /// A server and a client on this machine's sockets, call by call, and the same steps in smoltcp.
+    Syscalls {
+        /// Print what was measured as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// All of them, and the demo, as one page of HTML and as PDF.
+    Report {
+        /// The folder for the report and its captures.
+        #[arg(short, long, default_value = "lab-report", value_name = "FOLDER")]
+        output: PathBuf,
+        /// Where to measure.
+        #[command(flatten)]
+        wire: BenchWire,
+    },
+}
+
+/// How to measure.
+#[derive(Clone, Debug, Args)]
+pub struct Bench {
+    /// Where to measure.
+    #[command(flatten)]
+    pub wire: BenchWire,
+
+    /// Print what was measured as a line of JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write the frames, whose numbers the text names, into a pcap file.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+}
+
+/// Where to measure.
+#[derive(Clone, Debug, Args)]
+pub struct BenchWire {
+    /// The wire: `local` is in memory, with a clock of its own; on a TAP, KALI's end is this machine's kernel.
+    #[arg(long, default_value = "local", value_name = "local|tap:NAME")]
+    pub link: Link,
+
+    /// R2's IPv4 address and its network.
+    #[arg(long, default_value = "192.168.69.1/24", value_name = "ADDR/LEN", value_parser = host_v4)]
+    pub ip: Ipv4Cidr,
+
+    /// The round trip of the wire in memory, in milliseconds; each experiment has one that suits it.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub rtt: Option<u16>,
+
+    /// How many of a hundred packets the wire in memory loses.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=50))]
+    pub loss: Option<u8>,
+
+    /// Chooses which packets are lost: the same number, the same ones.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }
 
 /// How to serve.

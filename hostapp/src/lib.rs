@@ -8,6 +8,7 @@ pub mod console;
 pub mod demo;
 pub mod disk;
 pub mod docs;
+pub mod lab;
 pub mod link;
 pub mod memory;
 pub mod pcap;
@@ -26,6 +27,7 @@ pub fn run(cli: cli::Cli) -> ExitCode {
     match cli.command {
         cli::Command::Serve(options) => serve::run(&options),
         cli::Command::Demo => demo::run(),
+        cli::Command::Lab { experiment } => lab::run(&experiment),
         cli::Command::Docs { folder } => docs::run(&folder),
         command => client::run(command, cli.quiet),
     }
@@ -36,7 +38,7 @@ fn start_log(cli: &cli::Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
         // It tells itself what happens.
-        (false, 0) if matches!(cli.command, cli::Command::Demo) => "warn",
+        (false, 0) if matches!(cli.command, cli::Command::Demo | cli::Command::Lab { .. }) => "warn",
         // Who comes and goes is on the console already.
         (false, 0) => "info,r2_core::chat=warn",
         (false, 1) => "debug",

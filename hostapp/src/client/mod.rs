@@ -17,7 +17,9 @@ use crate::cli::Command;
 pub fn run(command: Command, quiet: bool) -> ExitCode {
     let report = |json| Report { quiet, json };
     let done = match command {
-        Command::Serve(_) | Command::Demo | Command::Docs { .. } => unreachable!("that is no client command"),
+        Command::Serve(_) | Command::Demo | Command::Lab { .. } | Command::Docs { .. } => {
+            unreachable!("that is no client command")
+        }
         Command::Chat { host, name } => chat::run(host, &name, report(false)),
         Command::Secret { host, strings, json } => secret::run(host, &strings.join(" "), json),
         Command::Send {

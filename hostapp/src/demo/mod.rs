@@ -30,7 +30,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn play(out: &mut impl Write) -> io::Result<()> {
+/// Plays the lab, and tells `out` what happens.
+pub(crate) fn play(out: &mut impl Write) -> io::Result<()> {
     out.write_all(BEGINNING.as_bytes())?;
     let store = tempfile::TempDir::with_prefix("r2-demo-")?;
     let mut r2 = Running::start(store.path())?;

@@ -1,0 +1,133 @@
+//! Which port of KALI's R2 sends to, and a connection from its beginning to its end.
+
+use std::io;
+use std::time::Duration;
+
+use r2_node::service::SECRET;
+use serde_json::json;
+
+use super::account::{Account, Part, Table};
+use super::kali::{Kali, Setting, Wishes};
+use super::ladder::Ladder;
+use super::packet::{Carries, Packet};
+
+/// Connections that are open at the same time.
+const CONNECTIONS: usize = 3;
+
+/// The question of each connection.
+const QUESTION: &str = "Ted is SECRET cool 7\n";
+/// What R2 answers.
+const ANSWER: &str = "Digits: 7 Count: 1\n";
+
+/// What was done: KALI's port in each connection.
+pub(super) struct Made(Vec<u16>);
+
+/// Opens some connections, asks on each, closes them, and asks once by datagram.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+    let wishes = Wishes {
+        nagle: false,
+        delayed_ack: true,
+    };
+    kali.lose(kali.setting().loss);
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS {
+        open.push(kali.connect(SECRET.port, wishes)?);
+    }
+    for &connection in &open {
+        kali.write(connection, QUESTION.as_bytes())?;
+        kali.read(connection, ANSWER.len())?;
+    }
+    for &connection in &open {
+        kali.close(connection)?;
+    }
+    kali.ask(SECRET.port, QUESTION.as_bytes(), Duration::from_secs(1))?;
+    Ok(Made(
+        open.into_iter().map(|connection| kali.port(connection)).collect(),
+    ))
+}
+
+/// Tells what the frames show.
+pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Account {
+    let mut parts = vec![Part::Text(format!(
+        "KALI opens {CONNECTIONS} connections to R2's port {} at the same time, on {}; KALI's TCP is {}'s.",
+        SECRET.port,
+        setting.described(),
+        setting.kali
+    ))];
+    let mut table = Table::new(&[
+        "connection",
+        "KALI's port",
+        "R2's port",
+        "first SYN",
+        "R2's first frame to that port",
+    ]);
+    let mut json = Vec::new();
+    for (port, index) in made.0.iter().zip(1..) {
+        let of_port = || packets.iter().filter(|packet| packet.is_of(*port));
+        let is_syn = |packet: &&Packet| matches!(packet.carries, Carries::Tcp { syn: true, .. });
+        let syn = of_port().find(|packet| !packet.from_r2 && is_syn(packet));
+        let answer = of_port().find(|packet| packet.from_r2);
+        let (Some(syn), Some(answer)) = (syn, answer) else {
+            continue;
+        };
+        table.row([
+            format!("connection {index}"),
+            port.to_string(),
+            syn.r2.to_string(),
+            format!("{} at frame {}", syn.kali, syn.number),
+            format!("{} at frame {}", answer.kali, answer.number),
+        ]);
+        json.push(json!({ "kali_port": port, "r2_port": syn.r2, "syn_frame": syn.number, "answer_frame": answer.number }));
+    }
+    parts.push(Part::Table(table));
+    let datagram = packets
+        .iter()
+        .find(|packet| packet.carries == Carries::Udp && packet.from_r2);
+    parts.push(Part::Text(format!(
+        "R2 sends to the port from which KALI's SYN came: it is in every segment of hers as the source port. KALI's side \
+         chose it, when connect() was called and before the SYN left; nobody told R2 beforehand, and R2 has no say in it. \
+         {}. R2's own port is the same in all {CONNECTIONS}: what tells the connections apart is the 4-tuple of both \
+         addresses and both ports.",
+        range(setting)
+    )));
+    if let Some(packet) = datagram {
+        parts.push(Part::Text(format!(
+            "The same with a datagram: R2 answers to the port that the question came from, {} in frame {}.",
+            packet.kali, packet.number
+        )));
+    }
+    parts.push(Part::Heading("A connection from its beginning to its end".into()));
+    if let Some(port) = made.0.first() {
+        parts.push(Part::Text(
+            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: `seq` is that \
+             of the first one in the segment, `ack` the one that its sender expects next, and so acknowledges all before. FIN \
+             ends one direction and takes a number too; the other may go on sending until its own FIN."
+                .into(),
+        ));
+        parts.push(Part::Ladder(Ladder::of(
+            packets.iter().filter(|packet| packet.is_of(*port)),
+        )));
+    }
+    Account {
+        title: "Ports, and a connection's life".into(),
+        parts,
+        json: json!({ "experiment": "ports", "wire": setting.wire, "connections": json }),
+    }
+}
+
+/// Where KALI's side takes such ports from.
+fn range(setting: &Setting) -> String {
+    if setting.in_memory {
+        return "Here it counts up from 49152, where the dynamic ports begin (RFC 6335)".into();
+    }
+    match std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") {
+        Ok(range) => {
+            let ends: Vec<_> = range.split_whitespace().collect();
+            format!(
+                "Linux takes it from its range of ephemeral ports, here {}",
+                ends.join(" to ")
+            )
+        }
+        Err(_) => "The kernel takes it from its range of ephemeral ports".into(),
+    }
+}

@@ -1,0 +1,232 @@
+//! R2's end: a node with the services that the experiments talk to.
+
+use r2_core::chat::{Room, Seat};
+use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
+use r2_core::outbox::Outbox;
+use r2_core::secret;
+use r2_core::session::{Over, Session, Wants};
+use r2_core::store::ram::{Block, File, RamStore};
+use r2_core::time::Instant as CoreInstant;
+use r2_node::service::{Registry, SECRET, Spec, never, whole};
+use r2_node::{About, Config, Counters, Node, Plan, Size, Storage as _, World};
+use smoltcp::phy::Device;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Cidr;
+
+use crate::link::ethernet_address;
+use crate::memory::Leaked;
+
+/// Answers each line with `ok`; acknowledges at once, no Nagle.
+pub(super) const READER: Spec = Spec::new("reader", 6001, "nc R2 PORT");
+/// The same; delays acknowledgements.
+pub(super) const DELAYING_READER: Spec = Spec::new("delaying-reader", 6002, "nc R2 PORT").bulk();
+/// Answers each line with a message in two writes, without Nagle.
+pub(super) const WRITER: Spec = Spec::new("writer", 6003, "nc R2 PORT");
+/// The same with Nagle.
+pub(super) const NAGLE_WRITER: Spec = Spec::new("nagle-writer", 6004, "nc R2 PORT").bulk();
+/// Answers each line with a message in one write, with Nagle.
+pub(super) const WHOLE_WRITER: Spec = Spec::new("whole-writer", 6005, "nc R2 PORT").bulk();
+
+/// For how long R2 delays an acknowledgement where it does.
+pub(super) const ACK_DELAY: Duration = Duration::from_millis(r2_node::limits::ACK_DELAY.as_millis());
+
+/// The two parts of a message: a header, and a body that ends its line.
+pub(super) const HEAD: [u8; 8] = *b"length=9";
+pub(super) const BODY: [u8; 9] = *b" 12345678";
+/// What a reader answers to a line.
+pub(super) const OK: &[u8] = b"ok\n";
+
+/// Connections of each service: an experiment has one at a time, and a few whose end was lost.
+const SIZE: Size = Size {
+    connections: 16,
+    receive: 6 * 1024,
+    transmit: 4 * 1024,
+};
+
+/// R2, and what its sessions share.
+pub(super) struct Machine {
+    node: Node<'static, RamStore<'static>>,
+    world: World<'static, RamStore<'static>>,
+}
+
+impl Machine {
+    /// R2 at `ip` on `device`. `secret` keys its sequence numbers.
+    pub(super) fn new(ip: Ipv4Cidr, secret: [u8; 16], device: &mut impl Device) -> Self {
+        let config = Config {
+            mac: ethernet_address(ip.address()),
+            ipv4: ip,
+            ipv6: None,
+            gateway: None,
+            allow: &[],
+            secret,
+        };
+        let mut memory = Leaked;
+        let mut registry = Registry::new(&mut memory);
+        registry.serve(&SECRET, SIZE, secret::Secret::new, whole, never);
+        registry.serve(&READER, SIZE, Reader::default, whole, never);
+        registry.serve(&DELAYING_READER, SIZE, Reader::default, whole, never);
+        registry.serve(&WRITER, SIZE, Writer::in_two, whole, never);
+        registry.serve(&NAGLE_WRITER, SIZE, Writer::in_two, whole, never);
+        registry.serve(&WHOLE_WRITER, SIZE, Writer::in_one, whole, never);
+        let mut counters = Counters::default();
+        let node = Node::serving(registry, &config, &plan(), device, &mut counters, Instant::ZERO);
+        let room = Room::new(
+            Leaked.bytes(CHAT_RING_MIN),
+            Leaked.slice(1, |_| Seat::default()),
+            "R2",
+            "KALI",
+        );
+        let store = RamStore::new(
+            Leaked.slice(4096 / RAM_BLOCK + 1, |_| Block::EMPTY),
+            Leaked.slice(1, |_| File::EMPTY),
+            0,
+        );
+        let world = World {
+            room: room.unwrap_or_else(|_| unreachable!("two names and a seat")),
+            store,
+            counters,
+            about: About {
+                version: env!("CARGO_PKG_VERSION"),
+                board: "lab",
+                address: ip.address().into(),
+                stack_high_water: None,
+            },
+        };
+        Self { node, world }
+    }
+
+    /// Gives R2 a turn; when it wants the next.
+    pub(super) fn poll(&mut self, now: Instant, device: &mut impl Device) -> Option<Instant> {
+        self.node.poll(now, device, &mut self.world)
+    }
+}
+
+/// None of R2's own services but those that are registered by hand.
+fn plan() -> Plan {
+    let none = Size {
+        connections: 0,
+        ..SIZE
+    };
+    Plan {
+        chat: none,
+        secret: none,
+        drop: none,
+        files: none,
+        status: none,
+        echo: none,
+        discard: none,
+        chargen: none,
+        backlog: 16,
+        time_wait: 64,
+    }
+}
+
+/// Answers each line with [`OK`].
+#[derive(Default)]
+struct Reader {
+    owed: usize,
+    answer: Outbox<8>,
+    finished: bool,
+}
+
+impl<W: ?Sized> Session<W> for Reader {
+    fn receive(&mut self, _: CoreInstant, rx: &[u8], _: &mut W) -> usize {
+        self.owed += rx.split(|byte| *byte == b'\n').count() - 1;
+        rx.len()
+    }
+
+    fn transmit(&mut self, _: CoreInstant, tx: &mut [u8], _: &mut W) -> usize {
+        if self.answer.is_empty() && self.owed > 0 {
+            self.owed -= 1;
+            self.answer.push(OK);
+        }
+        self.answer.drain_into(tx)
+    }
+
+    fn finished(&mut self, _: CoreInstant, _: &mut W) {
+        self.finished = true;
+    }
+
+    fn over(&mut self, _: CoreInstant, _: Over, _: &mut W) {}
+
+    fn poll_at(&self) -> Option<CoreInstant> {
+        None
+    }
+
+    fn wants(&self) -> Wants {
+        close_after(self.finished && self.owed == 0 && self.answer.is_empty())
+    }
+}
+
+/// Answers each line with [`HEAD`] and [`BODY`].
+struct Writer {
+    /// The writes of a message that are still to be made, and whether the last one has just been.
+    writes: &'static [&'static [u8]],
+    left: &'static [&'static [u8]],
+    paused: bool,
+    answer: Outbox<64>,
+    finished: bool,
+}
+
+impl Writer {
+    fn of(writes: &'static [&'static [u8]]) -> Self {
+        Self {
+            writes,
+            left: &[],
+            paused: false,
+            answer: Outbox::new(),
+            finished: false,
+        }
+    }
+
+    fn in_two() -> Self {
+        Self::of(&[&HEAD, &BODY])
+    }
+
+    fn in_one() -> Self {
+        Self::of(&[b"length=9 12345678"])
+    }
+}
+
+impl<W: ?Sized> Session<W> for Writer {
+    fn receive(&mut self, _: CoreInstant, rx: &[u8], _: &mut W) -> usize {
+        if rx.contains(&b'\n') {
+            self.left = self.writes;
+        }
+        rx.len()
+    }
+
+    /// Each write is a call of its own, with the stack's turn to send behind it.
+    fn transmit(&mut self, _: CoreInstant, tx: &mut [u8], _: &mut W) -> usize {
+        if std::mem::take(&mut self.paused) {
+            return 0;
+        }
+        if self.answer.is_empty()
+            && let Some((next, left)) = self.left.split_first()
+        {
+            self.answer.push(next);
+            self.left = left;
+        }
+        let filled = self.answer.drain_into(tx);
+        self.paused = filled > 0 && self.answer.is_empty();
+        filled
+    }
+
+    fn finished(&mut self, _: CoreInstant, _: &mut W) {
+        self.finished = true;
+    }
+
+    fn over(&mut self, _: CoreInstant, _: Over, _: &mut W) {}
+
+    fn poll_at(&self) -> Option<CoreInstant> {
+        None
+    }
+
+    fn wants(&self) -> Wants {
+        close_after(self.finished && self.left.is_empty() && self.answer.is_empty())
+    }
+}
+
+fn close_after(all_said: bool) -> Wants {
+    if all_said { Wants::Close } else { Wants::Nothing }
+}
