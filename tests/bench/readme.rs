@@ -11,7 +11,7 @@ const END: &str = "<!-- to here -->\n";
 
 const PICTURE: &str = "![How many times as fast as each reference R2 is](tests/bench/shows.svg)";
 
-/// Puts picture and table of what has a bound between the two marks.
+/// Puts picture and table between the two marks.
 pub(crate) fn publish(rows: &[Row], path: &Path) -> io::Result<()> {
     let readme = fs::read_to_string(path)?;
     let around = readme
@@ -20,7 +20,7 @@ pub(crate) fn publish(rows: &[Row], path: &Path) -> io::Result<()> {
     let Some((before, behind)) = around else {
         return Err(io::Error::other(format!("no place between {BEGIN}and {END}")));
     };
-    let table = report::table(rows.iter().filter(|row| row.has_bound()), true);
+    let table = report::table(rows, true);
     fs::write(
         path,
         format!("{before}{BEGIN}\n{PICTURE}\n\n{table}\n{END}{behind}"),

@@ -86,11 +86,6 @@ impl Row {
         }
     }
 
-    /// Whether anything is demanded of it.
-    pub(crate) const fn has_bound(&self) -> bool {
-        !matches!(self.bound, Bound::None)
-    }
-
     /// Whether it is within its bound.
     pub(crate) fn holds(&self) -> bool {
         match self.bound {
@@ -102,7 +97,7 @@ impl Row {
 }
 
 /// The table, in the Markdown that the README has it in.
-pub(crate) fn table<'a>(rows: impl IntoIterator<Item = &'a Row>, judge: bool) -> String {
+pub(crate) fn table(rows: &[Row], judge: bool) -> String {
     let mut table = String::from(
         "| show | measured | compared with | unit | R2 | it | ratio | wanted | |\n|---|---|---|---|---|---|---|---|---|\n",
     );
