@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|e2e|firmware|fuzz [Ns]|bench [SHOW...|publish]|bench_smoke|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
-# `publish` puts the figures where the README shows them. Each step says what it does and how long it took; the first
-# that fails ends the run.
+# `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long. Each
+# step says what it does and how long it took; the first that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
     iproute2 iputils-ping procps util-linux nftables nmap
-    shellcheck gcc libc6-dev
+    shellcheck gcc g++ libc6-dev
     python3 iperf strace valgrind tshark
 )
 # The compiler for boards where rustup cannot bring core's source.
@@ -190,6 +190,24 @@ firmware() {
     cargo test --locked --package r2-tests --features firmware --test board_counts --test no_panic
 }
 
+# What the fuzzer is given, each target by itself. libFuzzer, since it runs on stable Rust: the counters that it looks at
+# are compiler options (tests/fuzz/.cargo), and the fuzzer is a crate. What it found stays in target/fuzz.
+fuzz() (
+    found=$PWD/target/fuzz
+    cd tests/fuzz
+    cargo fmt --check
+    cargo clippy --locked --release -- -D warnings
+    cargo build --locked --release
+    for target in seeds/*; do
+        target=${target#*/}
+        mkdir -p "$found/corpus/$target" "$found/artifacts"
+        echo "fuzzing $target for $FUZZ_SECONDS s"
+        cargo run --locked --release --quiet --bin "$target" -- -max_total_time="$FUZZ_SECONDS" -max_len=2048 \
+            -rss_limit_mb=1024 -timeout=20 -verbosity=0 -print_final_stats=1 -artifact_prefix="$found/artifacts/" \
+            "$found/corpus/$target" "seeds/$target"
+    done
+)
+
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
 build_peers() {
     local manifest
@@ -230,12 +248,13 @@ step() {
     echo "== ${SUMMARY[-1]}"
 }
 
-STEPS=() SHOWS=()
+STEPS=() SHOWS=() FUZZ_SECONDS=10
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | bench | bench_smoke | all) STEPS+=("$word") ;;
+    setup | lint | unit | e2e | firmware | fuzz | bench | bench_smoke | all) STEPS+=("$word") ;;
+    *[0-9]s) FUZZ_SECONDS=${word%s} ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, fuzz, bench, bench_smoke or all" ;;
     esac
 done
 
@@ -244,7 +263,7 @@ done
 trap finish EXIT
 for word in "${STEPS[@]}"; do
     case $word in
-    all) for each in setup lint unit firmware e2e bench_smoke; do step "$each"; done ;;
+    all) for each in setup lint unit fuzz firmware e2e bench_smoke; do step "$each"; done ;;
     *) step "$word" ;;
     esac
 done
