@@ -37,7 +37,7 @@ impl Patient for DiskStore {
 }
 
 /// Calls until the store answers.
-fn settle<S: Patient, T>(store: &mut S, mut call: impl FnMut(&mut S) -> Poll<T>) -> T {
+pub fn settle<S: Patient, T>(store: &mut S, mut call: impl FnMut(&mut S) -> Poll<T>) -> T {
     loop {
         match call(store) {
             Poll::Ready(answer) => return answer,
@@ -62,23 +62,28 @@ pub fn run<S: Patient>(mut store: impl FnMut() -> S) {
     files_are_listed_in_the_order_of_their_names(&mut store());
 }
 
-fn name(text: &str) -> Name {
+/// The name that `text` is.
+pub fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
 }
 
-fn digest(bytes: &[u8]) -> Digest {
+/// The SHA-256 of `bytes`.
+pub fn digest(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
 }
 
-fn claim<S: Patient>(store: &mut S) -> Ticket {
+/// Waits for a ticket.
+pub fn claim<S: Patient>(store: &mut S) -> Ticket {
     settle(store, |store| store.claim().map_or(Poll::Pending, Poll::Ready))
 }
 
-fn create<S: Patient>(store: &mut S, ticket: &Ticket, upload: Upload<'_>) -> Result<Created, StoreError> {
+/// Begins an upload.
+pub fn create<S: Patient>(store: &mut S, ticket: &Ticket, upload: Upload<'_>) -> Result<Created, StoreError> {
     settle(store, |store| store.create(ticket, upload))
 }
 
-fn append<S: Patient>(store: &mut S, ticket: &Ticket, mut bytes: &[u8]) -> Result<(), StoreError> {
+/// Hands all of `bytes` over.
+pub fn append<S: Patient>(store: &mut S, ticket: &Ticket, mut bytes: &[u8]) -> Result<(), StoreError> {
     while !bytes.is_empty() {
         let taken = settle(store, |store| store.append(ticket, bytes))?;
         assert!(taken > 0, "an answer takes at least one byte");
@@ -102,7 +107,8 @@ fn put<S: Patient>(store: &mut S, text: &str, bytes: &[u8]) -> Result<Entry, Sto
     stored
 }
 
-fn drop_bytes<S: Patient>(store: &mut S, bytes: &[u8]) -> (Ticket, Name) {
+/// A numbered upload of `bytes`, not sealed.
+pub fn drop_bytes<S: Patient>(store: &mut S, bytes: &[u8]) -> (Ticket, Name) {
     let ticket = claim(store);
     let created = create(store, &ticket, Upload::Numbered).expect("room for one more");
     append(store, &ticket, bytes).expect("room for a few bytes");
@@ -122,7 +128,8 @@ fn read<S: Patient>(store: &mut S, ticket: &Ticket) -> Vec<u8> {
     }
 }
 
-fn fetch<S: Patient>(store: &mut S, text: &str) -> Result<Vec<u8>, StoreError> {
+/// The bytes of the file of that name.
+pub fn fetch<S: Patient>(store: &mut S, text: &str) -> Result<Vec<u8>, StoreError> {
     let ticket = claim(store);
     let bytes = settle(store, |store| store.open(&ticket, &name(text))).map(|_| read(store, &ticket));
     store.release(ticket);

@@ -1,9 +1,8 @@
 //! The folder below a store: names on the disk, what is being written, what is known about what rests.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
 use r2_core::store::{Digest, StoreError, Usage};
 
-use super::Limits;
+use super::announcement::Announcement;
+use super::fingerprint::Fingerprint;
+use super::medium::{open_regular, remove_if_there};
+use super::{Limits, Medium};
 
 /// How many digests of resting files are remembered; beyond that they are computed again. 100,000 are 20 MB.
 const DIGESTS_MAX: usize = 100_000;
@@ -21,6 +23,7 @@ pub(super) struct Folder {
     path: PathBuf,
     /// Held for its exclusive lock, and to make renames durable.
     handle: File,
+    medium: Box<dyn Medium>,
     limits: Limits,
     names: Mutex<Names>,
     digests: Mutex<HashMap<Fingerprint, Digest>>,
@@ -38,37 +41,18 @@ struct Names {
     held: HashSet<Name>,
 }
 
-/// What tells one content of a name from another without reading it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint {
-    stem: Name,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-}
-
-impl Fingerprint {
-    pub(super) fn of(name: &Name, file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
-            stem: name.with_ending(""),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
-    }
-
-    pub(super) fn length(&self) -> u64 {
-        self.length
-    }
-}
-
 impl Folder {
     /// The folder `path`, locked by `handle`; counts what rests in it.
-    pub(super) fn scan(path: PathBuf, handle: File, limits: Limits) -> io::Result<Self> {
+    pub(super) fn scan(
+        path: PathBuf,
+        handle: File,
+        medium: Box<dyn Medium>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let folder = Self {
             path,
             handle,
+            medium,
             limits,
             names: Mutex::default(),
             digests: Mutex::default(),
@@ -84,8 +68,27 @@ impl Folder {
         self.path.join(on_disk.as_str())
     }
 
-    /// Where length and SHA-256 of the unfinished upload of `name` are written down.
-    pub(super) fn announcement_path(&self, name: &Name) -> PathBuf {
+    /// What was written down of the unfinished upload of `name`; `None` where nothing whole was.
+    pub(super) fn announcement(&self, name: &Name) -> Option<Announcement> {
+        Announcement::parse(&fs::read_to_string(self.announcement_path(name)).ok()?)
+    }
+
+    /// Writes down what the upload of `name` announced, of which nothing is written down; without a SHA-256 there is
+    /// nothing to resume, so nothing to write.
+    pub(super) fn announce(&self, name: &Name, announced: &Announcement) -> io::Result<()> {
+        let Some(text) = announced.text() else {
+            return Ok(());
+        };
+        let file = self.medium.create(&self.announcement_path(name))?;
+        self.write(&file, text.as_bytes(), 0, &mut 0)
+    }
+
+    /// Removes what was written down of the upload of `name`, if it is there.
+    pub(super) fn remove_announcement(&self, name: &Name) -> io::Result<()> {
+        remove_if_there(&*self.medium, &self.announcement_path(name)).map(drop)
+    }
+
+    fn announcement_path(&self, name: &Name) -> PathBuf {
         self.path.join(format!(".{name}.resume"))
     }
 
@@ -102,7 +105,36 @@ impl Folder {
 
     /// Makes every rename and removal so far durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.handle.sync_all()
+        self.medium.sync(&self.handle)
+    }
+
+    /// Makes what was written to `file` durable.
+    pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
+        self.medium.sync(file)
+    }
+
+    /// Writes all of `bytes` at `offset`. Counts in `written` how many went, also when an error ends it.
+    pub(super) fn write(
+        &self,
+        file: &File,
+        mut bytes: &[u8],
+        offset: u64,
+        written: &mut u64,
+    ) -> io::Result<()> {
+        let mut at = offset;
+        while !bytes.is_empty() {
+            match self.medium.write(file, bytes, at) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    at += count as u64;
+                    *written += count as u64;
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Takes the next free number and creates its `.partial`.
@@ -119,7 +151,7 @@ impl Folder {
         loop {
             highest = highest.checked_add(1).ok_or(StoreError::NoSpace)?;
             let name = Name::numbered(highest);
-            match create_new(&self.path(&name.with_ending(PARTIAL))) {
+            match self.medium.create(&self.path(&name.with_ending(PARTIAL))) {
                 Ok(file) => {
                     names.uploading.insert(name.clone());
                     self.files.fetch_add(1, Ordering::Relaxed);
@@ -162,7 +194,7 @@ impl Folder {
         // In one step for whoever looks the name up.
         let mut names = self.names();
         names.held.remove(name);
-        rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))
+        self.rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))
     }
 
     /// Opens what a peer calls `name`, and says what the disk calls it.
@@ -191,7 +223,8 @@ impl Folder {
             self.digests().remove(&fingerprint);
         }
         if on_disk.ending() == PARTIAL {
-            remove_if_there(&self.announcement_path(&on_disk.with_ending(""))).map_err(store_error)?;
+            self.remove_announcement(&on_disk.with_ending(""))
+                .map_err(store_error)?;
         }
         self.sync().map_err(store_error)
     }
@@ -255,7 +288,7 @@ impl Folder {
 
     /// Creates the file at `path`, which must not be there.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
-        let file = create_new(path)?;
+        let file = self.medium.create(path)?;
         self.files.fetch_add(1, Ordering::Relaxed);
         Ok(file)
     }
@@ -263,17 +296,26 @@ impl Folder {
     /// Removes the file at `path`, if it is there.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
-        if remove_if_there(path)? {
+        if remove_if_there(&*self.medium, path)? {
             subtract(&self.files, 1);
             self.shrink(length);
         }
         Ok(())
     }
 
+    /// Renames, unless `to` is taken.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.medium.rename(from, to)
+    }
+
     /// Renames; what `to` named before is gone.
     pub(super) fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         let old = fs::symlink_metadata(to);
-        fs::rename(from, to)?;
+        self.medium.rename(from, to)?;
         if let Ok(old) = old {
             subtract(&self.files, 1);
             self.shrink(old.len());
@@ -335,30 +377,6 @@ impl Folder {
     }
 }
 
-/// Renames, unless `to` is taken.
-pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
-    if fs::symlink_metadata(to).is_ok() {
-        return Err(ErrorKind::AlreadyExists.into());
-    }
-    fs::rename(from, to)
-}
-
-/// Opens a regular file for reading: a link, a folder, a pipe is none.
-pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
-    // Non-blocking, since opening a pipe that somebody put there would wait for its writer.
-    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Err(StoreError::NotFound),
-        other => other.map_err(store_error)?,
-    };
-    if file.metadata().map_err(store_error)?.is_file() {
-        Ok(file)
-    } else {
-        Err(StoreError::NotFound)
-    }
-}
-
 /// What a session is told about an error of the disk.
 #[allow(clippy::needless_pass_by_value)] // So that it fits `map_err`.
 pub(super) fn store_error(error: io::Error) -> StoreError {
@@ -371,24 +389,6 @@ pub(super) fn store_error(error: io::Error) -> StoreError {
             StoreError::Io
         }
     }
-}
-
-/// Removes the file at `path`; whether it was there.
-pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .custom_flags(nix::libc::O_NOFOLLOW)
-        .open(path)
 }
 
 fn subtract(from: &AtomicU64, amount: u64) {

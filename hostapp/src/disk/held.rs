@@ -9,7 +9,9 @@ use r2_core::store::{Created, Digest, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
-use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, rename, store_error};
+use super::fingerprint::Fingerprint;
+use super::folder::{Folder, store_error};
+use super::medium::open_regular;
 
 /// What a ticket holds.
 #[derive(Default)]
@@ -84,7 +86,8 @@ impl Held {
                 folder.end(&entry.name);
                 // Whoever put it there, the peer is about to be told that it is stored.
                 let file = open_regular(&folder.path(&entry.name))?;
-                file.sync_all()
+                folder
+                    .sync_file(&file)
                     .and_then(|()| folder.sync())
                     .map_err(store_error)?;
                 Ok(entry)
@@ -150,23 +153,12 @@ impl Held {
 impl Upload {
     pub(super) fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), StoreError> {
         let room = folder.grow(bytes.len() as u64);
-        let mut rest = &bytes[..usize::try_from(room).unwrap_or(bytes.len())];
-        let result = loop {
-            if rest.is_empty() {
-                break Ok(());
-            }
-            match self.file.write_at(rest, self.length) {
-                Ok(0) => break Err(StoreError::Io),
-                Ok(written) => {
-                    self.length += written as u64;
-                    rest = &rest[written..];
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(store_error(error)),
-            }
-        };
-        folder.shrink(rest.len() as u64);
-        result?;
+        let fitting = &bytes[..usize::try_from(room).unwrap_or(bytes.len())];
+        let mut written = 0;
+        let result = folder.write(&self.file, fitting, self.length, &mut written);
+        self.length += written;
+        folder.shrink(fitting.len() as u64 - written);
+        result.map_err(store_error)?;
         if room < bytes.len() as u64 {
             return Err(StoreError::NoSpace);
         }
@@ -202,15 +194,15 @@ impl Upload {
 
     fn make_durable(&self, folder: &Folder) -> io::Result<()> {
         let partial = folder.path(&self.name.with_ending(PARTIAL));
-        self.file.sync_all()?;
+        folder.sync_file(&self.file)?;
         if self.announced.is_some() {
             folder.replace(&partial, &folder.path(&self.name))?;
-            remove_if_there(&folder.announcement_path(&self.name))?;
+            folder.remove_announcement(&self.name)?;
             folder.sync()?;
             folder.end(&self.name);
         } else {
             let unconfirmed = folder.path(&self.name.with_ending(UNCONFIRMED));
-            rename(&partial, &unconfirmed)?;
+            folder.rename(&partial, &unconfirmed)?;
             if let Err(error) = folder.sync() {
                 let _ = folder.remove(&unconfirmed);
                 return Err(error);
@@ -224,7 +216,7 @@ impl Upload {
     pub(super) fn discard(self, folder: &Folder) {
         let mut removed = folder.remove(&folder.path(&self.name.with_ending(PARTIAL)));
         if self.announced.is_some() {
-            removed = removed.and(remove_if_there(&folder.announcement_path(&self.name)).map(drop));
+            removed = removed.and(folder.remove_announcement(&self.name));
         }
         if let Err(error) = removed.and_then(|()| folder.sync()) {
             log::warn!("the rest of {} stays: {error}", self.name);
@@ -254,13 +246,4 @@ pub(super) fn fits(folder: &Folder, announced: &Announcement, there: u64) -> Res
     } else {
         Err(StoreError::NoSpace)
     }
-}
-
-pub(super) fn open_to_go_on(path: &std::path::Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(path)
 }

@@ -1,14 +1,15 @@
 //! Opening the folder of a store: refusals are one line that says what to do.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::Limits;
-use super::folder::{Folder, remove_if_there};
+use super::folder::Folder;
+use super::medium::remove_if_there;
+use super::{Limits, Medium};
 use r2_core::name::{Name, PARTIAL};
 
 /// Why a folder cannot be a store. Its text is one line.
@@ -87,7 +88,7 @@ fn remedy(error: &io::Error) -> &'static str {
 }
 
 /// Locks `folder`, tries whether it can be written, and counts what is in it.
-pub(super) fn open(folder: &Path, limits: Limits) -> Result<Folder, OpenError> {
+pub(super) fn open(medium: Box<dyn Medium>, folder: &Path, limits: Limits) -> Result<Folder, OpenError> {
     let refuse = |problem| OpenError {
         folder: folder.to_owned(),
         problem,
@@ -105,21 +106,21 @@ pub(super) fn open(folder: &Path, limits: Limits) -> Result<Folder, OpenError> {
         TryLockError::WouldBlock => refuse(Problem::Held),
         TryLockError::Error(error) => refuse(Problem::Lock(error)),
     })?;
-    try_to_write(&path).map_err(|error| refuse(Problem::Write(error)))?;
-    remove_orphans(&path).map_err(|error| refuse(Problem::Write(error)))?;
-    Folder::scan(path, handle, limits).map_err(|error| refuse(Problem::Read(error)))
+    try_to_write(&*medium, &path).map_err(|error| refuse(Problem::Write(error)))?;
+    remove_orphans(&*medium, &path).map_err(|error| refuse(Problem::Write(error)))?;
+    Folder::scan(path, handle, medium, limits).map_err(|error| refuse(Problem::Read(error)))
 }
 
-fn try_to_write(path: &Path) -> io::Result<()> {
+fn try_to_write(medium: &dyn Medium, path: &Path) -> io::Result<()> {
     // Hidden, and free to be replaced: nobody else is in this folder.
     let probe = path.join(".write-test");
-    remove_if_there(&probe)?;
-    OpenOptions::new().write(true).create_new(true).open(&probe)?;
-    fs::remove_file(&probe)
+    remove_if_there(medium, &probe)?;
+    medium.create(&probe)?;
+    medium.remove(&probe)
 }
 
 /// Removes what was written down about uploads of which nothing is left.
-fn remove_orphans(path: &Path) -> io::Result<()> {
+fn remove_orphans(medium: &dyn Medium, path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let file_name = entry?.file_name();
         let name = file_name
@@ -129,7 +130,7 @@ fn remove_orphans(path: &Path) -> io::Result<()> {
         if let Some(name) = name
             && !path.join(name.with_ending(PARTIAL).as_str()).exists()
         {
-            remove_if_there(&path.join(file_name))?;
+            remove_if_there(medium, &path.join(file_name))?;
         }
     }
     Ok(())

@@ -9,9 +9,11 @@
 
 mod announcement;
 mod behind;
+mod fingerprint;
 mod folder;
 mod held;
 mod lock;
+mod medium;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -34,6 +36,8 @@ use self::announcement::Announcement;
 use self::behind::Behind;
 use self::folder::Folder;
 pub use self::lock::OpenError;
+use self::medium::FileSystem;
+pub use self::medium::Medium;
 use self::transfer::{Reading, Uploading};
 use self::worker::{Answer, Call, Done, Job, Worker};
 
@@ -117,7 +121,12 @@ enum State {
 impl DiskStore {
     /// Opens `folder` as a store, creates it where it is missing, and locks it against other servers.
     pub fn open(folder: &Path, limits: Limits) -> Result<Self, OpenError> {
-        let folder = Arc::new(lock::open(folder, limits)?);
+        Self::open_on(Box::new(FileSystem), folder, limits)
+    }
+
+    /// The same on a medium of its own.
+    pub fn open_on(medium: Box<dyn Medium>, folder: &Path, limits: Limits) -> Result<Self, OpenError> {
+        let folder = Arc::new(lock::open(medium, folder, limits)?);
         let tickets = usize::from(limits.tickets);
         let threads = WORKERS.min(tickets).max(1);
         let wake = Arc::new(Wake::new().map_err(OpenError::thread)?);

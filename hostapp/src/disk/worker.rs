@@ -12,8 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
 use super::behind::Behind;
-use super::folder::{Fingerprint, Folder, open_regular, remove_if_there, store_error};
-use super::held::{Held, Upload, create_numbered, fits, open_to_go_on};
+use super::fingerprint::Fingerprint;
+use super::folder::{Folder, store_error};
+use super::held::{Held, Upload, create_numbered, fits};
+use super::medium::{open_regular, open_to_go_on};
 use super::{CHUNK, Chunk};
 use crate::wake::Wake;
 
@@ -233,9 +235,8 @@ impl Place {
     /// Goes on with a named upload: perhaps its front is there.
     fn resume(&mut self, folder: &Folder, name: Name, announced: Announcement) -> Option<Answer> {
         let path = folder.path(&name.with_ending(PARTIAL));
-        let announcement_path = folder.announcement_path(&name);
         if announced.sha256.is_some()
-            && Announcement::read(&announcement_path).as_ref() == Some(&announced)
+            && folder.announcement(&name).as_ref() == Some(&announced)
             && let Ok(file) = open_to_go_on(&path)
             && let Ok(fingerprint) = Fingerprint::of(&name.with_ending(PARTIAL), &file)
             && fingerprint.length() <= announced.length
@@ -244,9 +245,9 @@ impl Place {
         }
         let created = match fits(folder, &announced, 0) {
             Ok(()) => (|| {
-                remove_if_there(&announcement_path)?;
+                folder.remove_announcement(&name)?;
                 folder.remove(&path)?;
-                announced.write(&announcement_path)?;
+                folder.announce(&name, &announced)?;
                 folder.create(&path)
             })()
             .map_err(store_error),
