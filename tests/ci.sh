@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|e2e|firmware|fuzz [Ns]|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|bench [SHOW...|publish]|bench_smoke|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
 # `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long. Each
@@ -119,6 +119,9 @@ unit() {
         cargo test --locked --workspace
     fi
 }
+
+# What no hand can try, ten thousand times; a failure names its seed, and the command that lives it again.
+sim() { R2_SEEDS=10000 cargo test --locked --package r2-tests --test sim; }
 
 # Namespaces and TAPs need root; the build does not: cargo starts only what it built through sudo.
 run_as_root() {
@@ -251,10 +254,10 @@ step() {
 STEPS=() SHOWS=() FUZZ_SECONDS=10
 for word in "$@"; do
     case $word in
-    setup | lint | unit | e2e | firmware | fuzz | bench | bench_smoke | all) STEPS+=("$word") ;;
+    setup | lint | unit | sim | e2e | firmware | fuzz | bench | bench_smoke | all) STEPS+=("$word") ;;
     *[0-9]s) FUZZ_SECONDS=${word%s} ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, e2e, firmware, fuzz, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, bench, bench_smoke or all" ;;
     esac
 done
 
@@ -263,7 +266,7 @@ done
 trap finish EXIT
 for word in "${STEPS[@]}"; do
     case $word in
-    all) for each in setup lint unit fuzz firmware e2e bench_smoke; do step "$each"; done ;;
+    all) for each in setup lint unit sim fuzz firmware e2e bench_smoke; do step "$each"; done ;;
     *) step "$word" ;;
     esac
 done

@@ -4,6 +4,7 @@ use r2_core::chat::{Room, Seat};
 use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
+use r2_node::service::Registry;
 use r2_node::{About, Config, Counters, Node, Plan, Reason, Size, Storage, World};
 use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
@@ -312,6 +313,32 @@ pub fn switch_on(
     Node<'static, RamStore<'static>>,
     World<'static, RamStore<'static>>,
 ) {
+    let registry = |registry: &mut Registry<'static, '_, _, Leaked>| registry.serve_r2(plan);
+    let ring = CHAT_RING_MIN;
+    let store = ram_store(64 * 1024, 16, &mut Leaked);
+    boot(plan, secret, device, ring, store, &mut Leaked, registry)
+}
+
+/// An empty store in RAM.
+pub fn ram_store<'a>(bytes: usize, files: usize, memory: &mut impl Storage<'a>) -> RamStore<'a> {
+    RamStore::new(
+        memory.slice(bytes / RAM_BLOCK, |_| Block::EMPTY),
+        memory.slice(files, |_| File::EMPTY),
+        u64::MAX,
+    )
+}
+
+/// R2 on `device`, switched on at time 0, with that store, the services that `serve` registers, and so many bytes of
+/// chat.
+pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
+    plan: &Plan,
+    secret: [u8; 16],
+    device: &mut impl Device,
+    ring: usize,
+    store: S,
+    memory: &mut M,
+    serve: impl FnOnce(&mut Registry<'a, '_, World<'a, S>, M>),
+) -> (Node<'a, S>, World<'a, S>) {
     let config = Config {
         mac: R2_MAC,
         ipv4: Ipv4Cidr::new(R2_ADDRESS, 24),
@@ -321,15 +348,16 @@ pub fn switch_on(
         secret,
     };
     let mut counters = Counters::default();
-    let node = Node::new(&config, plan, device, &mut Leaked, &mut counters, Instant::ZERO);
-    let seats = Leaked.slice(plan.chat.connections.max(1), |_| Seat::default());
+    let (ring, seats) = (
+        memory.bytes(ring),
+        memory.slice(plan.chat.connections.max(1), |_| Seat::default()),
+    );
+    let mut registry = Registry::new(memory);
+    serve(&mut registry);
+    let node = Node::serving(registry, &config, plan, device, &mut counters, Instant::ZERO);
     let world = World {
-        room: Room::new(Leaked.bytes(CHAT_RING_MIN), seats, "R2", "KALI").expect("two names"),
-        store: RamStore::new(
-            Leaked.slice(64 * 1024 / RAM_BLOCK, |_| Block::EMPTY),
-            Leaked.slice(16, |_| File::EMPTY),
-            u64::MAX,
-        ),
+        room: Room::new(ring, seats, "R2", "KALI").expect("two names"),
+        store,
         counters,
         about: About {
             version: "1",

@@ -1,0 +1,101 @@
+//! The simulator: R2 with all its services, and peers, wires and a disk that do what no hand can, drawn from a seed.
+//!
+//! One seed, one run: `R2_SEED=7 cargo test --package r2-tests --test sim` lives that one again, and
+//! `R2_SEEDS=10000` lives as many, from 0 on.
+
+mod chat;
+mod check;
+mod net;
+mod peer;
+mod planted;
+mod run;
+mod scenario;
+mod settled;
+mod throughput;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use planted::Bug;
+use run::run;
+
+/// How many seeds are lived where nobody says how many: a second.
+const SEEDS: u64 = 200;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+    )
+}
+
+/// What is wrong with the run of `seed`, if anything is.
+fn wrong(seed: u64, bug: Option<Bug>) -> Option<String> {
+    let lived = catch_unwind(AssertUnwindSafe(|| run(seed, bug).wrong));
+    let wrong = lived.unwrap_or_else(|_| vec!["a panic".into()]);
+    (!wrong.is_empty()).then(|| {
+        format!(
+            "seed {seed}: {}\nlive it again: R2_SEED={seed} cargo test --package r2-tests --test sim",
+            wrong.join("\n")
+        )
+    })
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    if let Some(seed) = number("R2_SEED") {
+        assert_eq!(wrong(seed, None), None);
+        return;
+    }
+    let seeds = number("R2_SEEDS").unwrap_or(SEEDS);
+    let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    let wrong = wrong(seed, None);
+                    found.lock().expect("no panic in between").extend(wrong);
+                }
+            });
+        }
+    });
+    let found = found.into_inner().expect("no panic in between");
+    assert!(
+        found.is_empty(),
+        "{} of {seeds} seeds, the first few:\n{}",
+        found.len(),
+        found[..found.len().min(5)].join("\n\n")
+    );
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in 0..20 {
+        let [first, again] = [0, 1].map(|_| run(seed, None));
+        assert_eq!(first.digest, again.digest, "seed {seed}");
+        assert_eq!(first.wrong, again.wrong, "seed {seed}");
+    }
+}
+
+/// Whether a bug shows in the seeds from `first` on, soon enough.
+fn is_found(bug: Bug, first: u64) -> bool {
+    const SOON: u64 = 2_000;
+    (first..first + SOON).any(|seed| wrong(seed, Some(bug)).is_some() && wrong(seed, None).is_none())
+}
+
+#[test]
+fn a_planted_bug_is_found_each_time() {
+    for bug in [Bug::GuardOff, Bug::SyncSkipped, Bug::LabelUnchecked] {
+        for time in 0..5 {
+            assert!(is_found(bug, time * 10_000), "{bug:?} is not found, time {time}");
+        }
+    }
+}

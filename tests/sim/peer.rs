@@ -1,0 +1,281 @@
+//! A peer: a machine with a TCP of its own, made of smoltcp, and a script.
+
+use std::collections::VecDeque;
+
+use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+
+use hostapp::link::memory::Wire;
+use r2_tests::simulation::R2_ADDRESS;
+
+/// How long a peer's TCP goes on without an answer.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// What a peer does next.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Does nothing for so long.
+    Pause(Duration),
+    /// Sends all of it.
+    Send(Vec<u8>),
+    /// Waits for one more line.
+    Line,
+    /// Sends the file from the offset on that R2's last line names, at most up to byte `.1`.
+    Upload(Vec<u8>, usize),
+    /// Reads nothing for so long, and goes on with the script meanwhile.
+    Deaf(Duration),
+    /// Sends FIN.
+    Fin,
+    /// Reads to R2's FIN.
+    ToEnd,
+    /// Sends RST.
+    Abort,
+    /// Pulls the plug.
+    Vanish,
+}
+
+/// How R2's side of the connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// FIN.
+    Fin,
+    /// RST, or silence.
+    Broken,
+}
+
+/// A peer, its machine, and what it has heard.
+pub(super) struct Peer {
+    pub(super) wire: Wire,
+    pub(super) heard: Vec<u8>,
+    pub(super) end: Option<End>,
+    /// It sent FIN behind all that it had to say.
+    pub(super) finished: bool,
+    /// It pulled its plug of its own accord.
+    pub(super) vanished: bool,
+    /// Nothing reaches it, nothing leaves it.
+    pub(super) unplugged: bool,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    port: u16,
+    script: VecDeque<Step>,
+    /// How much of the step at the front is done.
+    done: usize,
+    lines: usize,
+    begins: Instant,
+    begun: bool,
+    waits_until: Option<Instant>,
+    deaf_until: Instant,
+}
+
+/// The address of peer `index`'s machine.
+pub(super) fn mac(index: usize) -> EthernetAddress {
+    EthernetAddress([2, 0, 0, 0, 1, u8::try_from(index).expect("a few peers")])
+}
+
+impl Peer {
+    /// Peer `index`, which will connect to `port`.
+    pub(super) fn new(index: usize, port: u16, buffer: usize, begins: Instant, script: Vec<Step>) -> Self {
+        let mut wire = Wire::default();
+        let mut config = iface::Config::new(mac(index).into());
+        config.random_seed = index as u64;
+        let mut interface = Interface::new(config, &mut wire, Instant::ZERO);
+        let last = 100 + u8::try_from(index).expect("a few peers");
+        interface.update_ip_addrs(|addresses| {
+            let address = Ipv4Address::new(192, 168, 69, last);
+            addresses
+                .push(IpCidr::new(address.into(), 24))
+                .expect("room for one");
+        });
+        let ring = || SocketBuffer::new(vec![0; buffer]);
+        let mut socket = Socket::new(ring(), ring());
+        socket.set_timeout(Some(PATIENCE));
+        let mut sockets = SocketSet::new(Vec::with_capacity(1));
+        let handle = sockets.add(socket);
+        Self {
+            wire,
+            heard: Vec::new(),
+            end: None,
+            finished: false,
+            vanished: false,
+            unplugged: false,
+            interface,
+            sockets,
+            handle,
+            port,
+            script: script.into(),
+            done: 0,
+            lines: 0,
+            begins,
+            begun: false,
+            waits_until: None,
+            deaf_until: Instant::ZERO,
+        }
+    }
+
+    /// Whether it has nothing left to do.
+    pub(super) fn is_done(&self) -> bool {
+        self.unplugged || (self.begun && self.script.is_empty())
+    }
+
+    /// Does all that it can do now; whether anything moved.
+    pub(super) fn turn(&mut self, now: Instant) -> bool {
+        if self.unplugged || now < self.begins {
+            self.wire.arriving.clear();
+            return false;
+        }
+        if !self.begun {
+            self.begun = true;
+            let socket = self.sockets.get_mut::<Socket>(self.handle);
+            socket
+                .connect(self.interface.context(), (R2_ADDRESS, self.port), 49_152)
+                .expect("a new socket");
+        }
+        let arrived = !self.wire.arriving.is_empty();
+        self.interface.poll(now, &mut self.wire, &mut self.sockets);
+        let acted = self.act(now);
+        if acted {
+            self.interface.poll(now, &mut self.wire, &mut self.sockets);
+        }
+        if self.unplugged {
+            self.wire.leaving.clear();
+        }
+        arrived || acted || !self.wire.leaving.is_empty()
+    }
+
+    /// When it wants its next turn.
+    pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
+        if self.unplugged {
+            return None;
+        }
+        if !self.begun {
+            return Some(self.begins);
+        }
+        let deaf = (self.deaf_until > now).then_some(self.deaf_until);
+        let socket = self.interface.poll_at(now, &self.sockets);
+        [self.waits_until, deaf, socket].into_iter().flatten().min()
+    }
+
+    fn act(&mut self, now: Instant) -> bool {
+        let mut moved = self.read(now);
+        while self.end != Some(End::Broken)
+            && let Some(step) = self.script.front().cloned()
+        {
+            if !self.go_on(&step, now) {
+                return moved;
+            }
+            self.script.pop_front();
+            self.done = 0;
+            moved = true;
+        }
+        if self.end == Some(End::Broken) {
+            self.script.clear();
+            self.waits_until = None;
+        }
+        moved
+    }
+
+    /// Reads all there is.
+    fn read(&mut self, now: Instant) -> bool {
+        if now < self.deaf_until || self.end.is_some() {
+            return false;
+        }
+        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        let mut moved = false;
+        loop {
+            match socket.recv(|bytes| (bytes.len(), bytes.to_vec())) {
+                Ok(bytes) if bytes.is_empty() => break,
+                Ok(bytes) => self.heard.extend(bytes),
+                Err(RecvError::Finished) => {
+                    self.end = Some(End::Fin);
+                    moved = true;
+                    break;
+                }
+                Err(RecvError::InvalidState) => {
+                    if socket.state() == State::Closed {
+                        self.end = Some(End::Broken);
+                        moved = true;
+                    }
+                    break;
+                }
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Goes on with a step; whether it is done.
+    fn go_on(&mut self, step: &Step, now: Instant) -> bool {
+        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        match step {
+            Step::Pause(time) => {
+                let until = *self.waits_until.get_or_insert(now + *time);
+                if now < until {
+                    return false;
+                }
+                self.waits_until = None;
+                true
+            }
+            Step::Send(bytes) => self.send(bytes),
+            Step::Line => {
+                let Some(length) = self.heard[self.lines..].iter().position(|byte| *byte == b'\n') else {
+                    return self.end.is_some();
+                };
+                self.lines += length + 1;
+                true
+            }
+            Step::Upload(bytes, most) => {
+                let line = String::from_utf8_lossy(&self.heard[..self.lines]).into_owned();
+                let offset = line
+                    .lines()
+                    .last()
+                    .and_then(|line| line.strip_prefix("SEND ")?.parse().ok());
+                let rest = |offset: usize| {
+                    bytes[offset..].get(..most.saturating_sub(offset).min(bytes.len() - offset))
+                };
+                offset.and_then(rest).is_none_or(|rest| self.send(rest))
+            }
+            Step::Deaf(time) => {
+                self.deaf_until = now + *time;
+                true
+            }
+            Step::Fin => {
+                if !matches!(socket.state(), State::SynSent | State::SynReceived) {
+                    self.finished = true;
+                    socket.close();
+                    return true;
+                }
+                false
+            }
+            Step::ToEnd => {
+                let ended = self.end.is_some();
+                if ended {
+                    socket.close();
+                }
+                ended
+            }
+            Step::Abort => {
+                self.read(now);
+                self.sockets.get_mut::<Socket>(self.handle).abort();
+                true
+            }
+            Step::Vanish => {
+                self.read(now);
+                (self.unplugged, self.vanished) = (true, true);
+                true
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        if !socket.may_send() && !matches!(socket.state(), State::SynSent | State::SynReceived) {
+            // R2 will not hear it any more.
+            return true;
+        }
+        self.done += socket.send_slice(&bytes[self.done..]).unwrap_or(0);
+        self.done == bytes.len()
+    }
+}

@@ -1,0 +1,397 @@
+//! A run: R2's node with all its services, the wires and the peers, under a clock that jumps from event to event.
+
+use std::collections::VecDeque;
+
+use bumpalo::Bump;
+use fastrand::Rng;
+use hostapp::disk::{DiskStore, Limits};
+use hostapp::link::memory::{Frame, Wire};
+use r2_core::chat;
+use r2_core::limits::STORE_TICKETS;
+use r2_core::session::Session;
+use r2_core::store::Store;
+use r2_node::service::CHAT;
+use r2_node::{Node, Plan, Size, Storage, World};
+use r2_tests::power_loss::{Disk, Unsynced};
+use r2_tests::simulation::{R2_MAC, boot, ram_store};
+use r2_tests::slow::Slow;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
+use tempfile::TempDir;
+
+use super::check::{self, Found};
+use super::net::{Net, change_segment};
+use super::peer::{Peer, mac};
+use super::planted::{self, Bug};
+use super::scenario::{Role, Scenario, Shelf};
+use super::settled::Settled;
+
+/// How long a run may take, of its own time: many of the longest time-outs, one after the other.
+const RUN: Duration = Duration::from_secs(3_600);
+
+/// How long peers that are done still acknowledge: their TIME-WAIT, and a little.
+const LINGERS: Duration = Duration::from_secs(12);
+
+/// How long R2 keeps a connection whose peer is gone, and a little.
+const FORGETS: Duration = Duration::from_secs(200);
+
+/// What may happen at one moment before it is called endless.
+const TURNS_AT_ONCE: usize = 20_000;
+
+/// How many events a run may have before it is called endless.
+const EVENTS: usize = 200_000;
+
+/// The least that the clock moves.
+const TICK: Duration = Duration::from_micros(1);
+
+/// The window that peers see where wires are greedy, until the true one is smaller.
+const GREED: u16 = 8_000;
+
+/// Until when they see it.
+const GREED_ENDS: Instant = Instant::from_micros_const(4_000_000);
+
+/// The tickets of the host's store: each is half a megabyte.
+const TICKETS_ON_DISK: u16 = 3;
+
+/// The bytes of the chat's ring: what comes from all peers at one moment fits, so that R2's operator misses nothing.
+const RING: usize = 64 * 1024;
+
+/// What is to be seen of a run from outside.
+pub(super) struct Outcome {
+    /// What was carried, and when: equal for equal runs.
+    pub(super) digest: u64,
+    /// What R2 did wrong; empty is right.
+    pub(super) wrong: Vec<String>,
+    /// When the last peer was done.
+    pub(super) done: Instant,
+}
+
+/// Memory for as long as a run.
+struct Arena<'a>(&'a Bump);
+
+impl<'a> Storage<'a> for Arena<'a> {
+    fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
+        self.0.alloc_slice_fill_with(len, make)
+    }
+}
+
+/// Lives the run of a seed, with a bug or without.
+pub(super) fn run(seed: u64, bug: Option<Bug>) -> Outcome {
+    let mut rng = Rng::with_seed(seed);
+    live(Scenario::of(&mut rng), rng, bug)
+}
+
+/// Lives a scenario.
+pub(super) fn live(scenario: Scenario, rng: Rng, bug: Option<Bug>) -> Outcome {
+    let memory = Bump::new();
+    match scenario.shelf {
+        Shelf::Ram => {
+            let store = ram_store(128 * 1024, 32, &mut Arena(&memory));
+            Run::begin(scenario, rng, bug, store, None, &memory).live()
+        }
+        Shelf::Disk(crash) => {
+            let folder = TempDir::with_prefix_in("r2-sim-", folder()).expect("a temporary folder");
+            let disk = Disk::over(folder.path());
+            if bug == Some(Bug::SyncSkipped) {
+                disk.lie_about_syncs();
+            }
+            let limits = Limits {
+                tickets: TICKETS_ON_DISK,
+                ..Limits::default()
+            };
+            let store = DiskStore::open_on(Box::new(disk.clone()), folder.path(), limits);
+            let store = Settled(store.expect("a folder"));
+            disk.crash_after(crash);
+            Run::begin(scenario, rng, bug, store, Some(disk), &memory).live()
+        }
+    }
+}
+
+/// Where files cost least.
+fn folder() -> &'static std::path::Path {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        std::path::Path::new("/tmp")
+    }
+}
+
+struct Run<'a, S: Store> {
+    now: Instant,
+    node: Node<'a, Slow<S>>,
+    world: World<'a, Slow<S>>,
+    r2: Wire,
+    node_next: Option<Instant>,
+    net: Net,
+    peers: Vec<Peer>,
+    roles: Vec<Role>,
+    greedy: bool,
+    bug: Option<Bug>,
+    /// The end of the window that R2 has shown to each peer.
+    edges: Vec<Option<u32>>,
+    operator: chat::Peer,
+    console: Vec<u8>,
+    typed: VecDeque<(Instant, String)>,
+    stalls: VecDeque<Instant>,
+    stalled: bool,
+    power: Option<Disk>,
+    rng: Rng,
+}
+
+impl<'a, S: Store + 'a> Run<'a, S> {
+    fn begin(
+        scenario: Scenario,
+        mut rng: Rng,
+        bug: Option<Bug>,
+        store: S,
+        power: Option<Disk>,
+        memory: &'a Bump,
+    ) -> Self {
+        let mut r2 = Wire::default();
+        let plan = scenario.plan;
+        let mut secret = [0; 16];
+        rng.fill(&mut secret);
+        let (node, mut world) = boot(
+            &plan,
+            secret,
+            &mut r2,
+            RING,
+            Slow::new(store),
+            &mut Arena(memory),
+            |registry| {
+                if bug == Some(Bug::LabelUnchecked) {
+                    registry.serve(
+                        &CHAT,
+                        plan.chat,
+                        planted::Trusting::default,
+                        |world| &mut world.room,
+                        |world| world.room.revision(),
+                    );
+                    let chat = Size {
+                        connections: 0,
+                        ..plan.chat
+                    };
+                    registry.serve_r2(&Plan { chat, ..plan });
+                } else {
+                    registry.serve_r2(&plan);
+                }
+            },
+        );
+        let mut operator = chat::Peer::host();
+        operator.opened(r2_core::time::Instant::default(), &mut world.room);
+        Self {
+            now: Instant::ZERO,
+            node,
+            world,
+            r2,
+            node_next: None,
+            net: Net::new(scenario.weather, rng.fork()),
+            edges: vec![None; scenario.peers.len()],
+            peers: scenario.peers,
+            roles: scenario.roles,
+            greedy: scenario.greedy,
+            bug,
+            operator,
+            console: Vec::new(),
+            typed: scenario.typed.into(),
+            stalls: scenario.stalls.into(),
+            stalled: false,
+            power,
+            rng,
+        }
+    }
+
+    fn live(mut self) -> Outcome {
+        let mut wrong = Vec::new();
+        self.pass(RUN, true, &mut wrong);
+        let done = self.now;
+        self.pass(LINGERS, false, &mut wrong);
+        let crashed = self.power.as_ref().is_some_and(Disk::is_off);
+        for (index, peer) in self.peers.iter().enumerate() {
+            if !peer.is_done() && !crashed && !self.greedy {
+                wrong.push(format!("peer {index} waits for ever"));
+            }
+        }
+        let files = if crashed {
+            self.crash()
+        } else {
+            self.close(&mut wrong)
+        };
+        let found = Found {
+            files,
+            crashed,
+            calm: self.net.weather.lost == 0 && self.net.weather.damaged == 0,
+            shrunk: self.greedy,
+            gave_way: self.world.counters.services().iter().any(|it| it.refused > 0),
+            console: &self.console,
+        };
+        check::all(&self.roles, &self.peers, &found, &mut wrong);
+        Outcome {
+            digest: self.net.digest,
+            wrong,
+            done,
+        }
+    }
+
+    /// Everybody is gone; what R2 still holds must come free. The files that it keeps.
+    fn close(&mut self, wrong: &mut Vec<String>) -> Vec<(String, Vec<u8>)> {
+        for peer in &mut self.peers {
+            peer.unplugged = true;
+        }
+        self.pass(FORGETS, false, wrong);
+        if self.world.counters.sessions_open > 0 {
+            wrong.push(format!("{} sessions are open", self.world.counters.sessions_open));
+        }
+        self.node.stop(self.now, &mut self.world);
+        if !self.node.is_stopped(self.now) {
+            wrong.push("a slot is taken for ever".into());
+        }
+        let files = check::files_of(&mut self.world.store);
+        let tickets = std::iter::from_fn(|| self.world.store.claim()).count();
+        let all = if self.power.is_some() {
+            TICKETS_ON_DISK.into()
+        } else {
+            STORE_TICKETS
+        };
+        if tickets != all {
+            wrong.push(format!("{tickets} of {all} tickets came back"));
+        }
+        files
+    }
+
+    /// The power is gone: the files that are found after.
+    fn crash(&mut self) -> Vec<(String, Vec<u8>)> {
+        let after = TempDir::with_prefix_in("r2-sim-", folder()).expect("a temporary folder");
+        let disk = self.power.as_ref().expect("who crashes has a disk");
+        disk.survives(Unsynced::Torn(self.rng.u64(..)), after.path());
+        check::files_in(after.path())
+    }
+
+    /// Lets so much time pass, or less where `until_done` and nobody has anything left to do.
+    fn pass(&mut self, time: Duration, until_done: bool, wrong: &mut Vec<String>) {
+        let end = self.now + time;
+        for _ in 0..EVENTS {
+            let next = self.settle(wrong);
+            let done = until_done && self.peers.iter().all(Peer::is_done);
+            if done || self.power.as_ref().is_some_and(Disk::is_off) || self.now >= end {
+                return;
+            }
+            self.now = next.unwrap_or(end).max(self.now + TICK).min(end);
+        }
+        wrong.push(format!("too much happens until {}", self.now));
+    }
+
+    /// Lets everything happen that can happen now; when the next thing will.
+    fn settle(&mut self, wrong: &mut Vec<String>) -> Option<Instant> {
+        for _ in 0..TURNS_AT_ONCE {
+            let mut moved = self.turn_of_the_clock();
+            while let Some(frame) = self.net.arrived(self.now) {
+                self.arrives(frame);
+                moved = true;
+            }
+            if self.node_next.is_some_and(|at| at <= self.now) {
+                self.poll_node();
+                moved = true;
+            }
+            for index in 0..self.peers.len() {
+                moved |= self.peers[index].turn(self.now);
+                while let Some(frame) = self.peers[index].wire.leaving.pop_front() {
+                    self.net.send(self.now, frame);
+                }
+            }
+            if !moved {
+                return self.next();
+            }
+            if self.power.as_ref().is_some_and(Disk::is_off) {
+                return None;
+            }
+        }
+        wrong.push(format!("R2 and its peers never come to rest at {}", self.now));
+        self.next()
+    }
+
+    fn next(&mut self) -> Option<Instant> {
+        let now = self.now;
+        let peers = self.peers.iter_mut().filter_map(|peer| peer.poll_at(now)).min();
+        let own = [self.stalls.front().copied(), self.typed.front().map(|it| it.0)];
+        [self.net.poll_at(), self.node_next, peers]
+            .into_iter()
+            .chain(own)
+            .flatten()
+            .min()
+    }
+
+    /// What the scenario lets happen now.
+    fn turn_of_the_clock(&mut self) -> bool {
+        let mut moved = false;
+        while self.stalls.front().is_some_and(|at| *at <= self.now) {
+            self.stalls.pop_front();
+            self.stalled = !self.stalled;
+            self.world.store.stall(self.stalled);
+            moved = true;
+        }
+        while let Some((_, line)) = self.typed.front().filter(|it| it.0 <= self.now) {
+            let line = format!("{line}\n");
+            let now = r2_core::time::Instant::default();
+            self.operator.receive(now, line.as_bytes(), &mut self.world.room);
+            self.typed.pop_front();
+            moved = true;
+        }
+        if moved {
+            self.poll_node();
+        }
+        moved
+    }
+
+    fn arrives(&mut self, mut frame: Frame) {
+        let ethernet = EthernetFrame::new_unchecked(&*frame);
+        let (from, to) = (ethernet.src_addr(), ethernet.dst_addr());
+        if to == R2_MAC || to.is_broadcast() {
+            let peer = (0..self.peers.len()).find(|index| mac(*index) == from);
+            if self.bug == Some(Bug::GuardOff)
+                && let Some(edge) = peer.and_then(|peer| self.edges[peer])
+            {
+                planted::cut_at(edge, &mut frame);
+            }
+            self.r2.arriving.push_back(frame);
+            self.poll_node();
+        } else if let Some(index) = (0..self.peers.len()).find(|index| mac(*index) == to) {
+            self.peers[index].wire.arriving.push_back(frame);
+        }
+    }
+
+    fn poll_node(&mut self) {
+        self.node_next = self.node.poll(self.now, &mut self.r2, &mut self.world);
+        while let Some(mut frame) = self.r2.leaving.pop_front() {
+            let to = EthernetFrame::new_unchecked(&*frame).dst_addr();
+            if self.greedy
+                && let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to)
+            {
+                self.edges[peer] = edge(&frame).or(self.edges[peer]);
+            }
+            if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
+                change_segment(&mut frame, |tcp| tcp.set_window_len(tcp.window_len().max(GREED)));
+            }
+            self.net.send(self.now, frame);
+        }
+        let mut room = [0; 4096];
+        loop {
+            let now = r2_core::time::Instant::default();
+            let filled = self.operator.transmit(now, &mut room, &mut self.world.room);
+            if filled == 0 {
+                return;
+            }
+            self.console.extend(&room[..filled]);
+        }
+    }
+}
+
+/// The end of the window that a segment shows.
+fn edge(frame: &Frame) -> Option<u32> {
+    let ethernet = EthernetFrame::new_checked(&**frame).ok()?;
+    let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+    let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
+    let ack = tcp.ack().then(|| tcp.ack_number().0.cast_unsigned())?;
+    Some(ack.wrapping_add(tcp.window_len().into()))
+}
