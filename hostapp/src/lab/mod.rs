@@ -1,6 +1,6 @@
 //! `hostapp lab`: what the lab asks about TCP and UDP, answered by measuring R2's own wire.
 //!
-//! Each experiment makes socket calls at KALI's end ([`Kali`]) and then looks at the frames that were on the wire:
+//! Each experiment makes socket calls at KALI's end (`Kali`) and then looks at the frames that were on the wire:
 //! what it tells is read off these, not off what the calls meant to do.
 
 mod account;
