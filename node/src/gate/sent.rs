@@ -79,9 +79,11 @@ impl Sent {
     }
 
     /// Whether smoltcp would cut the segment at the window's edge and still accept its FIN, or accept bytes for
-    /// which it has no room.
+    /// which it has no room. A FIN that is all of the segment behind the edge takes no room, and none of its bytes
+    /// is lost: a peer that was told a window of so many bytes may send it again and again.
     pub(crate) fn overruns(&self, segment: &Segment<'_>) -> bool {
-        (segment.fin || self.unscaled) && is_after(segment.end(), self.right_edge)
+        let last_byte = segment.end().wrapping_sub(segment.fin.into());
+        (segment.fin || self.unscaled) && is_after(last_byte, self.right_edge)
     }
 
     /// Whether the segment begins inside the window, or just before it as a keep-alive does.
