@@ -27,7 +27,7 @@ MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals status super_frames tap_setup wires)
+E2E_TOGETHER=(capture chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

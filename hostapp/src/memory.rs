@@ -2,7 +2,7 @@
 
 use r2_node::{Plan, Size, Storage};
 
-/// What all connections of the services with large buffers may have: drop, files, discard and chargen.
+/// What all connections of the services with large buffers may have: drop, files, discard, chargen and capture.
 pub const LARGE_CONNECTIONS: usize = 32;
 
 /// Window of a small request: four segments of Ethernet and a little, so that one lost segment is repeated by
@@ -25,6 +25,10 @@ const UNDER_WAY: usize = 4 * (u16::MAX as usize - 20 - 20);
 
 /// What is sent on a connection that carries data the other way: receipts and answers.
 const RECEIPTS: usize = 4 * 1024;
+
+/// What a capture has room for: all that may arrive of an upload while R2 looks at nothing else, its window, and as much
+/// again that its reader has not taken.
+const CAPTURED: usize = 2 * WINDOW;
 
 /// SYNs held while a service is full: more than the connections of a service with large buffers, many times over.
 pub(crate) const BACKLOG: u16 = 512;
@@ -53,6 +57,7 @@ pub fn plan(sessions: usize) -> Plan {
         echo: small,
         discard: large(WINDOW, RECEIPTS),
         chargen: large(SMALL_RECEIVE, UNDER_WAY),
+        capture: large(SMALL_RECEIVE, CAPTURED),
         backlog: BACKLOG.into(),
         time_wait: TIME_WAIT,
     }

@@ -1,7 +1,6 @@
 //! [`Tee`]: writes every frame that passes a link into a pcap file.
 //!
-//! Frames are as R2 sees them: on a link with super-frames, of up to 64 KiB. A TCP or UDP checksum that the link
-//! leaves to the kernel is filled in for the file, so that a reader who verifies it finds it correct.
+//! Each is a [`Record`], as a capture connection gets it; those of capture connections are in the file, too.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -9,16 +8,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use r2_core::capture::{FILE_HEADER, RECORD_HEADER};
+use r2_node::capture::Record;
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-
-use crate::link::checksum;
-
-/// The longest frame, said in the header: larger than any link's.
-const SNAPLEN: u32 = 262_144;
-
-/// Bytes before the first frame.
-const HEADER: usize = 24;
 
 /// What is gathered before it goes to the file.
 const BUFFER: usize = 256 * 1024;
@@ -33,18 +26,19 @@ pub struct Tee<D> {
 /// A pcap file that is being written: of whole frames, whatever happens.
 struct PcapFile {
     out: BufWriter<File>,
-    /// Checksums are not complete on this link.
-    partial: bool,
-    /// A frame in which they are completed.
-    whole: Vec<u8>,
+    /// The link's frames have their checksums.
+    whole_checksums: bool,
     error: Option<io::Error>,
 }
 
 impl<D: Device> Tee<D> {
     /// A link with a pcap file at `path`, or without one. What was in the file is gone.
     pub fn new(device: D, path: Option<&Path>) -> io::Result<Self> {
-        let partial = !device.capabilities().checksum.tcp.tx();
-        let file = RefCell::new(path.map(|path| PcapFile::create(path, partial)).transpose()?);
+        let whole_checksums = device.capabilities().checksum.tcp.tx();
+        let file = path
+            .map(|path| PcapFile::create(path, whole_checksums))
+            .transpose()?;
+        let file = RefCell::new(file);
         Ok(Self { device, file })
     }
 
@@ -78,28 +72,19 @@ impl<D: Device> Tee<D> {
 }
 
 impl PcapFile {
-    fn create(path: &Path, partial: bool) -> io::Result<Self> {
+    fn create(path: &Path, whole_checksums: bool) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, File::create(path)?);
-        // Classic pcap in this machine's byte order, which the magic number tells: microseconds, version 2.4, no
-        // time zone, Ethernet.
-        out.write_all(&0xA1B2_C3D4_u32.to_ne_bytes())?;
-        for half in [2u16, 4] {
-            out.write_all(&half.to_ne_bytes())?;
-        }
-        for word in [0, 0, SNAPLEN, 1] {
-            out.write_all(&word.to_ne_bytes())?;
-        }
+        out.write_all(&FILE_HEADER)?;
         out.flush()?;
         Ok(Self {
             out,
-            partial,
-            whole: Vec::with_capacity(if partial { BUFFER } else { 0 }),
+            whole_checksums,
             error: None,
         })
     }
 
     fn write(&mut self, frame: &[u8]) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = unix_time(SystemTime::now());
         if self.error.is_none()
             && let Err(error) = self.try_write(now, frame)
         {
@@ -108,45 +93,37 @@ impl PcapFile {
     }
 
     /// Writes a frame that passed at `now`, a time since 1970.
-    fn try_write(&mut self, now: Duration, frame: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
+    fn try_write(&mut self, now: Instant, frame: &[u8]) -> io::Result<()> {
+        let record = Record::new(now, frame, self.whole_checksums);
+        let pieces = record.pieces();
         // A full buffer goes out before, so that the file ends with a whole frame after every write.
-        if self.out.capacity() - self.out.buffer().len() < 16 + frame.len() {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        if self.out.capacity() - self.out.buffer().len() < length {
             self.out.flush()?;
         }
-        // The format's seconds have 32 bits: unsigned, they last until 2106.
-        #[allow(clippy::cast_possible_truncation)]
-        let seconds = now.as_secs() as u32;
-        for word in [seconds, now.subsec_micros(), length, length] {
-            self.out.write_all(&word.to_ne_bytes())?;
-        }
-        if !self.partial {
-            return self.out.write_all(frame);
-        }
-        self.whole.clear();
-        self.whole.extend_from_slice(frame);
-        checksum::fill(&mut self.whole);
-        self.out.write_all(&self.whole)
+        pieces.iter().try_for_each(|piece| self.out.write_all(piece))
     }
 }
 
 /// Writes whole frames, each with the time since 1970 at which it passed, into a new file at `path`.
 pub fn write_all<'f>(path: &Path, frames: impl Iterator<Item = (Duration, &'f [u8])>) -> io::Result<()> {
-    let mut file = PcapFile::create(path, false)?;
+    let mut file = PcapFile::create(path, true)?;
     for (at, frame) in frames {
-        file.try_write(at, frame)?;
+        file.try_write(instant(at), frame)?;
     }
     file.out.flush()
 }
 
-/// Reads a file of this machine's making: each frame with the time since 1970 at which it passed.
+/// Reads a file of our making: each frame with the time since 1970 at which it passed.
 pub fn read_all(path: &Path) -> io::Result<Vec<(Duration, Vec<u8>)>> {
     let bytes = std::fs::read(path)?;
-    let mut rest = bytes.get(HEADER..).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut rest = bytes
+        .get(FILE_HEADER.len()..)
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut frames = Vec::new();
-    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+    while let Some((header, behind)) = rest.split_first_chunk::<RECORD_HEADER>() {
         let word =
-            |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let at = Duration::from_secs(word(0).into()) + Duration::from_micros(word(4).into());
         let length = usize::try_from(word(8)).map_err(io::Error::other)?;
         let (frame, next) = behind
@@ -156,6 +133,15 @@ pub fn read_all(path: &Path) -> io::Result<Vec<(Duration, Vec<u8>)>> {
         rest = next;
     }
     Ok(frames)
+}
+
+/// `at` as a time since the beginning of 1970.
+pub fn unix_time(at: SystemTime) -> Instant {
+    instant(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn instant(since: Duration) -> Instant {
+    Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl<D: Device> Device for Tee<D> {
@@ -249,10 +235,10 @@ mod tests {
         tee.flush().unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 24 + 2 * (16 + 60));
-        assert_eq!(bytes[..4], 0xA1B2_C3D4_u32.to_ne_bytes());
-        assert_eq!(bytes[4..6], 2u16.to_ne_bytes());
-        assert_eq!(bytes[20..24], 1u32.to_ne_bytes());
-        assert_eq!(bytes[32..40], [60u32.to_ne_bytes(); 2].concat());
+        assert_eq!(bytes[..4], 0xA1B2_C3D4_u32.to_le_bytes());
+        assert_eq!(bytes[4..6], 2u16.to_le_bytes());
+        assert_eq!(bytes[20..24], 1u32.to_le_bytes());
+        assert_eq!(bytes[32..40], [60u32.to_le_bytes(); 2].concat());
         assert_eq!(bytes[40..100], [7; 60]);
     }
 

@@ -1,5 +1,6 @@
 //! What a node is told when it is made.
 
+use smoltcp::time::Instant;
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Ipv6Cidr;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
@@ -22,6 +23,8 @@ pub struct Config<'a> {
     /// Real entropy: it keys the steering table and the initial sequence numbers (RFC 6528). The same value at
     /// every start makes both predictable.
     pub secret: [u8; 16],
+    /// The Unix time at which `now` is 0, for the time stamps of captured frames; 0 where nobody knows.
+    pub started_at: Instant,
 }
 
 /// How many connections a service has, and the buffers of each in bytes.
@@ -47,6 +50,7 @@ pub struct Plan {
     pub echo: Size,
     pub discard: Size,
     pub chargen: Size,
+    pub capture: Size,
     /// How many SYNs are held while every connection of their service is taken.
     pub backlog: usize,
     /// How many closed connections are remembered for their late FINs.

@@ -99,6 +99,9 @@ pub struct Counters {
     pub sessions_open: usize,
     /// Connections that can be open at a time.
     pub sessions_max: usize,
+    /// Frames that a capture connection had no room for, each as often as there were such connections.
+    #[cfg(feature = "capture")]
+    pub capture_lost: u64,
     dropped: [u64; Reason::ALL.len()],
     services: heapless::Vec<ServiceCounters, SERVICES_MAX>,
 }

@@ -44,7 +44,7 @@
 //! let few = Size { connections: 2, receive: 4096, transmit: 2048 };
 //! let plan = Plan {
 //!     chat: few, secret: few, drop: few, files: few,
-//!     status: none, echo: none, discard: none, chargen: none,
+//!     status: none, echo: none, discard: none, chargen: none, capture: none,
 //!     backlog: 8, time_wait: 8,
 //! };
 //! let address = Ipv4Address::new(192, 168, 69, 1);
@@ -56,6 +56,7 @@
 //!     gateway: None,
 //!     allow: &[],
 //!     secret: [7; 16], // real entropy, elsewhere
+//!     started_at: Instant::ZERO,
 //! };
 //! let (mut device, mut counters) = (Loopback::new(Medium::Ethernet), Counters::default());
 //! let mut node = Node::new(&config, &plan, &mut device, &mut Leak, &mut counters, Instant::ZERO);
@@ -96,6 +97,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod capture;
 pub mod config;
 pub mod counters;
 mod deadline;

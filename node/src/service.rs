@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
-use r2_core::{chat, diag, drop, files, secret, status};
+use r2_core::{capture, chat, diag, drop, files, secret, status};
 
 use crate::config::{Plan, Size};
 use crate::limits::{ACK_DELAY, BULK_SILENT_AFTER, SERVICES_MAX, SILENT_AFTER};
@@ -109,6 +109,13 @@ pub const DISCARD: Spec = Spec {
 pub const CHARGEN: Spec = Spec {
     datagram: Some(|_, answer| Some(diag::chargen::answer(answer))),
     ..Spec::new("chargen", 19, "nc R2 PORT | head -c 1000")
+}
+.bulk();
+
+/// Every frame that passes, as a pcap file, with the crate's feature `capture`.
+pub const CAPTURE: Spec = Spec {
+    gives_way: false,
+    ..Spec::new("capture", 5050, "nc R2 PORT > r2.pcap")
 }
 .bulk();
 
@@ -308,5 +315,8 @@ impl<'a, S: Store + 'a, M: Storage<'a>> Registry<'a, '_, World<'a, S>, M> {
         self.serve(&ECHO, plan.echo, diag::echo::Echo::new, whole, never);
         self.serve(&DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
         self.serve(&CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
+        if cfg!(feature = "capture") {
+            self.serve(&CAPTURE, plan.capture, capture::Capture::new, whole, never);
+        }
     }
 }

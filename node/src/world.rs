@@ -36,7 +36,7 @@ pub struct About {
 }
 
 /// The lines that come before those of the services.
-const GENERAL: usize = 8;
+const GENERAL: usize = if cfg!(feature = "capture") { 9 } else { 8 };
 const PER_SERVICE: usize = 4;
 
 /// A line of the status page: two parts of its key, and what is behind it.
@@ -70,6 +70,8 @@ impl<S: Store> World<'_, S> {
             4 => ("sessions_open", Value::Count(counters.sessions_open as u64)),
             5 => ("sessions_max", Value::Count(counters.sessions_max as u64)),
             6 => ("frames_in", Value::Count(counters.frames_in)),
+            #[cfg(feature = "capture")]
+            8 => ("capture_lost", Value::Count(counters.capture_lost)),
             _ => ("frames_out", Value::Count(counters.frames_out)),
         };
         ("", key, value)

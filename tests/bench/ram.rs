@@ -30,6 +30,7 @@ fn taken(plan: &Plan) -> usize {
         gateway: None,
         allow: &[],
         secret: [0; 16],
+        started_at: Instant::ZERO,
     };
     let mut storage = Counting::default();
     let (mut wire, mut counters) = (Wire::default(), Counters::default());
@@ -47,7 +48,7 @@ fn taken(plan: &Plan) -> usize {
 /// A service's name, and its size in a plan.
 type Row = (&'static str, fn(&mut Plan) -> &mut Size);
 
-const SERVICES: [Row; 8] = [
+const SERVICES: [Row; 9] = [
     ("chat", |plan| &mut plan.chat),
     ("secret", |plan| &mut plan.secret),
     ("drop", |plan| &mut plan.drop),
@@ -56,6 +57,7 @@ const SERVICES: [Row; 8] = [
     ("echo", |plan| &mut plan.echo),
     ("discard", |plan| &mut plan.discard),
     ("chargen", |plan| &mut plan.chargen),
+    ("capture", |plan| &mut plan.capture),
 ];
 
 fn main() {

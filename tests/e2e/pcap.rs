@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use r2_tests::lab::Lab;
+use r2_tests::pcap::frames;
 use r2_tests::stranger::Heard;
 
 #[test]
@@ -67,18 +68,4 @@ fn super_frames_are_in_the_file_with_checksums() {
     for direction in [from_r2, to_r2] {
         assert!(direction.iter().any(|&length| length > 20_000), "{direction:?}");
     }
-}
-
-/// The frames of a classic pcap file of Ethernet frames. Panics where it is none, or has half a frame.
-fn frames(file: &[u8]) -> Vec<&[u8]> {
-    let word = |at: usize| u32::from_ne_bytes(file[at..at + 4].try_into().unwrap());
-    assert!([0xa1b2_c3d4, 0xa1b2_3c4d].contains(&word(0)), "the magic number");
-    assert_eq!(word(20), 1, "the link type of Ethernet");
-    let (mut frames, mut at) = (Vec::new(), 24);
-    while at < file.len() {
-        let length = word(at + 8) as usize;
-        frames.push(&file[at + 16..at + 16 + length]);
-        at += 16 + length;
-    }
-    frames
 }

@@ -2,8 +2,8 @@
 
 use r2_tests::lab::Lab;
 
-const SERVICES: [&str; 8] = [
-    "chat", "secret", "drop", "files", "status", "echo", "discard", "chargen",
+const SERVICES: [&str; 9] = [
+    "chat", "secret", "drop", "files", "status", "echo", "discard", "chargen", "capture",
 ];
 
 #[test]
@@ -21,6 +21,7 @@ fn every_line_is_a_key_in_lower_case_and_a_value() {
         "sessions_max",
         "frames_in",
         "frames_out",
+        "capture_lost",
     ] {
         assert!(status.contains_key(key), "no {key} in {status:?}");
     }

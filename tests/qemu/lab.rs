@@ -40,6 +40,11 @@ impl Lab {
         self.start_kali(line).prints()
     }
 
+    /// A file of KALI's.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// A number of the status page.
     pub(crate) fn status(&self, key: &str) -> usize {
         let page = self.kali("nc.openbsd 192.168.69.1 5040 </dev/null");

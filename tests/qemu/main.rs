@@ -5,6 +5,12 @@ mod lab;
 mod on_target;
 mod sizes;
 
+use std::fs;
+use std::time::Instant;
+
+use r2_tests::pcap;
+use r2_tests::program::PATIENCE;
+
 use crate::lab::Lab;
 
 /// What a board says of them when it is up.
@@ -82,6 +88,30 @@ fn everybody_at_once(board: &str) {
     assert_eq!(r2.status("chat_connections"), 4);
     assert_eq!(r2.status("store_bytes"), 8096);
     sizes::at_most_three_quarters_of_the_stack(board, r2.status("stack_high_water"));
+}
+
+#[test]
+fn an_upload_to_a_board_is_captured() {
+    let mut r2 = Lab::boot("mps2-an385");
+    let mut reader = r2.start_kali("exec nc.openbsd -N 192.168.69.1 5050 </dev/null >x.pcap");
+    let begun = Instant::now();
+    while r2.status("capture_connections") != 1 {
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for the capture");
+    }
+    r2.kali("head -c 60000 /dev/urandom >file");
+    let receipt = r2.kali("nc.openbsd -N 192.168.69.1 5020 <file");
+    assert!(receipt.starts_with("stored drop-0001 60000 bytes"), "{receipt}");
+    assert_eq!(r2.status("capture_lost"), 0);
+    r2.board.console.types("/quit\n");
+    assert!(r2.board.console.wait().status.success());
+    assert_eq!(reader.wait().status.code(), Some(0));
+    let path = r2.path("x.pcap");
+    assert_eq!(pcap::complaints(&path), "");
+    assert_eq!(pcap::tshark(&path, &["-Y", "tcp.port == 5050"]), "");
+    assert!(
+        pcap::sent_to(&path, 5020) == fs::read(r2.path("file")).unwrap(),
+        "the upload is not in the capture"
+    );
 }
 
 macro_rules! boards {

@@ -137,6 +137,7 @@ pub(super) fn plan(size: Size) -> Plan {
         echo: size,
         discard: size,
         chargen: size,
+        capture: size,
         backlog: 8,
         time_wait: 8,
     }

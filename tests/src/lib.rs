@@ -17,6 +17,7 @@ pub mod lab;
 pub mod namespace;
 pub mod nor;
 pub mod payload;
+pub mod pcap;
 pub mod power_loss;
 pub mod program;
 pub mod simulation;

@@ -57,6 +57,7 @@ pub fn plan(connections: usize) -> Plan {
         echo: size,
         discard: size,
         chargen: size,
+        capture: size,
         backlog: 16,
         time_wait: 16,
     }
@@ -174,11 +175,16 @@ impl Simulation {
 
     /// KALI reads what is there now: at most her buffer.
     pub fn read_once(&mut self, kali: Kali) -> String {
+        String::from_utf8(self.read_bytes(kali)).expect("text")
+    }
+
+    /// The same, of what may be no text.
+    pub fn read_bytes(&mut self, kali: Kali) -> Vec<u8> {
         let mut bytes = vec![0; BUFFER];
         let count = self.socket(kali).recv_slice(&mut bytes).unwrap_or(0);
         bytes.truncate(count);
         self.settle();
-        String::from_utf8(bytes).expect("text")
+        bytes
     }
 
     /// The state of KALI's end.
@@ -346,6 +352,7 @@ pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
         gateway: None,
         allow: &[],
         secret,
+        started_at: Instant::ZERO,
     };
     let mut counters = Counters::default();
     let (ring, seats) = (

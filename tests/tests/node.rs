@@ -2,6 +2,7 @@
 
 mod node {
     mod backlog;
+    mod capture;
     mod closing;
     mod counting;
     mod crowd;

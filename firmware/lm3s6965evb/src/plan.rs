@@ -22,6 +22,8 @@ pub(crate) const PLAN: Plan = Plan {
     echo: size(1, SEGMENT, SEGMENT),
     discard: size(1, SEGMENT, SEGMENT / 2),
     chargen: size(1, SEGMENT / 2, SEGMENT),
+    // Not offered: a connection that holds a few frames takes more RAM than is left, and the code more flash.
+    capture: size(0, 0, 0),
     backlog: 8,
     time_wait: 8,
 };

@@ -21,6 +21,7 @@ pub(crate) const PLAN: Plan = Plan {
     echo: NOT_OFFERED,
     discard: NOT_OFFERED,
     chargen: NOT_OFFERED,
+    capture: NOT_OFFERED,
     backlog: 4,
     time_wait: 8,
 };

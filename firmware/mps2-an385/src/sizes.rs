@@ -24,7 +24,7 @@ pub(crate) const SECTORS: usize = flash::SIZE / flash::SECTOR;
 /// The last chat lines.
 pub(crate) const ROOM: usize = 4 * CHAT_RING_MIN;
 
-/// 38 connections.
+/// 40 connections. A capture has room for more frames than an upload sends before R2 acknowledges them.
 pub(crate) const PLAN: Plan = Plan {
     chat: size(8, SMALL, SMALL),
     secret: size(8, SMALL, SMALL),
@@ -34,12 +34,13 @@ pub(crate) const PLAN: Plan = Plan {
     echo: size(4, SMALL, SMALL),
     discard: size(4, LARGE, SMALL),
     chargen: size(4, SMALL, LARGE),
+    capture: size(2, SMALL, 4 * LARGE),
     backlog: 32,
     time_wait: 32,
 };
 
 /// What the node takes for that plan.
-pub(crate) const ARENA: usize = 1024 * 1024;
+pub(crate) const ARENA: usize = 1536 * 1024;
 
 const fn size(connections: usize, receive: usize, transmit: usize) -> Size {
     Size {

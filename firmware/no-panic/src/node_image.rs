@@ -105,6 +105,7 @@ fn node<'a>(counters: &mut Counters) -> Node<'a, RamStore<'a>> {
         echo: SIZE,
         discard: SIZE,
         chargen: SIZE,
+        capture: SIZE,
         backlog: 1,
         time_wait: 1,
     };
@@ -115,6 +116,7 @@ fn node<'a>(counters: &mut Counters) -> Node<'a, RamStore<'a>> {
         gateway: None,
         allow: &[],
         secret: [0; 16],
+        started_at: now(),
     };
     let (config, plan) = (black_box(config), black_box(plan));
     Node::new(&config, &plan, &mut Wire, &mut Memory, counters, now())

@@ -6,6 +6,7 @@ use r2_core::chat::{Room, Seat};
 use r2_core::store::Store;
 use r2_node::{About, Config, Counters, Node, Plan, World};
 use smoltcp::phy::Device;
+use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
@@ -40,6 +41,7 @@ pub fn node<S: Store>(
         gateway: None,
         allow: &[],
         secret,
+        started_at: Instant::ZERO,
     };
     let size = arena.len();
     let mut arena = Arena::new(arena);

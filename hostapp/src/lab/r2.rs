@@ -59,6 +59,7 @@ impl Machine {
             gateway: None,
             allow: &[],
             secret,
+            started_at: Instant::ZERO,
         };
         let mut memory = Leaked;
         let mut registry = Registry::new(&mut memory);
@@ -116,6 +117,7 @@ fn plan() -> Plan {
         echo: none,
         discard: none,
         chargen: none,
+        capture: none,
         backlog: 16,
         time_wait: 64,
     }

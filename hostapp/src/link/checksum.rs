@@ -27,25 +27,6 @@ pub(super) fn is_wrong(frame: &[u8]) -> bool {
     holds == Ok(false)
 }
 
-/// Fills the checksum of the TCP segment or UDP datagram in `frame`, if there is one. A datagram without a checksum
-/// stays so.
-pub(crate) fn fill(frame: &mut [u8]) {
-    let Some(transport) = Transport::of(frame) else {
-        return;
-    };
-    let (source, destination) = (transport.source, transport.destination);
-    let bytes = &mut frame[transport.start..transport.end];
-    match transport.protocol {
-        IpProtocol::Tcp if TcpPacket::new_checked(&*bytes).is_ok() => {
-            TcpPacket::new_unchecked(bytes).fill_checksum(&source, &destination);
-        }
-        IpProtocol::Udp if UdpPacket::new_checked(&*bytes).is_ok_and(|udp| udp.checksum() != 0) => {
-            UdpPacket::new_unchecked(bytes).fill_checksum(&source, &destination);
-        }
-        _ => {}
-    }
-}
-
 /// What the kernel is told of a TCP segment whose checksum it completes. In bytes.
 pub(super) struct Begun {
     /// Where in the frame the sum begins.
@@ -133,6 +114,14 @@ impl Transport {
     }
 }
 
+/// `frame` with the checksum that is recorded of it.
+#[cfg(test)]
+pub(super) fn filled(frame: &[u8]) -> Vec<u8> {
+    let record = r2_node::capture::Record::new(smoltcp::time::Instant::ZERO, frame, false);
+    let [_, pieces @ ..] = record.pieces();
+    pieces.concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,7 +177,7 @@ mod tests {
             ipv6(17, &datagram(1)),
         ] {
             assert!(is_wrong(&frame));
-            fill(&mut frame);
+            frame = filled(&frame);
             assert!(!is_wrong(&frame));
             for bit in 0..8 * 3 {
                 let at = frame.len() - 3 + bit / 8;
@@ -229,7 +218,7 @@ mod tests {
         ] {
             let before = frame.clone();
             assert!(!is_wrong(&frame), "{frame:?}");
-            fill(&mut frame);
+            assert_eq!(filled(&frame), before);
             assert_eq!(begin(&mut frame).map(|begun| begun.start), None);
             assert_eq!(frame, before);
         }

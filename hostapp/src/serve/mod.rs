@@ -93,7 +93,6 @@ pub(crate) fn open_local(options: &Serve, ports: Ports, offers: &[(Spec, Size)])
         ip: options.ip.address(),
         ports,
         allow: &options.allow,
-        checksums: options.pcap.is_some(),
     };
     let (local, refused) = Local::open(&local, offers).map_err(Refusal::at_start)?;
     for port in refused {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::poll::{PollFd, PollFlags};
 use r2_core::chat::{Room, Seat};
@@ -18,7 +18,7 @@ use crate::cli::Serve;
 use crate::disk::{DiskStore, Limits};
 use crate::link::{Link, ethernet_address};
 use crate::memory::{Leaked, plan};
-use crate::pcap::Tee;
+use crate::pcap::{Tee, unix_time};
 use crate::services;
 use crate::wake::wait_for;
 
@@ -90,8 +90,8 @@ impl<L: Link> R2<L> {
             ))
         })?;
         let mut counters = Counters::default();
-        let config = config(options)?;
         let clock = std::time::Instant::now();
+        let config = config(options, SystemTime::now())?;
         let node = Node::serving(registry, &config, &plan, &mut link, &mut counters, Instant::ZERO);
         let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
         let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
@@ -235,7 +235,7 @@ fn until(now: Instant, at: Instant) -> Duration {
 }
 
 /// The node's addresses and secrets.
-fn config(options: &Serve) -> Result<Config<'static>, Refusal> {
+fn config(options: &Serve, started_at: SystemTime) -> Result<Config<'static>, Refusal> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret)
         .map_err(|error| Refusal::at_start(format!("the system gives no random numbers: {error}")))?;
@@ -252,5 +252,6 @@ fn config(options: &Serve) -> Result<Config<'static>, Refusal> {
         gateway,
         allow,
         secret,
+        started_at: unix_time(started_at),
     })
 }

@@ -6,6 +6,8 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, IpEndpoint};
 
 use super::{Node, flow_of, millis};
+#[cfg(feature = "capture")]
+use crate::capture::Recording;
 use crate::config::Config;
 use crate::counters::add;
 use crate::gate::Flow;
@@ -148,6 +150,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return;
         }
         let Some(peer) = self.caller.resolver.found() else {
+            #[cfg(feature = "capture")]
+            let device = &mut Recording {
+                device,
+                tap: self.captures.tap(self.slots, now),
+            };
             if now >= give_up_at {
                 self.give_back(slot);
                 self.caller.end(CallOutcome::Unreachable);

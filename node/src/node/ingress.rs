@@ -9,6 +9,7 @@ use smoltcp::wire::{
 };
 
 use super::{Node, flow_of, interface};
+use crate::capture::Way;
 use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
 use crate::slot::{Verdict, to_core};
@@ -25,6 +26,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         now: Instant,
         world: &mut World<'a, S>,
     ) {
+        self.captures.tap(self.slots, now).record(frame, Way::In);
         match self.border.inspect(frame) {
             Err(reason) => world.counters.drop(reason),
             Ok(Parsed::Plain) => {
@@ -42,7 +44,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     fn take_plain(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, frames_out: &mut u64) {
         let mut inward = Inward {
             received: Some(frame),
-            answer: Some(answer),
+            answer: Some(self.captures.tap(self.slots, now).on(answer)),
             header: None,
             frames_out,
             capabilities: &self.capabilities,
@@ -71,6 +73,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         world.counters.service(index, |count| {
             add(&mut count.bytes_in, datagram.payload.len() as u64);
         });
+        let answer = self.captures.tap(self.slots, now).on(answer);
         match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
             Some(len) => {
                 add(&mut world.counters.frames_out, u64::from(len > 0));
@@ -100,7 +103,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             self.take_syn(segment, service, answer, now, world);
         } else if let Some(closed) = self.time_wait.find(&segment.flow, &self.secret, to_core(now)) {
             if segment.len > 0 {
-                self.acknowledge(&closed, segment.from, answer, &mut world.counters.frames_out);
+                let frames_out = &mut world.counters.frames_out;
+                self.acknowledge(&closed, segment.from, answer, now, frames_out);
             }
         } else {
             self.refuse(segment, answer, now, &mut world.counters.frames_out);
@@ -124,7 +128,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         now: Instant,
         world: &mut World<'a, S>,
     ) {
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some((slot, tap)) = self.captures.beside(self.slots, index, now) else {
             return;
         };
         let mut question = [0; BARE_MAX];
@@ -153,7 +157,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let mut sent = slot.sent;
         let mut inward = Inward {
             received: Some(packet),
-            answer: Some(answer),
+            answer: Some(tap.on(answer)),
             header: Some(Header {
                 ours: self.ours,
                 peer: slot.peer,
@@ -164,6 +168,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             capabilities: &self.steered_capabilities,
         };
         self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
+        drop(inward);
         slot.sent = sent;
         slot.behind(segment);
         self.touch(index);
@@ -256,7 +261,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     fn refuse(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, frames_out: &mut u64) {
         let mut inward = Inward {
             received: Some(segment.packet),
-            answer: Some(answer),
+            answer: Some(self.captures.tap(self.slots, now).on(answer)),
             header: Some(Header {
                 ours: self.ours,
                 peer: segment.from,
@@ -271,10 +276,17 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Acknowledges what a peer repeats of a connection that is closed: it did not hear the last one.
-    fn acknowledge(&self, closed: &Closed, to: EthernetAddress, answer: impl TxToken, frames_out: &mut u64) {
+    fn acknowledge(
+        &mut self,
+        closed: &Closed,
+        to: EthernetAddress,
+        answer: impl TxToken,
+        now: Instant,
+        frames_out: &mut u64,
+    ) {
         let bare = Bare::new(closed.flow.local, closed.flow.remote, closed.seq, closed.ack);
         let outgoing = Outgoing {
-            token: answer,
+            token: self.captures.tap(self.slots, now).on(answer),
             header: Some(Header {
                 ours: self.ours,
                 peer: to,

@@ -17,12 +17,15 @@ use self::call::Caller;
 #[cfg(feature = "call")]
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
+use crate::capture::Captures;
+#[cfg(feature = "capture")]
+use crate::capture::{Captured, Recording};
 use crate::config::{Config, Plan};
 use crate::counters::{Counters, add};
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
 use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
-use crate::service::{Registry, Services, Spec};
+use crate::service::{CAPTURE, Registry, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
 use crate::wire::{Inward, Nowhere, steered_capabilities};
@@ -56,6 +59,7 @@ pub struct Node<'a, S> {
     deadlines: Deadlines<'a>,
     /// Slots to be served in this pass, in the order in which they were touched.
     touched: Queue,
+    captures: Captures,
     #[cfg(feature = "call")]
     caller: Caller,
     search_at: Option<Instant>,
@@ -96,6 +100,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             counters.register(service.spec().name);
         }
         let capabilities = device.capabilities();
+        let place_of_captures = || {
+            let index = services.iter().position(|s| s.spec().port == CAPTURE.port)?;
+            Some((index, pools.get(index)?.slots()))
+        };
+        let whole_checksums = capabilities.checksum.tcp.tx();
+        let captures = Captures::new(place_of_captures, whole_checksums, config.started_at);
         let steered_capabilities = steered_capabilities(&capabilities);
         let mut addresses = Addresses::new();
         // Two addresses, room for two.
@@ -136,6 +146,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             pools,
             slots,
             touched: Queue::default(),
+            captures,
             search_at: None,
             stop_by: None,
         }
@@ -222,7 +233,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Touches the slots of every service for whose sessions the world has news.
-    fn hear_news(&mut self, world: &World<'a, S>) {
+    fn hear_news(&mut self, world: &mut World<'a, S>) {
+        #[cfg(feature = "capture")]
+        self.send_captured(world);
         for index in 0..self.services.len() {
             let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
                 continue;
@@ -232,6 +245,24 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 continue;
             }
             for slot in pool.slots() {
+                if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
+                    self.touch(slot);
+                }
+            }
+        }
+    }
+
+    /// Touches the slots that frames were recorded for, and counts those that were.
+    #[cfg(feature = "capture")]
+    fn send_captured(&mut self, world: &mut World<'a, S>) {
+        let Captured { bytes, lost } = core::mem::take(&mut self.captures.tally);
+        add(&mut world.counters.capture_lost, lost);
+        if bytes > 0 {
+            let service = self.captures.service;
+            world
+                .counters
+                .service(service, |count| add(&mut count.bytes_out, bytes));
+            for slot in self.captures.slots.clone() {
                 if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
                     self.touch(slot);
                 }
@@ -257,6 +288,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Gives a slot its turn; whether the device had no more room.
+    #[cfg_attr(
+        not(feature = "capture"),
+        allow(unused_variables, reason = "there is nothing to tap")
+    )]
     fn serve<D: Device + ?Sized>(
         &mut self,
         index: usize,
@@ -264,9 +299,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         device: &mut D,
         world: &mut World<'a, S>,
     ) -> bool {
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.phase != Phase::Free) else {
+        let Some((slot, tap)) = self.captures.beside(self.slots, index, now) else {
             return false;
         };
+        if slot.phase == Phase::Free {
+            return false;
+        }
         let Some(session) = self
             .services
             .get_mut(slot.service)
@@ -282,6 +320,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 .counters
                 .service(service, |count| add(&mut count.connections, 1));
         }
+        #[cfg(feature = "capture")]
+        let device = &mut Recording { device, tap };
         let mut turn = Turn {
             interface: &mut self.steered,
             device,
@@ -299,6 +339,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             add(&mut count.bytes_in, tally.bytes_in);
             add(&mut count.bytes_out, tally.bytes_out);
         });
+        if opened {
+            self.captures.opened(index);
+        }
         #[cfg(feature = "call")]
         if opened {
             self.caller.hear(index, CallOutcome::Answered);
@@ -318,6 +361,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let Some(slot) = self.slots.get(index) else { return };
         let open = &mut world.counters.sessions_open;
         *open = open.saturating_sub(slot.opened.into());
+        if slot.opened {
+            self.captures.closed(index);
+        }
         if let Some(flow) = slot.flow {
             if time_wait {
                 let Sent { next: seq, ack, .. } = slot.sent;

@@ -273,6 +273,20 @@ impl<'a> Slot<'a> {
         self.abort(session, how, now, world);
     }
 
+    /// Puts `pieces`, `length` bytes in all, behind what waits to be sent, past the session. Whether they had room: if
+    /// not, none of them is there.
+    #[cfg(feature = "capture")]
+    pub(crate) fn put_whole<const N: usize>(&mut self, length: usize, pieces: [&[u8]; N]) -> bool {
+        let placed = self.with_socket(|socket| {
+            let room = socket.send_capacity().saturating_sub(socket.send_queue());
+            room >= length
+                && pieces
+                    .iter()
+                    .all(|piece| socket.send_slice(piece) == Ok(piece.len()))
+        });
+        placed == Some(true)
+    }
+
     /// Opens the session if the connection has just been established; whether it has.
     pub(crate) fn open<W>(&mut self, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> bool {
         let established = matches!(self.state(), State::Established | State::CloseWait);

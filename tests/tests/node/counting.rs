@@ -45,7 +45,7 @@ fn the_counters_add_up() {
         ("status_connections", 1),
         // Echo, and the page itself.
         ("sessions_open", 2),
-        ("sessions_max", 16),
+        ("sessions_max", 18),
         ("store_files", 1),
         ("store_bytes", 5),
     ] {

@@ -56,15 +56,13 @@ pub struct Options<'a> {
     pub ports: Ports,
     /// Who may connect; empty: everybody on this host.
     pub allow: &'a [IpCidr],
-    /// Whether the frames have checksums: for whoever captures them.
-    pub checksums: bool,
 }
 
 impl Local {
     /// Offers the ports of `offers`. Those that could not be had are returned beside it; when that is all of them, it is
     /// an error.
     pub fn open(options: &Options<'_>, offers: &[(Spec, Size)]) -> Result<(Self, Vec<Refused>), OpenError> {
-        let capabilities = wire::capabilities(options.checksums);
+        let capabilities = wire::capabilities();
         let (mut to_r2, from_r2) = (Lane::new(), Lane::new());
         let end = End::new(&capabilities, ethernet_address(options.ip), &mut to_r2);
         let (gateway, refused) = Gateway::open(end, options.ip, offers, options.ports, options.allow)?;

@@ -37,7 +37,6 @@ fn open(offers: &[(Spec, Size)]) -> Local {
         ip: Ipv4Addr::new(192, 168, 69, 1),
         ports: Ports::Free,
         allow: &[],
-        checksums: false,
     };
     let (local, refused) = Local::open(&options, offers).unwrap();
     assert!(refused.is_empty());

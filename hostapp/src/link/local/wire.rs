@@ -15,22 +15,15 @@ const FRAMES: usize = 64;
 /// Room for a frame.
 const FRAME: usize = ETHERNET_HEADER + MTU;
 
-/// What is true of the wire at both ends. It never damages a frame, so checksums are for whoever reads a capture.
-pub(super) fn capabilities(with_checksums: bool) -> DeviceCapabilities {
+/// What is true of the wire at both ends. It never damages a frame, so there is no checksum over data: whoever records
+/// frames adds it.
+pub(super) fn capabilities() -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ethernet;
     capabilities.max_transmission_unit = FRAME;
-    let fill = || {
-        if with_checksums {
-            Checksum::Tx
-        } else {
-            Checksum::None
-        }
-    };
     let mut checksum = ChecksumCapabilities::ignored();
-    checksum.ipv4 = fill();
-    checksum.tcp = fill();
-    checksum.udp = fill();
+    checksum.ipv4 = Checksum::Tx;
+    checksum.icmpv4 = Checksum::Tx;
     capabilities.checksum = checksum;
     capabilities
 }

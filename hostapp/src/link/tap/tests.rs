@@ -300,8 +300,7 @@ fn on_a_wire_a_super_frame_is_segments_with_checksums() {
 fn a_corrupt_frame_from_a_wire_is_dropped_and_counted() {
     enter_own_network();
     let (wire, mut tap) = add_a_wire();
-    let mut good = segment_frame(b"whole", 5);
-    checksum::fill(&mut good);
+    let good = checksum::filled(&segment_frame(b"whole", 5));
     let mut corrupt = good.clone();
     *corrupt.last_mut().unwrap() ^= 4;
     for frame in [&corrupt, &good] {

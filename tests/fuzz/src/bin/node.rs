@@ -35,6 +35,7 @@ fuzz_target!(|input: &[u8]| {
         echo: size,
         discard: size,
         chargen: size,
+        capture: size,
         backlog: 2,
         time_wait: 2,
     };
@@ -45,6 +46,7 @@ fuzz_target!(|input: &[u8]| {
         gateway: None,
         allow: &[],
         secret: [7; 16],
+        started_at: Instant::ZERO,
     };
     let (mut choices, mut world, mut wire) = (Choices(input), world(&bump), Wire::default());
     let mut now = Instant::ZERO;

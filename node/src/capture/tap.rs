@@ -1,0 +1,220 @@
+//! The capture connections of a node, and what passes them.
+
+use core::ops::Range;
+
+use r2_core::capture::RECORD_HEADER;
+use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
+use smoltcp::time::Instant;
+use smoltcp::wire::IpProtocol;
+
+use super::{Record, Transport};
+use crate::counters::add;
+use crate::service::CAPTURE;
+use crate::slot::{Phase, Slot};
+
+/// Which way a frame goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    In,
+    Out,
+}
+
+/// Whether `frame` belongs to a capture connection of ours: recorded, it would make the next.
+fn is_our_own(frame: &[u8], way: Way) -> bool {
+    let ours = |transport: Transport<'_>| {
+        let [s0, s1, d0, d1] = *transport.bytes.first_chunk()?;
+        let port = match way {
+            Way::In => [d0, d1],
+            Way::Out => [s0, s1],
+        };
+        Some(transport.protocol == IpProtocol::Tcp && u16::from_be_bytes(port) == CAPTURE.port)
+    };
+    Transport::of(frame).and_then(ours) == Some(true)
+}
+
+/// The capture connections of a node.
+pub(crate) struct Captures {
+    /// Their slots; none where the service is not offered.
+    pub(crate) slots: Range<usize>,
+    pub(crate) service: usize,
+    /// How many are open: with none, a frame costs a look at this.
+    open: usize,
+    whole_checksums: bool,
+    /// The Unix time of the node's instant 0.
+    started_at: Instant,
+    pub(crate) tally: Captured,
+}
+
+/// What was recorded since it was looked at last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Captured {
+    pub(crate) bytes: u64,
+    /// Frames for which a connection had no room.
+    pub(crate) lost: u64,
+}
+
+impl Captures {
+    pub(crate) fn new(
+        place: impl FnOnce() -> Option<(usize, Range<usize>)>,
+        whole_checksums: bool,
+        started_at: Instant,
+    ) -> Self {
+        let (service, slots) = place().unwrap_or_default();
+        Self {
+            slots,
+            service,
+            open: 0,
+            whole_checksums,
+            started_at,
+            tally: Captured::default(),
+        }
+    }
+
+    /// A connection of slot `index` was opened.
+    pub(crate) fn opened(&mut self, index: usize) {
+        self.open = self.open.saturating_add(self.slots.contains(&index).into());
+    }
+
+    /// A connection of slot `index`, which was opened, is over.
+    pub(crate) fn closed(&mut self, index: usize) {
+        self.open = self.open.saturating_sub(self.slots.contains(&index).into());
+    }
+
+    /// The slots of those who read along: none while no connection is open.
+    fn readers(&self) -> Range<usize> {
+        if self.open > 0 { self.slots.clone() } else { 0..0 }
+    }
+
+    /// What all of `slots` that read along are given.
+    pub(crate) fn tap<'t, 'a>(&'t mut self, slots: &'t mut [Slot<'a>], now: Instant) -> Tap<'t, 'a> {
+        let readers = slots.get_mut(self.readers()).unwrap_or_default();
+        self.tap_for(readers, now)
+    }
+
+    /// Slot `index`, and what the others that read along are given of what it sends: nothing where it is one of them.
+    pub(crate) fn beside<'t, 'a>(
+        &'t mut self,
+        slots: &'t mut [Slot<'a>],
+        index: usize,
+        now: Instant,
+    ) -> Option<(&'t mut Slot<'a>, Tap<'t, 'a>)> {
+        let mut readers = self.readers();
+        if readers.contains(&index) {
+            readers = 0..0;
+        }
+        let [slot, readers] = slots
+            .get_disjoint_mut([index..index.saturating_add(1), readers])
+            .ok()?;
+        Some((slot.first_mut()?, self.tap_for(readers, now)))
+    }
+
+    fn tap_for<'t, 'a>(&'t mut self, readers: &'t mut [Slot<'a>], now: Instant) -> Tap<'t, 'a> {
+        let since = smoltcp::time::Duration::from_micros(now.total_micros().unsigned_abs());
+        Tap {
+            readers,
+            at: self.started_at + since,
+            whole_checksums: self.whole_checksums,
+            tally: &mut self.tally,
+        }
+    }
+}
+
+/// Where a frame goes besides.
+pub(crate) struct Tap<'t, 'a> {
+    readers: &'t mut [Slot<'a>],
+    at: Instant,
+    whole_checksums: bool,
+    tally: &'t mut Captured,
+}
+
+impl<'t, 'a> Tap<'t, 'a> {
+    /// The frame that is sent with `token` is recorded.
+    pub(crate) fn on<T: TxToken>(self, token: T) -> Recorded<'t, 'a, T> {
+        Recorded { token, tap: self }
+    }
+
+    fn reborrow(&mut self) -> Tap<'_, 'a> {
+        Tap {
+            readers: &mut *self.readers,
+            at: self.at,
+            whole_checksums: self.whole_checksums,
+            tally: &mut *self.tally,
+        }
+    }
+
+    /// Gives a frame to all that have room for it.
+    pub(crate) fn record(&mut self, frame: &[u8], way: Way) {
+        if self.readers.is_empty() || is_our_own(frame, way) {
+            return;
+        }
+        let record = Record::new(self.at, frame, self.whole_checksums);
+        let length = RECORD_HEADER.saturating_add(frame.len());
+        for reader in self.readers.iter_mut().filter(|slot| slot.phase == Phase::Open) {
+            if reader.put_whole(length, record.pieces()) {
+                add(&mut self.tally.bytes, length as u64);
+            } else {
+                add(&mut self.tally.lost, 1);
+            }
+        }
+    }
+}
+
+/// A device whose leaving frames are recorded.
+pub(crate) struct Recording<'t, 'a, D: ?Sized> {
+    pub(crate) device: &'t mut D,
+    pub(crate) tap: Tap<'t, 'a>,
+}
+
+impl<'a, D: Device + ?Sized> Device for Recording<'_, 'a, D> {
+    type RxToken<'b>
+        = Unread
+    where
+        Self: 'b;
+    type TxToken<'b>
+        = Recorded<'b, 'a, D::TxToken<'b>>
+    where
+        Self: 'b;
+
+    fn receive(&mut self, _: Instant) -> Option<(Unread, Self::TxToken<'_>)> {
+        None
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        let token = self.device.transmit(now)?;
+        let tap = self.tap.reborrow();
+        Some(Recorded { token, tap })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.device.capabilities()
+    }
+}
+
+/// A frame that is not received here.
+pub(crate) enum Unread {}
+
+impl RxToken for Unread {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, _: F) -> R {
+        match self {}
+    }
+}
+
+/// Room for a frame that is recorded.
+pub(crate) struct Recorded<'t, 'a, T> {
+    token: T,
+    tap: Tap<'t, 'a>,
+}
+
+impl<T: TxToken> TxToken for Recorded<'_, '_, T> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
+        self.token.consume(len, |frame| {
+            let result = f(frame);
+            self.tap.record(frame, Way::Out);
+            result
+        })
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.token.set_meta(meta);
+    }
+}
