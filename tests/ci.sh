@@ -109,7 +109,11 @@ macos() {
 }
 
 # core and node as others would get them: packed, and built from what was packed.
-packages() { cargo package --locked --allow-dirty --package r2-core --package r2-node; }
+packages() {
+    # Cargo unpacks each version once: it would build the node with the core of an earlier run.
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/r2-core-*
+    cargo package --locked --allow-dirty --package r2-core --package r2-node
+}
 
 unit() {
     if cargo nextest --version >/dev/null 2>&1; then
