@@ -110,9 +110,9 @@ macos() {
 
 # core and node as others would get them: packed, and built from what was packed.
 packages() {
-    # Cargo unpacks each version once: it would build the node with the core of an earlier run.
-    rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/r2-core-*
-    cargo package --locked --allow-dirty --package r2-core --package r2-node
+    # Cargo unpacks and builds each version once: the node would be built with the core of an earlier run.
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/r2-core-* target/packages
+    cargo package --locked --allow-dirty --target-dir target/packages --package r2-core --package r2-node
 }
 
 unit() {
