@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use r2_node::Size;
+use r2_tests::simulation::plan_of;
 use smoltcp::time::{Duration, Instant};
 
 use super::net::Weather;
 use super::peer::{Peer, Step};
 use super::run::live;
-use super::scenario::{Role, Scenario, Shelf, plan};
+use super::scenario::{HELD, Role, Scenario, Shelf};
 
 /// Per mille.
 const LOSS: [u32; 5] = [0, 1, 10, 50, 100];
@@ -32,7 +33,7 @@ fn throughput(buffer: usize, lost: u32) -> u64 {
         };
         let script = vec![Step::Send(vec![7; UPLOAD]), Step::Fin, Step::ToEnd];
         let scenario = Scenario {
-            plan: plan(size),
+            plan: plan_of(size, HELD),
             shelf: Shelf::Ram,
             weather: Weather {
                 delay: Duration::from_millis(5),

@@ -48,6 +48,11 @@ pub fn plan(connections: usize) -> Plan {
         receive: BUFFER,
         transmit: BUFFER,
     };
+    plan_of(size, 16)
+}
+
+/// A plan with that size for each service, and `kept` SYNs and closed connections remembered.
+pub fn plan_of(size: Size, kept: usize) -> Plan {
     Plan {
         chat: size,
         secret: size,
@@ -58,8 +63,8 @@ pub fn plan(connections: usize) -> Plan {
         discard: size,
         chargen: size,
         capture: size,
-        backlog: 16,
-        time_wait: 16,
+        backlog: kept,
+        time_wait: kept,
     }
 }
 
