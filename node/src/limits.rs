@@ -85,6 +85,3 @@ pub const RESOLVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a device that took no frame is left alone.
 pub const CONGESTED_FOR: Duration = Duration::from_millis(1);
-
-/// The largest answer to a datagram: 1,500 bytes of Ethernet less the headers of IPv4 and UDP.
-pub const DATAGRAM_MAX: usize = 1472;

@@ -34,6 +34,14 @@ pub(crate) fn steered_capabilities(device: &DeviceCapabilities) -> DeviceCapabil
     capabilities
 }
 
+/// The longest frame that a device brings or takes.
+pub(crate) fn longest_frame(device: &DeviceCapabilities) -> usize {
+    let longest = device.max_transmission_unit;
+    #[cfg(feature = "segmentation-offload")]
+    let longest = longest.max(device.segmentation.tcpv4.map_or(0, NonZeroUsize::get));
+    longest
+}
+
 /// Who the packets of the steered interface go to, who sends them, and what is noted of them on the way out.
 pub(crate) struct Header<'s> {
     pub(crate) ours: EthernetAddress,

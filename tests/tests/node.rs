@@ -13,4 +13,5 @@ mod node {
     mod nonsense;
     mod segments;
     mod silence;
+    mod windows;
 }

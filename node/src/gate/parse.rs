@@ -43,13 +43,18 @@ pub(crate) struct Segment<'f> {
     /// Bytes of sequence space: the payload, SYN and FIN.
     pub(crate) len: u32,
     pub(crate) window: u16,
+    /// Where in `packet` the window stands.
+    pub(crate) window_at: usize,
     pub(crate) syn: bool,
-    pub(crate) ack: bool,
+    pub(crate) ack: Option<u32>,
     pub(crate) fin: bool,
     pub(crate) rst: bool,
     /// How many bytes of `packet` are headers: all there is to a SYN.
     pub(crate) headers: usize,
 }
+
+/// Where in a TCP header the window stands, in bytes (RFC 9293, section 3.1).
+const WINDOW_AT: usize = 14;
 
 impl Segment<'_> {
     /// The sequence number behind the segment.
@@ -175,6 +180,7 @@ impl<'a> Border<'a> {
         if controls > 1 || !are_whole(tcp.options()) {
             return Err(Reason::Malformed);
         }
+        let tcp_at = packet.bytes.len().saturating_sub(packet.payload.len());
         Ok(Segment {
             flow: flow(packet, tcp.src_port(), tcp.dst_port()),
             from,
@@ -182,8 +188,9 @@ impl<'a> Border<'a> {
             seq: tcp.seq_number().0.cast_unsigned(),
             len: u32::try_from(tcp.segment_len()).map_err(|_| Reason::Malformed)?,
             window: tcp.window_len(),
+            window_at: tcp_at.saturating_add(WINDOW_AT),
             syn: tcp.syn(),
-            ack: tcp.ack(),
+            ack: tcp.ack().then(|| tcp.ack_number().0.cast_unsigned()),
             fin: tcp.fin(),
             rst: tcp.rst(),
             headers: packet.bytes.len().saturating_sub(tcp.payload().len()),

@@ -1,4 +1,4 @@
-//! What a connection has sent, as far as the gate must know.
+//! What a connection has sent, and into which window, as far as the gate must know.
 
 use smoltcp::wire::{TcpOption, TcpPacket};
 
@@ -16,7 +16,12 @@ pub(crate) struct Sent {
     shift: u8,
     /// The last window came with SYN: smoltcp remembers it scaled though it was not (RFC 7323, section 2.2).
     unscaled: bool,
-    window_closed: bool,
+    /// The highest acknowledgement of the peer's.
+    acked: u32,
+    /// The peer's window, in units of its own, and the sequence number of the segment that showed it (SND.WL1 of
+    /// RFC 9293, section 3.3.1).
+    window: u16,
+    window_seq: u32,
 }
 
 impl Sent {
@@ -34,9 +39,30 @@ impl Sent {
         self.right_edge = segment.end();
     }
 
+    /// Hears the window of a segment. If it is an older one than was heard: that, which smoltcp is to see in the segment.
+    ///
+    /// smoltcp takes the window of every segment that it accepts; one that was overtaken on its way would close it, and
+    /// nothing opens it again. A window holds if its segment acknowledges more than any before, or as much and stands
+    /// behind them (RFC 9293, section 3.10.7.4). One that does neither may be bytes repeated: a window that grew holds,
+    /// since no honest peer takes back what it has shown.
+    pub(crate) fn hear(&mut self, segment: &Segment<'_>) -> Option<u16> {
+        let ack = segment.ack?;
+        let repeats = ack == self.acked;
+        // smoltcp takes no window from these.
+        let is_known = repeats || (is_after(ack, self.acked) && !is_after(ack, self.next));
+        if !is_known || is_after(segment.seq, self.right_edge) {
+            return None;
+        }
+        if repeats && segment.window < self.window && !is_after(segment.seq, self.window_seq) {
+            return Some(self.window);
+        }
+        (self.acked, self.window, self.window_seq) = (ack, segment.window, segment.seq);
+        None
+    }
+
     /// Whether the peer's window is closed, so that one byte is a probe.
-    pub(crate) fn peer_window_closed(&mut self, closed: bool) {
-        self.window_closed = closed;
+    pub(crate) fn window_is_closed(&self) -> bool {
+        self.window == 0
     }
 
     /// Notes a segment on its way out.
@@ -52,11 +78,11 @@ impl Sent {
         let end = seq.wrapping_add(tcp.segment_len() as u32);
         if tcp.syn() {
             self.shift = window_scale(tcp.options()).unwrap_or(0);
-            self.next = end;
+            (self.next, self.acked) = (end, seq);
         }
         let fresh = is_after(end, self.next);
         let one_byte = tcp.segment_len() == 1 && !tcp.syn() && !tcp.fin();
-        if !one_byte || (fresh && !self.window_closed) {
+        if !one_byte || (fresh && !self.window_is_closed()) {
             self.ack = tcp.ack_number().0.cast_unsigned();
             let shift = if tcp.syn() { 0 } else { self.shift };
             self.right_edge = self

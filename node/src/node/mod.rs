@@ -24,11 +24,11 @@ use crate::config::{Config, Plan};
 use crate::counters::{Counters, add};
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
-use crate::limits::{CONGESTED_FOR, DATAGRAM_MAX, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
+use crate::limits::{CONGESTED_FOR, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
 use crate::service::{CAPTURE, Registry, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
-use crate::wire::{Inward, Nowhere, steered_capabilities};
+use crate::wire::{Inward, Nowhere, longest_frame, steered_capabilities};
 use crate::world::World;
 
 /// R2 on a network device.
@@ -48,7 +48,7 @@ pub struct Node<'a, S> {
     /// All TCP, one socket at a time.
     steered: Interface,
     no_sockets: SocketSet<'a>,
-    /// Where the answer to a datagram is written before its length is known.
+    /// Where the answer to a datagram is written before its length is known, and a segment that is to be changed.
     scratch: &'a mut [u8],
     services: Services<'a, World<'a, S>>,
     pools: heapless::Vec<Pool, SERVICES_MAX>,
@@ -132,7 +132,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             plain,
             steered,
             no_sockets: SocketSet::new(&mut [][..]),
-            scratch: storage.bytes(capabilities.max_transmission_unit.min(DATAGRAM_MAX)),
+            scratch: storage.bytes(longest_frame(&capabilities)),
             flows: Flows::new(slots.len(), config.secret, storage),
             backlog: Backlog::new(plan.backlog, storage),
             time_wait: TimeWait::new(plan.time_wait, storage),

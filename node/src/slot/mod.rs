@@ -56,8 +56,8 @@ pub(crate) struct Slot<'a> {
     /// When the peer was last heard. smoltcp's own time-out begins anew with bytes that are sent to a dead peer.
     heard: Instant,
     silent_after: Duration,
-    /// Since when the peer's window is closed.
-    window_closed: Option<Instant>,
+    /// When the peer's window was closed last.
+    window_closed: Instant,
     /// The sequence number of the first byte that the session has not taken.
     read: u32,
     /// The sequence number behind the peer's FIN, once that came.
@@ -103,7 +103,7 @@ impl<'a> Slot<'a> {
             moved: Instant::default(),
             heard: Instant::default(),
             silent_after: spec.silent_after,
-            window_closed: None,
+            window_closed: Instant::default(),
             read: 0,
             peer_fin: None,
             finished: false,
@@ -171,8 +171,7 @@ impl<'a> Slot<'a> {
     pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
         (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
         (self.sent, self.read) = (Sent::new(peer_next), peer_next);
-        (self.since, self.moved, self.heard) = (now, now, now);
-        self.window_closed = None;
+        (self.since, self.moved, self.heard, self.window_closed) = (now, now, now, now);
         (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
         self.opened = false;
     }
@@ -213,8 +212,8 @@ impl<'a> Slot<'a> {
         Some(self.read.wrapping_add(waiting).wrapping_add(fin.into()))
     }
 
-    /// Looks at a segment before smoltcp does.
-    pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) {
+    /// Looks at a segment before smoltcp does. The window that smoltcp is to see in it, if that is another one.
+    pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) -> Option<u16> {
         if self.state() == State::SynSent {
             self.sent.answered(segment);
             self.read = segment.seq.wrapping_add(1);
@@ -225,9 +224,13 @@ impl<'a> Slot<'a> {
                 self.peer_fin = Some(segment.end());
             }
         }
-        if segment.ack && !segment.rst {
-            self.note_window(segment.window == 0, now);
+        if segment.ack.is_none() || segment.rst {
+            return None;
         }
+        if !self.sent.window_is_closed() {
+            self.window_closed = now;
+        }
+        self.sent.hear(segment)
     }
 
     /// Looks at what smoltcp made of a segment.
@@ -236,13 +239,6 @@ impl<'a> Slot<'a> {
             State::Closed if segment.rst => self.reset = true,
             State::Closed | State::FinWait2 | State::TimeWait => self.delivered = true,
             _ => {}
-        }
-    }
-
-    fn note_window(&mut self, closed: bool, now: Instant) {
-        self.sent.peer_window_closed(closed);
-        if closed != self.window_closed.is_some() {
-            self.window_closed = closed.then_some(now);
         }
     }
 

@@ -89,9 +89,10 @@ impl Slot<'_> {
     /// The node's own clock on this connection.
     fn clock(&self) -> Option<Instant> {
         // A live peer with a closed window answers probes that grow to a minute apart: no shorter time-out fits.
-        let gone = match self.window_closed {
-            Some(since) => since + CLOSED_WINDOW_FOR,
-            None => self.heard + self.silent_after,
+        let gone = if self.sent.window_is_closed() {
+            self.window_closed + CLOSED_WINDOW_FOR
+        } else {
+            self.heard + self.silent_after
         };
         let own = match (self.phase, self.state()) {
             (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,

@@ -1,0 +1,104 @@
+//! The windows that a peer shows: which one holds, and what is sent into it.
+
+use r2_tests::simulation::{Simulation, plan};
+use r2_tests::stranger::Said;
+use smoltcp::time::Duration;
+use smoltcp::wire::TcpControl;
+
+const SYN: Said<'_> = Said {
+    from: 1000,
+    to: 7,
+    control: TcpControl::Syn,
+    seq: 0,
+    ack: None,
+    payload: b"",
+};
+
+/// A stranger with the echo service, and the window that it shows.
+struct Asker {
+    lab: Simulation,
+    /// Behind the last byte that it has acknowledged.
+    ack: u32,
+}
+
+impl Asker {
+    /// Connected; its windows count units of 2^`shift` bytes.
+    fn new(shift: Option<u8>) -> Self {
+        let mut lab = Simulation::new(&plan(1));
+        lab.put(SYN.frame_with(|tcp| tcp.window_scale = shift));
+        let ack = lab.heard().pop().expect("R2 answers SYN").end();
+        Self { lab, ack }
+    }
+
+    fn frame(&self, seq: u32, payload: &[u8], window: u16) -> Vec<u8> {
+        let said = Said {
+            control: TcpControl::Psh,
+            seq,
+            ack: Some(self.ack),
+            payload,
+            ..SYN
+        };
+        said.frame_with(|tcp| tcp.window_len = window)
+    }
+
+    /// Sends these, and hears how many bytes come back at once.
+    fn says<const N: usize>(&mut self, frames: [Vec<u8>; N]) -> usize {
+        self.lab.put_at_once(frames);
+        let heard = self.lab.heard();
+        heard.iter().map(|segment| segment.payload.len()).sum()
+    }
+}
+
+/// smoltcp takes the window of every segment that it accepts; RFC 9293, section 3.10.7.4, that of no older one.
+#[test]
+fn the_window_of_a_segment_that_was_overtaken_is_not_taken() {
+    for (shift, window) in [(None, 1000), (Some(0), 1000), (Some(7), 8)] {
+        for payload in [10, 1000] {
+            let mut asker = Asker::new(shift);
+            let newer = asker.frame(1 + payload, b"", window);
+            let older = asker.frame(1, &vec![b'x'; payload as usize], 0);
+            assert_eq!(asker.says([newer, older]), payload as usize, "shift {shift:?}");
+            asker.lab.everybody_leaves();
+        }
+    }
+}
+
+/// The window is opened in a segment of its own, which overtakes the one that closed it.
+#[test]
+fn a_window_that_was_opened_is_not_closed_by_what_came_before() {
+    let mut asker = Asker::new(None);
+    let question = asker.frame(1, &[b'x'; 1000], 300);
+    assert_eq!(asker.says([question]), 300);
+    asker.ack = asker.ack.wrapping_add(300);
+    let (closed, opened) = (asker.frame(1001, b"", 0), asker.frame(1001, b"", 1000));
+    assert_eq!(asker.says([opened, closed]), 700);
+    asker.lab.everybody_leaves();
+}
+
+#[test]
+fn a_newer_window_holds_even_if_it_is_closed() {
+    let mut asker = Asker::new(None);
+    let question = asker.frame(1, &[b'x'; 500], 0);
+    assert_eq!(asker.says([question]), 0);
+    asker.lab.pass(Duration::from_secs(1));
+    assert_eq!(asker.says([]), 1, "a probe of the closed window");
+    asker.ack = asker.ack.wrapping_add(1);
+    let opened = asker.frame(501, b"", 200);
+    assert_eq!(asker.says([opened]), 200);
+    asker.ack = asker.ack.wrapping_add(200);
+    let wider = asker.frame(501, b"", 300);
+    assert_eq!(asker.says([wider]), 299);
+    asker.lab.everybody_leaves();
+}
+
+/// What acknowledges more is newer, wherever in the stream it stands: it may repeat bytes that were lost.
+#[test]
+fn a_repeated_segment_that_acknowledges_more_shows_a_window_that_holds() {
+    let mut asker = Asker::new(None);
+    let (first, third) = (asker.frame(1, &[b'x'; 100], 1000), asker.frame(301, b"", 1000));
+    assert_eq!(asker.says([first, third]), 100);
+    asker.ack = asker.ack.wrapping_add(100);
+    let second = asker.frame(101, &[b'x'; 200], 50);
+    assert_eq!(asker.says([second]), 50);
+    asker.lab.everybody_leaves();
+}
