@@ -60,6 +60,11 @@ impl Sent {
         None
     }
 
+    /// Whether `queued` bytes that are not acknowledged have left, or may leave: the peer's window is at least that large.
+    pub(crate) fn has_room_for(&self, queued: usize) -> bool {
+        queued <= usize::from(self.window) || queued <= self.next.wrapping_sub(self.acked) as usize
+    }
+
     /// Whether the peer's window is closed, so that one byte is a probe.
     pub(crate) fn window_is_closed(&self) -> bool {
         self.window == 0

@@ -182,6 +182,9 @@ impl Slot<'_> {
         moved |= filled > 0;
         match session.wants() {
             Wants::Nothing => {}
+            // In answer to the peer's FIN ours waits until no window can hold up what is before it: in LAST-ACK smoltcp
+            // hears of no window that opens.
+            Wants::Close if half_closed && !self.sent.has_room_for(socket.send_queue()) => {}
             Wants::Close => socket.close(),
             Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
         }

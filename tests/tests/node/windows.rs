@@ -102,3 +102,25 @@ fn a_repeated_segment_that_acknowledges_more_shows_a_window_that_holds() {
     assert_eq!(asker.says([second]), 50);
     asker.lab.everybody_leaves();
 }
+
+/// smoltcp answers a window update with a challenge once it has sent its FIN, or means to, in answer to the peer's.
+#[test]
+fn a_window_opens_at_once_when_both_have_said_all() {
+    let mut asker = Asker::new(None);
+    let question = asker.frame(1, &[b'x'; 1400], 1000);
+    let end = Said {
+        control: TcpControl::Fin,
+        seq: 1401,
+        ack: Some(asker.ack),
+        ..SYN
+    };
+    let end = end.frame_with(|tcp| tcp.window_len = 1000);
+    assert_eq!(asker.says([question, end]), 1000);
+    asker.ack = asker.ack.wrapping_add(1000);
+    let full = asker.frame(1402, b"", 0);
+    assert_eq!(asker.says([full]), 0);
+    asker.lab.pass(Duration::from_millis(100));
+    let read = asker.frame(1402, b"", 1000);
+    assert_eq!(asker.says([read]), 400);
+    asker.lab.everybody_leaves();
+}
