@@ -230,9 +230,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return;
         }
         for service in 0..self.services.len() {
+            // A SYN is taken when there is room for its answer: where the device has none, it waits on.
             while self.has_free(service)
-                && let Some(held) = self.backlog.take(service)
                 && let Some(answer) = device.transmit(now)
+                && let Some(held) = self.backlog.take(service)
             {
                 // The packet was inspected when it came.
                 let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {

@@ -1,9 +1,11 @@
 //! More peers than slots.
 
-use r2_tests::simulation::{Simulation, plan};
-use r2_tests::stranger::Said;
+use hostapp::link::memory::{Leaving, Wire};
+use r2_tests::simulation::{Simulation, plan, switch_on};
+use r2_tests::stranger::{FIRST, Heard, Said};
+use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Duration;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpControl;
 
 const SYN: Said<'_> = Said {
@@ -31,6 +33,62 @@ fn a_syn_to_a_full_service_is_held_and_served_when_a_slot_is_free() {
     assert_eq!(lab.read(second), "Digits: 1 Count: 1\n");
     assert_eq!(lab.resets, 0);
     lab.everybody_leaves();
+}
+
+/// A link that takes no frame but answers to what has just arrived, while it is full.
+#[derive(Default)]
+struct Link {
+    wire: Wire,
+    is_full: bool,
+}
+
+impl Device for Link {
+    type RxToken<'a> = <Wire as Device>::RxToken<'a>;
+    type TxToken<'a> = Leaving<'a>;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Leaving<'_>)> {
+        self.wire.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Leaving<'_>> {
+        if self.is_full {
+            return None;
+        }
+        self.wire.transmit(now)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.wire.capabilities()
+    }
+}
+
+#[test]
+fn a_syn_that_waits_goes_on_waiting_while_the_link_is_full() {
+    let (mut link, mut now) = (Link::default(), Instant::ZERO);
+    let (mut node, mut world) = switch_on(&plan(1), [7; 16], &mut link);
+    let reset = Said {
+        control: TcpControl::Rst,
+        seq: 1,
+        ..SYN
+    };
+    let waits = Said { from: 1001, ..SYN };
+    link.wire.arriving.extend([SYN, waits].map(|said| said.frame()));
+    node.poll(now, &mut link, &mut world);
+    link.is_full = true;
+    link.wire.arriving.push_back(reset.frame());
+    node.poll(now, &mut link, &mut world);
+    let heard = |link: &mut Link| {
+        let heard = link.wire.leaving.drain(..);
+        heard.filter_map(|frame| Heard::read(&frame)).collect::<Vec<_>>()
+    };
+    assert_eq!(heard(&mut link).len(), 1, "one slot, one answer");
+    let next = node.poll(now, &mut link, &mut world);
+    now = next.expect("a SYN waits");
+    link.is_full = false;
+    while node.poll(now, &mut link, &mut world) == Some(now) {}
+    let answer = heard(&mut link).pop().expect("an answer to the SYN that waited");
+    assert!(answer.syn && answer.to == waits.from && answer.ack == FIRST.wrapping_add(1));
+    assert!(now < Instant::from_millis(200), "before anybody repeats a SYN");
 }
 
 #[test]
