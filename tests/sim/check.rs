@@ -127,7 +127,7 @@ fn dropped(sent: &[u8], peer: &Peer, found: &Found<'_>, says: &mut impl FnMut(St
         }
         // Whoever is there to the end, on a good wire, is believed.
         let stayed =
-            heard_out && !peer.vanished && peer.end == Some(End::Fin) && found.calm && !found.crashed;
+            heard_out && !peer.broke_off && peer.end == Some(End::Fin) && found.calm && !found.crashed;
         if stayed && !confirmed {
             says(format!("{name} is not confirmed"));
         }

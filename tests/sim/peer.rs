@@ -52,8 +52,8 @@ pub(super) struct Peer {
     pub(super) end: Option<End>,
     /// It sent FIN behind all that it had to say.
     pub(super) finished: bool,
-    /// It pulled its plug of its own accord.
-    pub(super) vanished: bool,
+    /// It pulled its plug, or sent RST, of its own accord.
+    pub(super) broke_off: bool,
     /// Nothing reaches it, nothing leaves it.
     pub(super) unplugged: bool,
     interface: Interface,
@@ -99,7 +99,7 @@ impl Peer {
             heard: Vec::new(),
             end: None,
             finished: false,
-            vanished: false,
+            broke_off: false,
             unplugged: false,
             interface,
             sockets,
@@ -259,11 +259,12 @@ impl Peer {
             Step::Abort => {
                 self.read(now);
                 self.sockets.get_mut::<Socket>(self.handle).abort();
+                self.broke_off = true;
                 true
             }
             Step::Vanish => {
                 self.read(now);
-                (self.unplugged, self.vanished) = (true, true);
+                (self.unplugged, self.broke_off) = (true, true);
                 true
             }
         }
