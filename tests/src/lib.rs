@@ -15,6 +15,7 @@ pub mod card;
 pub mod carrier;
 pub mod lab;
 pub mod namespace;
+#[path = "../../core/tests/flash/nor.rs"]
 pub mod nor;
 pub mod payload;
 pub mod pcap;

@@ -4,6 +4,9 @@
 mod decay;
 #[path = "flash/model.rs"]
 mod model;
+#[allow(unreachable_pub, reason = "the stores' other tests reach it in a library")]
+#[path = "flash/nor.rs"]
+mod nor;
 #[path = "flash/power.rs"]
 mod power;
 #[path = "flash/wear.rs"]
@@ -14,7 +17,8 @@ use std::task::Poll;
 use r2_core::name::Name;
 use r2_core::store::flash::{File, FlashStore, MountError, Sector};
 use r2_core::store::{Entry, Store, StoreError, Ticket, Upload};
-use r2_tests::nor::Nor;
+
+use self::nor::Nor;
 
 /// Words of 16 bytes and small sectors: a page has many places to be torn at, a file many sectors.
 type Chip = Nor<16, 1024>;
