@@ -216,3 +216,6 @@ impl<C: Connection, S, const TX: usize> Pump<C, S, TX> {
         Ok(moved)
     }
 }
+
+#[cfg(test)]
+mod tests;

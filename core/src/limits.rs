@@ -80,3 +80,37 @@ pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
 const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::UNCONFIRMED;
+
+    /// What is as long as `bound` allows: no byte of room is missing, and none is wasted on every connection.
+    fn fits_exactly(bound: usize, longest: &str) {
+        assert_eq!(longest.len(), bound, "{longest}");
+    }
+
+    #[test]
+    fn each_bound_is_the_length_of_the_longest_line() {
+        let label = std::format!("{:x<NICK_MAX$}-{}", "", CHAT_SEATS_MAX + 1);
+        let (nothing, name) = ("", std::format!("{:x<NAME_MAX$}", ""));
+        let listed = std::format!("{name}{UNCONFIRMED}");
+        let (length, sha256) = (u64::MAX, std::format!("{nothing:a<64}"));
+        fits_exactly(LABEL_MAX, &label);
+        fits_exactly(CHAT_OUT_MAX, &std::format!("{label}: {nothing:x<CHAT_LINE_MAX$}\n"));
+        fits_exactly(
+            SECRET_ANSWER_MAX,
+            &std::format!("Digits: {nothing:1<SECRET_LINE_MAX$} Count: {SECRET_LINE_MAX}\n"),
+        );
+        fits_exactly(NAME_WITH_ENDING_MAX, &listed);
+        fits_exactly(
+            DROP_LINE_MAX,
+            &std::format!("stored {name} {length} bytes sha256 {sha256}\n"),
+        );
+        fits_exactly(
+            FILES_ANSWER_MAX,
+            &std::format!("STORED {listed} {length} {sha256}\n"),
+        );
+    }
+}
