@@ -98,6 +98,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_peer_says_is_ignored_and_so_is_its_fin() {
+        let (mut capture, now) = (Capture::new(), Instant::default());
+        assert_eq!(capture.receive(now, b"hello", &mut ()), 5);
+        Session::<()>::finished(&mut capture, now, &mut ());
+        assert_eq!(Session::<()>::wants(&capture), Wants::Nothing);
+        assert_eq!(Session::<()>::poll_at(&capture), None);
+    }
+
+    #[test]
     fn a_frame_is_stamped_in_seconds_and_microseconds() {
         let header = record_header(1_700_000_000_000_042, 60);
         let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap());

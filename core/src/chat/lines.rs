@@ -144,6 +144,7 @@ impl<'a> Lines<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CHAT_RING_MIN;
     use std::format;
     use std::string::String;
 
@@ -184,6 +185,20 @@ mod tests {
             panic!("two of five lines are gone");
         };
         assert_eq!(text(&lines.at(resume, lines.end())), "cc");
+    }
+
+    #[test]
+    fn the_smallest_ring_holds_four_of_the_longest_lines() {
+        let mut ring = [0; CHAT_RING_MIN];
+        let mut lines = Lines::new(&mut ring);
+        let start = lines.end();
+        let longest = "x".repeat(CHAT_OUT_MAX);
+        for _ in 0..4 {
+            lines.push(&[&longest]);
+        }
+        assert_eq!(text(&lines.at(start, lines.end())), longest);
+        lines.push(&[&longest]);
+        assert_eq!(text(&lines.at(start, lines.end())), "-1");
     }
 
     #[test]

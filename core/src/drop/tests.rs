@@ -72,6 +72,7 @@ fn hello_and_fin_are_answered_with_a_receipt_at_every_split_and_room() {
                     assert_eq!(deposit.receive(at(1), piece, store), piece.len());
                 }
                 deposit.finished(at(1), store);
+                assert_eq!(Session::<RamStore<'_>>::wants(&deposit), Wants::Nothing);
                 let receipt = std::format!("stored drop-0001 5 bytes sha256 {HELLO_SHA256}\n");
                 assert_eq!(heard(&mut deposit, 1, room, store), receipt);
                 assert_eq!(Session::<RamStore<'_>>::wants(&deposit), Wants::Close);
@@ -142,6 +143,21 @@ fn each_silence_gets_one_hint() {
         let hint = "waiting: 5 bytes so far; end with FIN (nc -N, -q 1) or Ctrl-C\n";
         assert_eq!(heard(&mut deposit, 35_000, 300, store), hint);
         deposit.over(at(35_000), Over::Reset, store);
+    });
+}
+
+#[test]
+fn silence_begins_when_the_connection_does_and_with_every_byte() {
+    with_store(4, |store| {
+        let mut deposit = Deposit::new();
+        deposit.opened(at(7000), store);
+        assert_eq!(Session::<RamStore<'_>>::poll_at(&deposit), Some(at(12_000)));
+        deposit.receive(at(8000), b"hello", store);
+        assert_eq!(Session::<RamStore<'_>>::poll_at(&deposit), Some(at(13_000)));
+        assert_eq!(heard(&mut deposit, 12_999, 300, store), "");
+        assert_ne!(heard(&mut deposit, 13_000, 300, store), "");
+        assert_eq!(Session::<RamStore<'_>>::poll_at(&deposit), Some(at(68_000)));
+        deposit.over(at(13_000), Over::Reset, store);
     });
 }
 

@@ -73,6 +73,10 @@ impl<'s, 'a> Peer<'s, 'a> {
         Session::<RamStore<'_>>::wants(&self.files)
     }
 
+    fn poll_at(&self) -> Option<Instant> {
+        Session::<RamStore<'_>>::poll_at(&self.files)
+    }
+
     fn is_over(&mut self) {
         self.files.over(self.now, Over::Unknown, self.store);
         let tickets: Vec<_> = core::iter::from_fn(|| self.store.claim()).collect();
@@ -189,12 +193,44 @@ fn the_bytes_of_a_refused_put_are_no_commands() {
             );
             assert_eq!(heard.lines().count(), 1);
             assert_eq!(peer.wants(), Wants::Close);
-            peer.now = Instant::default() + DISCARD_FOR;
+            let end = Instant::default() + DISCARD_FOR;
+            assert_eq!(peer.poll_at(), Some(end));
+            peer.now = end;
             peer.says(b"LIST\n");
             assert_eq!(peer.wants(), Wants::Abort);
             peer.is_over();
         });
     }
+}
+
+#[test]
+fn a_refusal_leaves_before_the_connection_closes() {
+    with_store(|store| {
+        let mut peer = Peer::new(store, 1000);
+        assert_eq!(peer.poll_at(), None);
+        peer.files.receive(peer.now, b"PUT a\n", peer.store);
+        assert_eq!(peer.wants(), Wants::Nothing);
+        peer.listen();
+        assert_eq!(peer.wants(), Wants::Close);
+        peer.is_over();
+    });
+}
+
+#[test]
+fn a_list_is_whole_however_slowly_it_is_read() {
+    let names = ["a", "b", "c", "d"].map(|letter| letter.repeat(64));
+    with_store(|store| {
+        let mut peer = Peer::new(store, 1);
+        for name in &names {
+            peer.says(std::format!("PUT {name} 0\n").as_bytes());
+        }
+        peer.heard.clear();
+        peer.says(b"LIST\n");
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let lines = names.map(|name| std::format!("{name} 0 {empty}\n"));
+        peer.hears(&std::format!("{}END\n", lines.concat()));
+        peer.is_over();
+    });
 }
 
 #[test]
