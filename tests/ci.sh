@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|publish]|bench_smoke|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
 # `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long. Each
@@ -215,6 +215,37 @@ fuzz() (
     done
 )
 
+# Changes core in every way that cargo-mutants knows, one at a time, and counts the changes that the tests notice; one
+# that hangs them is noticed. Only what the fast tests let through is shown to those that take longer to build and run.
+# It takes an hour or more, so it is no part of `all`.
+mutants() {
+    if [[ ! -x $TOOLS/bin/cargo-mutants ]]; then
+        cargo install cargo-mutants --version 27.1.0 --locked --debug --root "$TOOLS" --target-dir "$TOOLS/build"
+        rm -rf "$TOOLS/build"
+    fi
+    # The same cases in every run, and no time spent on finding the smallest that fails.
+    local -x PROPTEST_RNG_SEED=1 PROPTEST_CASES=64 PROPTEST_MAX_SHRINK_ITERS=0
+    local found=$PWD/target/mutants.out caught=0 missed=0
+    rm -rf "$found"
+    show_mutants r2-core --lib
+    show_mutants r2-core --test=flash
+    show_mutants r2-tests --test=conformance -- -- memory:: stores::
+    missed=$(wc -l <"$found/missed.txt")
+    echo "$caught of $((caught + missed)) mutants of core are caught"
+    ((caught * 10 >= (caught + missed) * 9)) || die "that is less than 9 in 10: $found/missed.txt names the others"
+}
+
+# The mutants that were not caught yet, to a package's tests. cargo-mutants ends with 2 or 3 where some are left.
+show_mutants() {
+    local package=$1 tests=$2 status=0
+    shift 2
+    "$TOOLS/bin/cargo-mutants" mutants --package r2-core --iterate --jobs 2 --output target \
+        --test-package "$package" --cargo-arg="$tests" "$@" || status=$?
+    [[ $status -eq 0 || $status -eq 2 || $status -eq 3 ]] || die "cargo-mutants failed"
+    caught=$((caught + $(cat "$found"/{caught,timeout}.txt | wc -l)))
+    cat "$found/timeout.txt" >>"$found/caught.txt"
+}
+
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
 build_peers() {
     local manifest
@@ -258,10 +289,10 @@ step() {
 STEPS=() SHOWS=() FUZZ_SECONDS=10
 for word in "$@"; do
     case $word in
-    setup | lint | unit | sim | e2e | firmware | fuzz | bench | bench_smoke | all) STEPS+=("$word") ;;
+    setup | lint | unit | sim | e2e | firmware | fuzz | mutants | bench | bench_smoke | all) STEPS+=("$word") ;;
     *[0-9]s) FUZZ_SECONDS=${word%s} ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, mutants, bench, bench_smoke or all" ;;
     esac
 done
 

@@ -98,7 +98,10 @@ mod tests {
         let listed = std::format!("{name}{UNCONFIRMED}");
         let (length, sha256) = (u64::MAX, std::format!("{nothing:a<64}"));
         fits_exactly(LABEL_MAX, &label);
-        fits_exactly(CHAT_OUT_MAX, &std::format!("{label}: {nothing:x<CHAT_LINE_MAX$}\n"));
+        fits_exactly(
+            CHAT_OUT_MAX,
+            &std::format!("{label}: {nothing:x<CHAT_LINE_MAX$}\n"),
+        );
         fits_exactly(
             SECRET_ANSWER_MAX,
             &std::format!("Digits: {nothing:1<SECRET_LINE_MAX$} Count: {SECRET_LINE_MAX}\n"),

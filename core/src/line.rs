@@ -74,6 +74,7 @@ mod tests {
             for mut piece in b"one\ntwo\r\n\nfour".chunks(split) {
                 while !piece.is_empty() {
                     let (taken, complete) = reader.take(piece);
+                    assert_ne!(taken, 0, "it never ends");
                     piece = &piece[taken..];
                     if complete {
                         lines.push(std::format!("{:?}", reader.line()));

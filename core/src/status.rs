@@ -104,6 +104,7 @@ mod tests {
             let mut tx = [0; 256];
             let filled = status.transmit(Instant::default(), &mut tx[..room], &mut report);
             page.push_str(core::str::from_utf8(&tx[..filled]).unwrap());
+            assert!(filled > 0 || status.complete, "it never ends");
         }
         page
     }

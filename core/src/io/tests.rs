@@ -165,7 +165,11 @@ fn one_step_moves_all_that_can_be_moved_whatever_the_pieces() {
         for room in [1, 6, 7, 8, 100] {
             let (mut pump, mut world) = (pump(wire(&said, piece, room)), Vec::new());
             assert_eq!(pump.step(NOW, &mut world), Ok(Some(LATER)));
-            assert_eq!(pump.connection().heard, said, "pieces of {piece}, rooms of {room}");
+            assert_eq!(
+                pump.connection().heard,
+                said,
+                "pieces of {piece}, rooms of {room}"
+            );
             assert_eq!(pump.connection().finishes, 1, "FIN behind the last byte");
             assert!(!pump.wants_to_write());
             // A quiet connection changes nothing: no second FIN.
