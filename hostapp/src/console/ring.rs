@@ -20,8 +20,11 @@ struct State {
 
 impl Ring {
     pub(super) fn new(capacity: usize) -> Self {
+        // Filled once, so that its memory is there from the start and does not grow with what passes.
+        let mut bytes = VecDeque::from(vec![1; capacity]);
+        bytes.clear();
         let state = State {
-            bytes: VecDeque::with_capacity(capacity),
+            bytes,
             ended: false,
             gone: false,
         };

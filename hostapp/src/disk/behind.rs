@@ -16,12 +16,13 @@ enum Order {
     /// Goes on with the hash of that place, or with this one, and sends the chunk home.
     Update(usize, Option<Sha256>, Chunk, usize),
     /// Hands the hash of that place back.
-    Finish(usize, SyncSender<Sha256>),
+    Finish(usize),
 }
 
 /// The worker's end. The thread ends with it.
 pub(super) struct Behind {
     orders: SyncSender<Order>,
+    finished: Receiver<Sha256>,
 }
 
 impl Behind {
@@ -33,11 +34,12 @@ impl Behind {
         wake: Arc<Wake>,
     ) -> io::Result<Self> {
         let (orders, taken) = mpsc::sync_channel(places * CHUNKS + 1);
+        let (finish, finished) = mpsc::sync_channel(1);
         let hashers = std::iter::repeat_with(Sha256::new).take(places).collect();
         thread::Builder::new()
             .name(name)
-            .spawn(move || run(&taken, hashers, &done, &wake))?;
-        Ok(Self { orders })
+            .spawn(move || run(&taken, hashers, &done, &finish, &wake))?;
+        Ok(Self { orders, finished })
     }
 
     /// Hashes the first `filled` bytes of `chunk` behind what was hashed for `place`, or behind `hasher` where it
@@ -54,13 +56,18 @@ impl Behind {
 
     /// Waits until every chunk of `place` has gone home; the hash of all of them. `None`: the thread is gone.
     pub(super) fn finish(&self, place: usize) -> Option<Sha256> {
-        let (reply, hasher) = mpsc::sync_channel(1);
-        self.orders.send(Order::Finish(place, reply)).ok()?;
-        hasher.recv().ok()
+        self.orders.send(Order::Finish(place)).ok()?;
+        self.finished.recv().ok()
     }
 }
 
-fn run(orders: &Receiver<Order>, mut hashers: Vec<Sha256>, done: &SyncSender<Done>, wake: &Wake) {
+fn run(
+    orders: &Receiver<Order>,
+    mut hashers: Vec<Sha256>,
+    done: &SyncSender<Done>,
+    finish: &SyncSender<Sha256>,
+    wake: &Wake,
+) {
     while let Ok(order) = orders.recv() {
         match order {
             Order::Update(place, begun, chunk, filled) => {
@@ -75,9 +82,9 @@ fn run(orders: &Receiver<Order>, mut hashers: Vec<Sha256>, done: &SyncSender<Don
                 });
                 wake.wake();
             }
-            Order::Finish(place, reply) => {
+            Order::Finish(place) => {
                 // Who asked waits for it.
-                let _ = reply.send(std::mem::take(&mut hashers[place]));
+                let _ = finish.send(std::mem::take(&mut hashers[place]));
             }
         }
     }

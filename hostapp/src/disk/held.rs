@@ -187,7 +187,7 @@ impl Upload {
         if let Ok(fingerprint) = Fingerprint::of(&self.name, &self.file)
             && fingerprint.length() == entry.length
         {
-            folder.remember(fingerprint, entry.sha256);
+            folder.remember(&fingerprint, entry.sha256);
         }
         Ok(entry)
     }

@@ -9,11 +9,13 @@
 
 mod announcement;
 mod behind;
+mod digests;
 mod fingerprint;
 mod folder;
 mod held;
 mod lock;
 mod medium;
+mod names;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -144,6 +146,7 @@ impl DiskStore {
             let worker = Worker::new(
                 folder.clone(),
                 tickets,
+                |place| place % threads == index,
                 jobs,
                 done_sender.clone(),
                 wake.clone(),

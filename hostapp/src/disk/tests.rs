@@ -9,6 +9,7 @@ use r2_core::store::{Created, Digest, Entry, Store, StoreError, Ticket, Upload};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use super::folder::LISTED;
 use super::{CHUNK, CHUNKS, DiskStore, Limits};
 
 /// A store that is asked until it answers.
@@ -699,6 +700,22 @@ fn many_uploads_at_once_do_not_mix() {
     }
     store.settle();
     assert_eq!(store.list().len(), 40);
+}
+
+#[test]
+fn a_list_longer_than_what_is_found_at_once_is_whole_and_in_order() {
+    let dir = TempDir::new().unwrap();
+    let names: Vec<_> = (0..2 * LISTED + 5)
+        .map(|number| format!("f-{number:05}"))
+        .collect();
+    for name in &names {
+        fs::write(dir.path().join(name), name).unwrap();
+    }
+    let mut store = Asked::at(dir.path());
+    let ticket = store.claim();
+    store.create(&ticket, Upload::Numbered).unwrap();
+    assert!(store.names() == names);
+    store.0.release(ticket);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The thread below some tickets: does their calls in order, and hashes resting files in slices between them.
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -13,11 +14,16 @@ use sha2::{Digest as _, Sha256};
 use super::announcement::Announcement;
 use super::behind::Behind;
 use super::fingerprint::Fingerprint;
-use super::folder::{Folder, store_error};
+use super::folder::{Folder, LISTED, store_error};
 use super::held::{Held, Upload, create_numbered, fits};
 use super::medium::{open_regular, open_to_go_on};
 use super::{CHUNK, Chunk};
 use crate::wake::Wake;
+
+/// What a thread's calls allocate for a moment, most of all a folder's entries: the C library reads 32 KiB of them at once,
+/// now here and now there, since something small may lie where it read before. A thread writes to so much once, so that
+/// its allocator has it from the start; less than the 128 KiB for which that would ask the kernel each time.
+const FOR_A_MOMENT: usize = 112 * 1024;
 
 /// What a ticket asks of its worker.
 pub(super) enum Call {
@@ -70,9 +76,9 @@ pub(super) struct Worker {
 }
 
 /// A ticket, seen from here.
-#[derive(Default)]
 struct Place {
     held: Held,
+    /// The next names of a list, sorted.
     listing: Vec<Name>,
     hashing: Option<Hashing>,
 }
@@ -98,15 +104,19 @@ enum Then {
 }
 
 impl Worker {
+    /// A worker for so many places, of which `is_its_own` says which it is ever asked for.
     pub(super) fn new(
         folder: Arc<Folder>,
         places: usize,
+        is_its_own: impl Fn(usize) -> bool,
         jobs: Receiver<Job>,
         done: SyncSender<Done>,
         wake: Arc<Wake>,
         behind: Behind,
     ) -> Self {
-        let places = std::iter::repeat_with(Place::default).take(places).collect();
+        let places = (0..places)
+            .map(|place| Place::new(if is_its_own(place) { LISTED } else { 0 }))
+            .collect();
         let slice = vec![1; CHUNK].into_boxed_slice();
         Self {
             folder,
@@ -121,6 +131,7 @@ impl Worker {
 
     /// Works until nobody can ask any more and every call is done.
     pub(super) fn run(mut self) {
+        drop(black_box(vec![1_u8; FOR_A_MOMENT]));
         loop {
             let hashing = self.places.iter().any(|place| place.hashing.is_some());
             let job = if hashing {
@@ -168,7 +179,7 @@ impl Worker {
             }
             Call::Confirm => {
                 place.held.confirm(folder);
-                *place = Place::default();
+                place.forget();
                 Some(Answer::Released)
             }
             Call::Release => {
@@ -217,6 +228,24 @@ impl Worker {
 }
 
 impl Place {
+    fn new(listed: usize) -> Self {
+        // Filled once, so that the memory is taken now and not when somebody lists.
+        let mut listing = vec![Name::numbered(0); listed];
+        listing.clear();
+        Self {
+            held: Held::default(),
+            listing,
+            hashing: None,
+        }
+    }
+
+    /// Is as new.
+    fn forget(&mut self) {
+        self.held = Held::Nothing;
+        self.listing.clear();
+        self.hashing = None;
+    }
+
     /// Begins a named upload: perhaps that very file is there.
     fn compare(&mut self, folder: &Folder, name: Name, announced: Announcement) -> Option<Answer> {
         let resting = match announced.sha256 {
@@ -291,29 +320,35 @@ impl Place {
         }
     }
 
-    /// Finds the next file of the list. What vanished since the list was made is left out.
+    /// Finds the next file of the list. What vanished since its name was found is left out.
     fn next(&mut self, folder: &Folder, after: Option<&Name>) -> Option<Answer> {
         if after.is_none() {
-            match folder.list() {
-                Ok(listing) => self.listing = listing,
-                Err(error) => return Some(Answer::Listed(Err(store_error(error)))),
-            }
+            self.listing.clear();
         }
-        let start = after.map_or(0, |after| self.listing.partition_point(|name| name <= after));
-        for index in start..self.listing.len() {
-            let name = self.listing[index].clone();
+        let mut last = after.cloned();
+        loop {
+            let here = last
+                .as_ref()
+                .map_or(0, |last| self.listing.partition_point(|name| name <= last));
+            let Some(name) = self.listing.get(here).cloned() else {
+                if let Err(error) = folder.list(last.as_ref(), &mut self.listing) {
+                    return Some(Answer::Listed(Err(store_error(error))));
+                }
+                if self.listing.is_empty() {
+                    return Some(Answer::Listed(Ok(None)));
+                }
+                continue;
+            };
             let opened = folder.open(&name).and_then(|(on_disk, file)| {
                 let fingerprint = Fingerprint::of(&on_disk, &file).map_err(store_error)?;
                 Ok((fingerprint, file))
             });
             match opened {
                 Ok((fingerprint, file)) => return self.hash(folder, name, fingerprint, file, Then::List),
-                Err(StoreError::NotFound | StoreError::Busy) => {}
+                Err(StoreError::NotFound | StoreError::Busy) => last = Some(name),
                 Err(error) => return Some(Answer::Listed(Err(error))),
             }
         }
-        self.listing = Vec::new();
-        Some(Answer::Listed(Ok(None)))
     }
 
     /// Answers at once where the digest is known, and begins to compute it where not.
@@ -355,7 +390,7 @@ impl Place {
             return self.again(folder, hashing);
         }
         if unchanged && !matches!(hashing.then, Then::Resume(_)) {
-            folder.remember(hashing.fingerprint.clone(), digest);
+            folder.remember(&hashing.fingerprint, digest);
         }
         self.answer(folder, hashing, digest)
     }
@@ -431,6 +466,6 @@ impl Place {
             folder.end(name);
         }
         self.held.release(folder);
-        *self = Self::default();
+        self.forget();
     }
 }
