@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|publish]|bench_smoke|all]...
+#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|publish]|bench_smoke|soak [Ns]|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
-# `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long. Each
+# `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long (10 s
+# without), beside `soak` the load (600 s without). Each
 # step says what it does and how long it took; the first that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
@@ -27,7 +28,7 @@ MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(capture chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals status super_frames tap_setup wires)
+E2E_TOGETHER=(capture chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -200,7 +201,7 @@ firmware() {
 # What the fuzzer is given, each target by itself. libFuzzer, since it runs on stable Rust: the counters that it looks at
 # are compiler options (tests/fuzz/.cargo), and the fuzzer is a crate. What it found stays in target/fuzz.
 fuzz() (
-    found=$PWD/target/fuzz
+    found=$PWD/target/fuzz seconds=${LASTING:-10}
     cd tests/fuzz
     cargo fmt --check
     cargo clippy --locked --release -- -D warnings
@@ -208,8 +209,8 @@ fuzz() (
     for target in seeds/*; do
         target=${target#*/}
         mkdir -p "$found/corpus/$target" "$found/artifacts"
-        echo "fuzzing $target for $FUZZ_SECONDS s"
-        cargo run --locked --release --quiet --bin "$target" -- -max_total_time="$FUZZ_SECONDS" -max_len=2048 \
+        echo "fuzzing $target for $seconds s"
+        cargo run --locked --release --quiet --bin "$target" -- -max_total_time="$seconds" -max_len=2048 \
             -rss_limit_mb=1024 -timeout=20 -verbosity=0 -print_final_stats=1 -artifact_prefix="$found/artifacts/" \
             "$found/corpus/$target" "seeds/$target"
     done
@@ -244,6 +245,13 @@ show_mutants() {
     [[ $status -eq 0 || $status -eq 2 || $status -eq 3 ]] || die "cargo-mutants failed"
     caught=$((caught + $(cat "$found"/{caught,timeout}.txt | wc -l)))
     cat "$found/timeout.txt" >>"$found/caught.txt"
+}
+
+# Everything at once for ten minutes, over a wire that loses 1 %; `e2e` does the same for ten seconds. Prints what was done.
+soak() {
+    build_hostapp
+    R2_SOAK_SECONDS=${LASTING:-600} run_as_root \
+        cargo test --locked --package r2-tests --features e2e --test soak -- --nocapture
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.
@@ -286,13 +294,13 @@ step() {
     echo "== ${SUMMARY[-1]}"
 }
 
-STEPS=() SHOWS=() FUZZ_SECONDS=10
+STEPS=() SHOWS=() LASTING=
 for word in "$@"; do
     case $word in
-    setup | lint | unit | sim | e2e | firmware | fuzz | mutants | bench | bench_smoke | all) STEPS+=("$word") ;;
-    *[0-9]s) FUZZ_SECONDS=${word%s} ;;
+    setup | lint | unit | sim | e2e | firmware | fuzz | mutants | bench | bench_smoke | soak | all) STEPS+=("$word") ;;
+    *[0-9]s) LASTING=${word%s} ;;
     [1-8] | publish) SHOWS+=("$word") ;;
-    *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, mutants, bench, bench_smoke or all" ;;
+    *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, mutants, bench, bench_smoke, soak or all" ;;
     esac
 done
 

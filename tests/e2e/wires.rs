@@ -6,28 +6,10 @@ use std::time::Duration;
 
 use r2_tests::lab::Lab;
 use r2_tests::payload::sha256_of;
+use r2_tests::wire::{rule, wire};
 
 /// How long a transfer over such a wire may take.
 const PATIENCE: Duration = Duration::from_secs(200);
-
-/// Both directions of the wire, each with a rule of nftables. No super-frame leaves KALI: losing one would be losing many.
-fn wire(from_r2: &str, from_kali: &str) -> Lab {
-    let lab = Lab::new();
-    lab.namespace.ip("link set tap0 gso_max_segs 1");
-    rule(
-        &lab,
-        &format!(
-            "table netdev wire {{ \
-             chain from_r2 {{ type filter hook ingress device tap0 priority 0; {from_r2}; }}; \
-             chain from_kali {{ type filter hook egress device tap0 priority 0; {from_kali}; }}; }}"
-        ),
-    );
-    lab
-}
-
-fn rule(lab: &Lab, rules: &str) {
-    lab.kali(&format!("PATH=$PATH:/usr/sbin nft '{rules}'"));
-}
 
 fn send(lab: &Lab, file: &std::path::Path, name: &str) -> String {
     let line = format!("hostapp send 192.168.69.1 {} --as {name}", file.display());

@@ -61,6 +61,16 @@ impl Link {
     }
 }
 
+/// What of R2 is in memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All of it.
+    pub resident: u64,
+    /// What R2 took: heap, stacks, variables. The rest are pages of its program and libraries, read when they are
+    /// first run.
+    pub own: u64,
+}
+
 /// R2 serving in a network of its own, a store that is removed afterwards, and KALI at the other end.
 pub struct Lab {
     /// The server: what is typed to it is R2's side of the chat.
@@ -108,9 +118,24 @@ impl Lab {
         Self::start(Link::Local, Namespace::new(), own_folder(), store, options)
     }
 
+    /// The same as [`new`](Self::new), with R2 started by `tracer`, which is told where the store is.
+    pub fn traced_by(tracer: impl FnOnce(&Path) -> String) -> Self {
+        let folder = own_folder();
+        let store = Store::at(folder.path().join("store"));
+        let line = Link::Tap
+            .serve(store.path(), "")
+            .replace("exec ", &format!("exec {} ", tracer(store.path())));
+        Self::started(&line, Link::Tap, Namespace::new(), folder, store)
+    }
+
     fn start(link: Link, namespace: Namespace, folder: TempDir, store: &Path, options: &str) -> Self {
         let store = Store::at(store.to_owned());
-        let r2 = namespace.start(&link.serve(store.path(), options));
+        let line = link.serve(store.path(), options);
+        Self::started(&line, link, namespace, folder, store)
+    }
+
+    fn started(line: &str, link: Link, namespace: Namespace, folder: TempDir, store: Store) -> Self {
+        let r2 = namespace.start(line);
         let lab = Self {
             r2,
             namespace,
@@ -214,15 +239,26 @@ impl Lab {
 
     /// The memory that R2 holds, in bytes.
     pub fn resident(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.r2.pid().as_raw_nonzero());
-        let status = fs::read_to_string(path).expect("R2 lives");
-        let kilobytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-        kilobytes
-            .and_then(|number| number.trim().parse::<u64>().ok())
-            .expect("VmRSS in kB")
-            * 1024
+        self.memory().resident
+    }
+
+    /// The same, in parts. Counted page by page: what the kernel adds up as it goes (`VmRSS`) may be hundreds of KiB behind.
+    pub fn memory(&self) -> Memory {
+        let path = format!("/proc/{}/smaps_rollup", self.r2.pid().as_raw_nonzero());
+        let counted = fs::read_to_string(path).expect("R2 lives");
+        let of = |key: &str| {
+            let kilobytes = counted
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_suffix("kB"));
+            kilobytes
+                .and_then(|number| number.trim().parse::<u64>().ok())
+                .unwrap_or_else(|| panic!("no {key} in kB in\n{counted}"))
+                * 1024
+        };
+        Memory {
+            resident: of("Rss:"),
+            own: of("Anonymous:"),
+        }
     }
 
     /// The processor time that R2 has used, in hundredths of a second.

@@ -29,3 +29,4 @@ pub mod store_suite;
 pub mod stranger;
 pub mod terminal;
 pub mod tmpfs;
+pub mod wire;
