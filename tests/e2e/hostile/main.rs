@@ -2,7 +2,9 @@
 //! panicked, and R2 holds the memory that it held.
 
 mod chat;
+mod closed_windows;
 mod files;
+mod floods;
 mod packets;
 mod tcp;
 

@@ -231,7 +231,7 @@ fn icmp_and_arp_that_lie_about_a_connection() {
 }
 
 /// The stranger says of `address` that it is at the stranger's card.
-fn arp(operation: u8, address: [u8; 4]) -> Vec<u8> {
+pub(crate) fn arp(operation: u8, address: [u8; 4]) -> Vec<u8> {
     let mac = stranger::MAC.0;
     [
         &R2_MAC.0[..],
@@ -247,24 +247,28 @@ fn arp(operation: u8, address: [u8; 4]) -> Vec<u8> {
 
 #[test]
 fn a_port_scan() {
-    survives("", AT_ONCE, SOON, |lab, _| {
-        let printed = lab.kali("nmap -n -Pn -sS -p 1-65535 -T5 --max-retries 2 192.168.69.1");
-        for port in [
-            "7/tcp", "9/tcp", "19/tcp", "5000/tcp", "5010/tcp", "5020/tcp", "5030/tcp", "5040/tcp",
-        ] {
-            let line = printed.lines().find(|line| line.starts_with(port));
-            assert!(
-                line.is_some_and(|line| line.contains("open")),
-                "{port}\n{printed}"
-            );
-        }
-        assert!(!printed.contains("6000/tcp"), "{printed}");
-        for scan in ["-sN", "-sF", "-sX", "-sA", "-sM", "-O"] {
-            lab.kali(&format!(
-                "nmap -n -Pn {scan} -p 1-100,5000-5040 -T5 --max-retries 1 192.168.69.1"
-            ));
-        }
-    });
+    survives("", AT_ONCE, SOON, |lab, _| scan(lab, "-4", "192.168.69.1"));
+}
+
+/// Every port, and every other way of nmap's to ask.
+pub(crate) fn scan(lab: &Lab, version: &str, address: &str) {
+    let nmap = format!("nmap {version} -n -Pn -T5");
+    let printed = lab.kali(&format!("{nmap} -sS -p 1-65535 --max-retries 2 {address}"));
+    for port in [
+        "7/tcp", "9/tcp", "19/tcp", "5000/tcp", "5010/tcp", "5020/tcp", "5030/tcp", "5040/tcp",
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(port));
+        assert!(
+            line.is_some_and(|line| line.contains("open")),
+            "{port}\n{printed}"
+        );
+    }
+    assert!(!printed.contains("6000/tcp"), "{printed}");
+    for scan in ["-sN", "-sF", "-sX", "-sA", "-sM", "-O"] {
+        lab.kali(&format!(
+            "{nmap} {scan} -p 1-100,5000-5040 --max-retries 1 {address}"
+        ));
+    }
 }
 
 /// Every byte of the headers, at the ends of its range, in every state that a peer can bring a connection into.

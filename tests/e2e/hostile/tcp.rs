@@ -13,9 +13,6 @@ use std::time::Duration;
 
 use crate::survives;
 
-/// A minute and a little.
-const A_MINUTE: Duration = Duration::from_secs(70);
-
 /// The first of the ports that a crowd of strangers uses.
 const CROWD: u16 = 10_000;
 
@@ -69,26 +66,6 @@ fn a_crowd_that_sends_a_byte_at_a_time_and_dies() {
             "Digits: 1 Count: 1\n"
         );
         lab.namespace.ip("rule add from 192.168.69.101 blackhole");
-    });
-}
-
-#[test]
-fn a_window_that_is_closed_for_a_minute_and_opens_again() {
-    survives("", AT_ONCE, SOON, |lab, _| {
-        let mut slow = lab.connect(19);
-        lab.start_kali("sleep 60").patiently(A_MINUTE).finish();
-        assert_eq!(
-            lab.kali("echo 1 SECRET | nc.openbsd -N 192.168.69.1 5010"),
-            "Digits: 1 Count: 1\n"
-        );
-        let mut text = vec![0; 10_000_000];
-        slow.read_exact(&mut text).unwrap();
-        let lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
-        let first = usize::from(lines[0][0] - b' ');
-        for (line, number) in lines[..lines.len() - 1].iter().zip(first..) {
-            assert_eq!(usize::from(line[0] - b' '), number % 95);
-            assert_eq!(line.len(), 73);
-        }
     });
 }
 
