@@ -3,13 +3,16 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use r2_tests::lab::Lab;
-use r2_tests::payload::{random, sha256_of};
+use r2_tests::payload::{random, sha256, sha256_of};
+use r2_tests::program::PATIENCE;
 use r2_tests::tmpfs::Tmpfs;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use socket2::SockRef;
 
 /// Nothing, one byte, one segment and its neighbours, the largest window without scaling, and more than any buffer.
@@ -269,4 +272,83 @@ fn reset(peer: TcpStream) {
         .set_linger(Some(Duration::ZERO))
         .expect("linger");
     drop(peer);
+}
+
+/// The receive buffer of an upload. The window in it that R2 shows ends up to 32 bytes before its end: it is told in units
+/// of 16 bytes, and need never be taken back.
+const BUFFER: usize = 512 * 1024;
+
+/// How much less and more than that is sent.
+const AROUND: RangeInclusive<isize> = -36..=4;
+
+/// How often: 205 uploads.
+const TIMES: usize = 5;
+
+/// How many at once, of the 32 that R2 takes.
+const AT_ONCE: usize = 30;
+
+/// What of each connection to R2's drop KALI's kernel still holds, its FIN counted as a byte.
+fn held_back(lab: &Lab) -> Vec<usize> {
+    let connections = lab.kali("ss -Htn dport = 5020");
+    let send_queue = |line: &str| line.split_whitespace().nth(2)?.parse().ok();
+    connections.lines().filter_map(send_queue).collect()
+}
+
+/// While R2 cannot read, KALI's kernel sends what fits the window; the rest and FIN when it can again.
+#[test]
+fn uploads_of_every_size_around_the_window_are_exact_where_r2_reads_late() {
+    // While its tracer is stopped, R2's store cannot open its folder: nobody's first byte is taken.
+    let lab = Lab::traced_by(|store| {
+        let store = store.display();
+        format!("strace -f --seccomp-bpf -o /dev/null -e trace=openat -P {store}")
+    });
+    let tracer = lab.r2.pid();
+    let lengths: Vec<_> = AROUND
+        .map(|difference| BUFFER.strict_add_signed(difference))
+        .cycle()
+        .take(AROUND.count() * TIMES)
+        .collect();
+    for (lengths, round) in lengths.chunks(AT_ONCE).zip(0..) {
+        kill_process(tracer, Signal::STOP).expect("the tracer lives");
+        let uploads: Vec<_> = lengths
+            .iter()
+            .zip(0..)
+            .map(|(length, number)| (lab.connect(5020), random(*length, 100 * round + number)))
+            .collect();
+        thread::scope(|scope| {
+            for (mut peer, bytes) in uploads.iter().map(|(peer, bytes)| (peer, bytes)) {
+                scope.spawn(move || {
+                    peer.write_all(bytes).expect("room in KALI's kernel");
+                    peer.shutdown(Shutdown::Write).expect("FIN");
+                });
+            }
+        });
+        let begin = Instant::now();
+        let held = loop {
+            let held = held_back(&lab);
+            if held.iter().all(|bytes| *bytes <= AROUND.count()) {
+                break held;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{held:?} bytes are still to be sent");
+        };
+        let beyond = |length: &&usize| **length >= BUFFER;
+        assert!(
+            held.iter().filter(|bytes| **bytes > 0).count() >= lengths.iter().filter(beyond).count(),
+            "R2 has read: {held:?}"
+        );
+        kill_process(tracer, Signal::CONT).expect("the tracer lives");
+        for (mut peer, bytes) in uploads {
+            let mut receipt = String::new();
+            peer.read_to_string(&mut receipt).expect("R2's FIN");
+            let right = format!(" {} bytes sha256 {}\n", bytes.len(), sha256(&*bytes));
+            assert!(
+                receipt.starts_with("stored drop-") && receipt.ends_with(&right),
+                "{receipt}"
+            );
+        }
+        lab.wait_until_alone();
+    }
+    let names = lab.store.names();
+    assert_eq!(names.len(), lengths.len());
+    assert!(names.iter().all(|name| !name.contains('.')), "{names:?}");
 }
