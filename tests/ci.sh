@@ -4,9 +4,9 @@
 #   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|publish]|bench_smoke|soak [Ns]|all]...
 #
 # Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
-# `publish` puts the figures where the README shows them; beside `fuzz`, `600s` lets each target run for so long (10 s
-# without), beside `soak` the load (600 s without). Each
-# step says what it does and how long it took; the first that fails ends the run.
+# `publish` puts the figures where the README shows them; beside `fuzz`, `60s` lets each target run for so long (10 s
+# without), beside `soak` the load (600 s without). Each step says what it does and how long it took; the first that
+# fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,6 +26,8 @@ BOARDS=(lm3s6965evb mps2-an385)
 FIRMWARE_TARGET=thumbv7m-none-eabi
 MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
+# The tests that wait for minutes and ask for nothing meanwhile: they run beside the others.
+E2E_BESIDE=closed_windows
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
 E2E_TOGETHER=(capture chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
@@ -143,9 +145,14 @@ build_hostapp() { cargo build --locked --release --package hostapp; }
 
 # One binary after the other; inside one, tests wait for timers more than for the processor. Boards have their own step.
 e2e() {
+    local beside
     build_hostapp
+    cargo test --locked --package r2-tests --features e2e --test "$E2E_BESIDE" --no-run
+    run_as_root cargo test --locked --package r2-tests --features e2e --test "$E2E_BESIDE" &
+    beside=$!
     run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_TOGETHER[@]/#/--test=}" -- \
         --test-threads=8 --skip boards::
+    wait "$beside"
     run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::card::Card;
 use crate::lab::Lab;
 
 /// How soon a fresh netcat is served after a hostile peer.
@@ -18,6 +19,22 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// What R2's memory may differ by: a page of the allocator's and one of a thread's stack.
 const PAGES: u64 = 64 << 10;
+
+/// Lets `harm` come over R2, from a card of its own, and asserts that nothing is left of it.
+pub fn survives(
+    options: &str,
+    fresh: Duration,
+    slots: Duration,
+    harm: impl FnOnce(&mut Lab, &mut Card) + Send,
+) {
+    let mut lab = Lab::with(options);
+    // As many frames as any of these peers sends fit into the cable.
+    lab.namespace.ip("link set tap0 txqueuelen 50000");
+    let before = Before::of(&lab);
+    let namespace = lab.namespace.handle();
+    namespace.inside(|| harm(&mut lab, &mut Card::on("tap0")));
+    before.is_back(&lab, fresh, slots);
+}
 
 /// R2 before a hostile peer.
 pub struct Before {

@@ -4,12 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use r2_tests::aftermath::{AT_ONCE, SOON};
+use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::lab::Lab;
 use r2_tests::program::Program;
 use rustix::process::Signal;
-
-use crate::survives;
 
 const NC: &str = "nc.openbsd -N 192.168.69.1 5000";
 

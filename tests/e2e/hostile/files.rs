@@ -4,10 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use r2_tests::aftermath::{AT_ONCE, SOON};
+use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::lab::Lab;
-
-use crate::survives;
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 

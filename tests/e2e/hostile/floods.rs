@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpStream};
 use std::time::Instant;
 
-use r2_tests::aftermath::{AT_ONCE, SOON};
+use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::card::Card;
 use r2_tests::lab::Lab;
 use r2_tests::payload::random;
@@ -18,7 +18,6 @@ use smoltcp::wire::{
 };
 
 use crate::packets::{arp, scan};
-use crate::survives;
 
 const R2: Ipv6Addr = Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 1);
 const KALI: Ipv6Addr = Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 0x100);

@@ -4,14 +4,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 
-use r2_tests::aftermath::{AT_ONCE, SOON};
+use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::card::syn;
 use r2_tests::payload::random;
 use r2_tests::stranger::{Said, tampered};
 use smoltcp::wire::TcpControl;
 use std::time::Duration;
-
-use crate::survives;
 
 /// The first of the ports that a crowd of strangers uses.
 const CROWD: u16 = 10_000;

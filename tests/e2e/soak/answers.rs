@@ -71,7 +71,12 @@ pub(crate) fn asked(soak: &Soak, socket: &UdpSocket, question: &[u8]) -> Vec<u8>
                 answer.truncate(length);
                 return answer;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) =>
+            {
                 soak.repeated.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => panic!("a datagram's answer: {error}"),

@@ -26,6 +26,7 @@ pub(crate) fn frames(soak: &Soak, _: u64) -> u64 {
             Ok(0) => panic!("a capture has no end"),
             Ok(length) => bytes.extend_from_slice(&room[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => panic!("a capture: {error}"),
         }
     }

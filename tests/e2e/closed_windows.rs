@@ -3,10 +3,8 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use r2_tests::aftermath::{AT_ONCE, SOON};
+use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use rustix::process::Signal;
-
-use crate::survives;
 
 /// How long a live peer's closed window is borne.
 const BORNE: Duration = Duration::from_secs(150);
