@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use r2_tests::payload::{sha256_of, write_random};
 
@@ -39,9 +40,14 @@ fn leave(soak: &Soak, number: u64, name: &str, sha256: String) {
 /// The receipt is right, and what is stored under the final name is what was sent.
 pub(crate) fn dropped(soak: &Soak, number: u64) -> u64 {
     let (path, length, sha256) = file(soak, &format!("drop-{number}"), number);
-    let receipt = soak
+    let said = soak
         .lab
         .kali(&format!("nc.openbsd -N 192.168.69.1 5020 < {}", path.display()));
+    let (hints, receipts): (Vec<_>, Vec<_>) = said
+        .split_inclusive('\n')
+        .partition(|line| line.starts_with("waiting: "));
+    soak.hints.fetch_add(hints.len() as u64, Ordering::Relaxed);
+    let receipt = receipts.concat();
     let name = receipt.split(' ').nth(1).unwrap_or_default().to_owned();
     assert_eq!(receipt, format!("stored {name} {length} bytes sha256 {sha256}\n"));
     let stored = soak.lab.store.file(&name);
