@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bumpalo::Bump;
 use fastrand::Rng;
 use hostapp::disk::{DiskStore, Limits};
-use hostapp::link::memory::{Frame, Wire};
+use hostapp::link::memory::Frame;
 use r2_core::chat;
 use r2_core::limits::STORE_TICKETS;
 use r2_core::session::Session;
@@ -20,6 +20,7 @@ use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 use tempfile::TempDir;
 
 use super::check::{self, Found};
+use super::memory::{Uncounted, allocations};
 use super::net::{Net, change_segment};
 use super::peer::{Peer, mac};
 use super::planted::{self, Bug};
@@ -121,7 +122,7 @@ struct Run<'a, S: Store> {
     now: Instant,
     node: Node<'a, Slow<S>>,
     world: World<'a, Slow<S>>,
-    r2: Wire,
+    r2: Uncounted,
     node_next: Option<Instant>,
     net: Net,
     peers: Vec<Peer>,
@@ -137,6 +138,8 @@ struct Run<'a, S: Store> {
     stalled: bool,
     power: Option<Disk>,
     rng: Rng,
+    /// What the node has allocated since its start.
+    allocations: u64,
 }
 
 impl<'a, S: Store + 'a> Run<'a, S> {
@@ -148,7 +151,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         power: Option<Disk>,
         memory: &'a Bump,
     ) -> Self {
-        let mut r2 = Wire::default();
+        let mut r2 = Uncounted::default();
         let plan = scenario.plan;
         let mut secret = [0; 16];
         rng.fill(&mut secret);
@@ -199,6 +202,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             stalled: false,
             power,
             rng,
+            allocations: 0,
         }
     }
 
@@ -212,6 +216,10 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             if !peer.is_done() && !crashed && !self.greedy {
                 wrong.push(format!("peer {index} waits for ever"));
             }
+        }
+        // The host's store and the bugs take memory of their own.
+        if self.allocations > 0 && self.power.is_none() && self.bug.is_none() {
+            wrong.push(format!("the node has allocated {} times", self.allocations));
         }
         let files = if crashed {
             self.crash()
@@ -354,7 +362,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             {
                 planted::cut_at(edge, &mut frame);
             }
-            self.r2.arriving.push_back(frame);
+            self.r2.0.arriving.push_back(frame);
             self.poll_node();
         } else if let Some(index) = (0..self.peers.len()).find(|index| mac(*index) == to) {
             self.peers[index].wire.arriving.push_back(frame);
@@ -362,8 +370,10 @@ impl<'a, S: Store + 'a> Run<'a, S> {
     }
 
     fn poll_node(&mut self) {
-        self.node_next = self.node.poll(self.now, &mut self.r2, &mut self.world);
-        while let Some(mut frame) = self.r2.leaving.pop_front() {
+        self.allocations += allocations(|| {
+            self.node_next = self.node.poll(self.now, &mut self.r2, &mut self.world);
+        });
+        while let Some(mut frame) = self.r2.0.leaving.pop_front() {
             let to = EthernetFrame::new_unchecked(&*frame).dst_addr();
             if self.greedy
                 && let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to)
