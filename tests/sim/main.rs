@@ -12,6 +12,7 @@ mod planted;
 mod run;
 mod scenario;
 mod settled;
+mod shelf;
 mod throughput;
 
 use std::env;

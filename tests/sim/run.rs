@@ -4,28 +4,25 @@ use std::collections::VecDeque;
 
 use bumpalo::Bump;
 use fastrand::Rng;
-use hostapp::disk::{DiskStore, Limits};
 use hostapp::link::memory::Frame;
 use r2_core::chat;
-use r2_core::limits::STORE_TICKETS;
 use r2_core::session::Session;
 use r2_core::store::Store;
 use r2_node::service::CHAT;
-use r2_node::{Node, Plan, Size, Storage, World};
-use r2_tests::power_loss::{Disk, Unsynced};
+use r2_node::{Node, Plan, Size, World};
 use r2_tests::simulation::{R2_MAC, boot, ram_store};
 use r2_tests::slow::Slow;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
-use tempfile::TempDir;
 
+use super::KNOWN;
 use super::check::{self, Found};
 use super::memory::{Uncounted, allocations};
 use super::net::{Net, change_segment};
 use super::peer::{Peer, mac};
 use super::planted::{self, Bug};
-use super::scenario::{Role, Scenario, Shelf};
-use super::settled::Settled;
+use super::scenario::{Role, Scenario};
+use super::shelf::{self, Arena, Power, Shelf};
 
 /// How long a run may take, of its own time: many of the longest time-outs, one after the other.
 const RUN: Duration = Duration::from_secs(3_600);
@@ -51,9 +48,6 @@ const GREED: u16 = 8_000;
 /// Until when they see it.
 const GREED_ENDS: Instant = Instant::from_micros_const(4_000_000);
 
-/// The tickets of the host's store: each is half a megabyte.
-const TICKETS_ON_DISK: u16 = 3;
-
 /// The bytes of the chat's ring: what comes from all peers at one moment fits, so that R2's operator misses nothing.
 const RING: usize = 64 * 1024;
 
@@ -67,54 +61,32 @@ pub(super) struct Outcome {
     pub(super) done: Instant,
 }
 
-/// Memory for as long as a run.
-struct Arena<'a>(&'a Bump);
-
-impl<'a> Storage<'a> for Arena<'a> {
-    fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
-        self.0.alloc_slice_fill_with(len, make)
-    }
-}
-
 /// Lives the run of a seed, with a bug or without.
 pub(super) fn run(seed: u64, bug: Option<Bug>) -> Outcome {
     let mut rng = Rng::with_seed(seed);
-    live(Scenario::of(&mut rng), rng, bug)
+    let mut scenario = Scenario::of(&mut rng);
+    if !KNOWN.contains(&seed) {
+        scenario.widen(&mut Rng::with_seed(!seed));
+    }
+    live(scenario, rng, bug)
 }
 
 /// Lives a scenario.
-pub(super) fn live(scenario: Scenario, rng: Rng, bug: Option<Bug>) -> Outcome {
+pub(super) fn live(scenario: Scenario, mut rng: Rng, bug: Option<Bug>) -> Outcome {
     let memory = Bump::new();
     match scenario.shelf {
         Shelf::Ram => {
             let store = ram_store(128 * 1024, 32, &mut Arena(&memory));
-            Run::begin(scenario, rng, bug, store, None, &memory).live()
+            Run::begin(scenario, rng, bug, store, Power::Safe, &memory).live()
         }
         Shelf::Disk(crash) => {
-            let folder = TempDir::with_prefix_in("r2-sim-", folder()).expect("a temporary folder");
-            let disk = Disk::over(folder.path());
-            if bug == Some(Bug::SyncSkipped) {
-                disk.lie_about_syncs();
-            }
-            let limits = Limits {
-                tickets: TICKETS_ON_DISK,
-                ..Limits::default()
-            };
-            let store = DiskStore::open_on(Box::new(disk.clone()), folder.path(), limits);
-            let store = Settled(store.expect("a folder"));
-            disk.crash_after(crash);
-            Run::begin(scenario, rng, bug, store, Some(disk), &memory).live()
+            let (store, power) = shelf::disk(crash, bug == Some(Bug::SyncSkipped));
+            Run::begin(scenario, rng, bug, store, power, &memory).live()
         }
-    }
-}
-
-/// Where files cost least.
-fn folder() -> &'static std::path::Path {
-    let memory = std::path::Path::new("/dev/shm");
-    if memory.is_dir() {
-        memory
-    } else {
-        std::path::Path::new("/tmp")
+        Shelf::Flash(cut) => {
+            let (store, power) = shelf::flash(cut, &memory, &mut rng);
+            Run::begin(scenario, rng, bug, store, power, &memory).live()
+        }
     }
 }
 
@@ -136,7 +108,7 @@ struct Run<'a, S: Store> {
     typed: VecDeque<(Instant, String)>,
     stalls: VecDeque<Instant>,
     stalled: bool,
-    power: Option<Disk>,
+    power: Power,
     rng: Rng,
     /// What the node has allocated since its start.
     allocations: u64,
@@ -148,7 +120,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         mut rng: Rng,
         bug: Option<Bug>,
         store: S,
-        power: Option<Disk>,
+        power: Power,
         memory: &'a Bump,
     ) -> Self {
         let mut r2 = Uncounted::default();
@@ -211,18 +183,18 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         self.pass(RUN, true, &mut wrong);
         let done = self.now;
         self.pass(LINGERS, false, &mut wrong);
-        let crashed = self.power.as_ref().is_some_and(Disk::is_off);
+        let crashed = self.power.is_off();
         for (index, peer) in self.peers.iter().enumerate() {
             if !peer.is_done() && !crashed && !self.greedy {
                 wrong.push(format!("peer {index} waits for ever"));
             }
         }
         // The host's store and the bugs take memory of their own.
-        if self.allocations > 0 && self.power.is_none() && self.bug.is_none() {
+        if self.allocations > 0 && !self.power.allocates() && self.bug.is_none() {
             wrong.push(format!("the node has allocated {} times", self.allocations));
         }
         let files = if crashed {
-            self.crash()
+            self.power.survivors(&mut self.rng)
         } else {
             self.close(&mut wrong)
         };
@@ -257,23 +229,11 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         }
         let files = check::files_of(&mut self.world.store);
         let tickets = std::iter::from_fn(|| self.world.store.claim()).count();
-        let all = if self.power.is_some() {
-            TICKETS_ON_DISK.into()
-        } else {
-            STORE_TICKETS
-        };
+        let all = self.power.tickets();
         if tickets != all {
             wrong.push(format!("{tickets} of {all} tickets came back"));
         }
         files
-    }
-
-    /// The power is gone: the files that are found after.
-    fn crash(&mut self) -> Vec<(String, Vec<u8>)> {
-        let after = TempDir::with_prefix_in("r2-sim-", folder()).expect("a temporary folder");
-        let disk = self.power.as_ref().expect("who crashes has a disk");
-        disk.survives(Unsynced::Torn(self.rng.u64(..)), after.path());
-        check::files_in(after.path())
     }
 
     /// Lets so much time pass, or less where `until_done` and nobody has anything left to do.
@@ -282,7 +242,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         for _ in 0..EVENTS {
             let next = self.settle(wrong);
             let done = until_done && self.peers.iter().all(Peer::is_done);
-            if done || self.power.as_ref().is_some_and(Disk::is_off) || self.now >= end {
+            if done || self.power.is_off() || self.now >= end {
                 return;
             }
             self.now = next.unwrap_or(end).max(self.now + TICK).min(end);
@@ -311,7 +271,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             if !moved {
                 return self.next();
             }
-            if self.power.as_ref().is_some_and(Disk::is_off) {
+            if self.power.is_off() {
                 return None;
             }
         }

@@ -9,6 +9,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::net::Weather;
 use super::peer::{Peer, Step};
+use super::shelf::Shelf;
 
 /// SYNs that wait, and closed connections that are remembered: few, so that runs reach the end of both.
 pub(super) const HELD: usize = 8;
@@ -32,15 +33,6 @@ pub(super) enum Role {
     Echo(Vec<u8>),
     /// Does something that nobody looks at.
     Other,
-}
-
-/// Where R2 keeps its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shelf {
-    /// In RAM.
-    Ram,
-    /// On a disk that loses its power after so many operations.
-    Disk(usize),
 }
 
 /// A run before it begins.
@@ -98,6 +90,13 @@ impl Scenario {
         }
         scenario.typed.sort_by_key(|(at, _)| *at);
         scenario
+    }
+
+    /// Adds what scenarios have got since some seeds of them became known.
+    pub(super) fn widen(&mut self, rng: &mut Rng) {
+        if self.shelf != Shelf::Ram && rng.bool() {
+            self.shelf = Shelf::Flash(rng.u64(0..160));
+        }
     }
 
     fn add_peer(&mut self, index: usize, lying: bool, rng: &mut Rng) {

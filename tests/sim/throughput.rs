@@ -10,7 +10,8 @@ use smoltcp::time::{Duration, Instant};
 use super::net::Weather;
 use super::peer::{Peer, Step};
 use super::run::live;
-use super::scenario::{HELD, Role, Scenario, Shelf};
+use super::scenario::{HELD, Role, Scenario};
+use super::shelf::Shelf;
 
 /// Per mille.
 const LOSS: [u32; 5] = [0, 1, 10, 50, 100];
