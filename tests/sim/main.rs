@@ -5,6 +5,7 @@
 
 mod chat;
 mod check;
+mod datagrams;
 mod memory;
 mod net;
 mod peer;
@@ -13,6 +14,7 @@ mod run;
 mod scenario;
 mod settled;
 mod shelf;
+mod stranger;
 mod throughput;
 
 use std::env;

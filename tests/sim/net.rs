@@ -129,7 +129,7 @@ impl Net {
 /// Changes a bit behind the Ethernet header, whose own checksum no device shows us; ARP relies on that one alone.
 fn damage(frame: &mut Frame, rng: &mut Rng) {
     let is_ip = EthernetFrame::new_checked(&**frame).is_ok_and(|it| it.ethertype() == EthernetProtocol::Ipv4);
-    if is_ip {
+    if is_ip && frame.len() > ETHERNET {
         let at = rng.usize(ETHERNET..frame.len());
         frame[at] ^= 1 << rng.u32(0..8);
     }

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
 use hostapp::link::memory::Wire;
-use r2_tests::simulation::R2_ADDRESS;
+use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6};
 
 /// How long a peer's TCP goes on without an answer.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -59,6 +59,8 @@ pub(super) struct Peer {
     interface: Interface,
     sockets: SocketSet<'static>,
     handle: SocketHandle,
+    /// The address of R2's that it calls.
+    r2: IpAddress,
     port: u16,
     script: VecDeque<Step>,
     /// How much of the step at the front is done.
@@ -68,6 +70,14 @@ pub(super) struct Peer {
     begun: bool,
     waits_until: Option<Instant>,
     deaf_until: Instant,
+}
+
+/// The port that every peer has its connection on.
+pub(super) const PORT: u16 = 49_152;
+
+/// The IP address of peer `index`.
+pub(super) fn address(index: usize) -> Ipv4Address {
+    Ipv4Address::new(192, 168, 69, 100 + u8::try_from(index).expect("a few peers"))
 }
 
 /// The address of peer `index`'s machine.
@@ -82,12 +92,9 @@ impl Peer {
         let mut config = iface::Config::new(mac(index).into());
         config.random_seed = index as u64;
         let mut interface = Interface::new(config, &mut wire, Instant::ZERO);
-        let last = 100 + u8::try_from(index).expect("a few peers");
         interface.update_ip_addrs(|addresses| {
-            let address = Ipv4Address::new(192, 168, 69, last);
-            addresses
-                .push(IpCidr::new(address.into(), 24))
-                .expect("room for one");
+            let cidr = IpCidr::new(address(index).into(), 24);
+            addresses.push(cidr).expect("room for one");
         });
         let ring = || SocketBuffer::new(vec![0; buffer]);
         let mut socket = Socket::new(ring(), ring());
@@ -104,6 +111,7 @@ impl Peer {
             interface,
             sockets,
             handle,
+            r2: R2_ADDRESS.into(),
             port,
             script: script.into(),
             done: 0,
@@ -113,6 +121,23 @@ impl Peer {
             waits_until: None,
             deaf_until: Instant::ZERO,
         }
+    }
+
+    /// From now on it has an IPv6 address, of that number, and calls that of R2's.
+    pub(super) fn speak_ipv6(&mut self, number: u16) {
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            let address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 1, number);
+            addresses
+                .push(IpCidr::new(address.into(), 64))
+                .expect("room for one");
+        });
+        self.r2 = R2_ADDRESS6.into();
+    }
+
+    /// The port of R2's that it calls.
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Whether it has nothing left to do.
@@ -130,7 +155,7 @@ impl Peer {
             self.begun = true;
             let socket = self.sockets.get_mut::<Socket>(self.handle);
             socket
-                .connect(self.interface.context(), (R2_ADDRESS, self.port), 49_152)
+                .connect(self.interface.context(), (self.r2, self.port), PORT)
                 .expect("a new socket");
         }
         let arrived = !self.wire.arriving.is_empty();

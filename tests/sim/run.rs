@@ -17,12 +17,14 @@ use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 
 use super::KNOWN;
 use super::check::{self, Found};
+use super::datagrams::{self, Question};
 use super::memory::{Uncounted, allocations};
 use super::net::{Net, change_segment};
 use super::peer::{Peer, mac};
 use super::planted::{self, Bug};
 use super::scenario::{Role, Scenario};
 use super::shelf::{self, Arena, Power, Shelf};
+use super::stranger::{self, Throw};
 
 /// How long a run may take, of its own time: many of the longest time-outs, one after the other.
 const RUN: Duration = Duration::from_secs(3_600);
@@ -101,11 +103,15 @@ struct Run<'a, S: Store> {
     roles: Vec<Role>,
     greedy: bool,
     bug: Option<Bug>,
-    /// The end of the window that R2 has shown to each peer.
-    edges: Vec<Option<u32>>,
+    /// The end of the window that R2 has shown to each peer, and of what it has sent it.
+    edges: Vec<Option<(u32, u32)>>,
     operator: chat::Peer,
     console: Vec<u8>,
     typed: VecDeque<(Instant, String)>,
+    thrown: VecDeque<(Instant, Throw)>,
+    asked: Vec<Question>,
+    /// What R2 has sent to the stranger, who hears nothing of it.
+    to_stranger: Vec<Frame>,
     stalls: VecDeque<Instant>,
     stalled: bool,
     power: Power,
@@ -170,6 +176,9 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             operator,
             console: Vec::new(),
             typed: scenario.typed.into(),
+            thrown: scenario.thrown.into(),
+            asked: scenario.asked,
+            to_stranger: Vec::new(),
             stalls: scenario.stalls.into(),
             stalled: false,
             power,
@@ -183,16 +192,21 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         self.pass(RUN, true, &mut wrong);
         let done = self.now;
         self.pass(LINGERS, false, &mut wrong);
-        let crashed = self.power.is_off();
         for (index, peer) in self.peers.iter().enumerate() {
-            if !peer.is_done() && !crashed && !self.greedy {
+            if !peer.is_done() && !self.power.is_off() && !self.greedy {
                 wrong.push(format!("peer {index} waits for ever"));
             }
         }
+        // Everybody is gone.
+        for peer in &mut self.peers {
+            peer.unplugged = true;
+        }
+        self.pass(FORGETS, false, &mut wrong);
         // The host's store and the bugs take memory of their own.
         if self.allocations > 0 && !self.power.allocates() && self.bug.is_none() {
             wrong.push(format!("the node has allocated {} times", self.allocations));
         }
+        let crashed = self.power.is_off();
         let files = if crashed {
             self.power.survivors(&mut self.rng)
         } else {
@@ -207,6 +221,13 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             console: &self.console,
         };
         check::all(&self.roles, &self.peers, &found, &mut wrong);
+        datagrams::all(
+            &self.asked,
+            &self.to_stranger,
+            &self.net.weather,
+            !crashed,
+            &mut wrong,
+        );
         Outcome {
             digest: self.net.digest,
             wrong,
@@ -214,12 +235,8 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         }
     }
 
-    /// Everybody is gone; what R2 still holds must come free. The files that it keeps.
+    /// Whatever R2 has held for its peers must be free. The files that it keeps.
     fn close(&mut self, wrong: &mut Vec<String>) -> Vec<(String, Vec<u8>)> {
-        for peer in &mut self.peers {
-            peer.unplugged = true;
-        }
-        self.pass(FORGETS, false, wrong);
         if self.world.counters.sessions_open > 0 {
             wrong.push(format!("{} sessions are open", self.world.counters.sessions_open));
         }
@@ -282,7 +299,11 @@ impl<'a, S: Store + 'a> Run<'a, S> {
     fn next(&mut self) -> Option<Instant> {
         let now = self.now;
         let peers = self.peers.iter_mut().filter_map(|peer| peer.poll_at(now)).min();
-        let own = [self.stalls.front().copied(), self.typed.front().map(|it| it.0)];
+        let own = [
+            self.stalls.front().copied(),
+            self.typed.front().map(|it| it.0),
+            self.thrown.front().map(|it| it.0),
+        ];
         [self.net.poll_at(), self.node_next, peers]
             .into_iter()
             .chain(own)
@@ -309,16 +330,36 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         if moved {
             self.poll_node();
         }
+        while let Some((_, throw)) = self.thrown.pop_front_if(|it| it.0 <= self.now) {
+            self.throw(throw);
+            moved = true;
+        }
         moved
     }
 
+    fn throw(&mut self, throw: Throw) {
+        let frame = match throw {
+            Throw::Frame(frame) => Some(frame),
+            Throw::Forged { peer, .. } => {
+                self.edges[peer].and_then(|edges| stranger::forged(peer, &self.peers[peer], edges, &throw))
+            }
+        };
+        if let Some(frame) = frame {
+            self.net.send(self.now, frame);
+        }
+    }
+
     fn arrives(&mut self, mut frame: Frame) {
-        let ethernet = EthernetFrame::new_unchecked(&*frame);
+        let Ok(ethernet) = EthernetFrame::new_checked(&*frame) else {
+            self.r2.0.arriving.push_back(frame);
+            return self.poll_node();
+        };
         let (from, to) = (ethernet.src_addr(), ethernet.dst_addr());
-        if to == R2_MAC || to.is_broadcast() {
+        if to == R2_MAC || to.is_multicast() {
             let peer = (0..self.peers.len()).find(|index| mac(*index) == from);
             if self.bug == Some(Bug::GuardOff)
-                && let Some(edge) = peer.and_then(|peer| self.edges[peer])
+                && self.greedy
+                && let Some((edge, _)) = peer.and_then(|peer| self.edges[peer])
             {
                 planted::cut_at(edge, &mut frame);
             }
@@ -335,9 +376,11 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         });
         while let Some(mut frame) = self.r2.0.leaving.pop_front() {
             let to = EthernetFrame::new_unchecked(&*frame).dst_addr();
-            if self.greedy
-                && let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to)
-            {
+            if to == r2_tests::stranger::MAC {
+                self.to_stranger.push(frame);
+                continue;
+            }
+            if let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to) {
                 self.edges[peer] = edge(&frame).or(self.edges[peer]);
             }
             if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
@@ -357,11 +400,12 @@ impl<'a, S: Store + 'a> Run<'a, S> {
     }
 }
 
-/// The end of the window that a segment shows.
-fn edge(frame: &Frame) -> Option<u32> {
+/// The end of the window that a segment shows, and its own.
+fn edge(frame: &Frame) -> Option<(u32, u32)> {
     let ethernet = EthernetFrame::new_checked(&**frame).ok()?;
     let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
     let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
     let ack = tcp.ack().then(|| tcp.ack_number().0.cast_unsigned())?;
-    Some(ack.wrapping_add(tcp.window_len().into()))
+    let end = tcp.seq_number() + tcp.segment_len();
+    Some((ack.wrapping_add(tcp.window_len().into()), end.0.cast_unsigned()))
 }

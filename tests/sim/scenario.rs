@@ -7,9 +7,11 @@ use r2_tests::simulation::plan_of;
 use r2_tests::store_suite::digest;
 use smoltcp::time::{Duration, Instant};
 
+use super::datagrams::Question;
 use super::net::Weather;
 use super::peer::{Peer, Step};
 use super::shelf::Shelf;
+use super::stranger::{self, Throw};
 
 /// SYNs that wait, and closed connections that are remembered: few, so that runs reach the end of both.
 pub(super) const HELD: usize = 8;
@@ -48,6 +50,10 @@ pub(super) struct Scenario {
     pub(super) peers: Vec<Peer>,
     /// What R2's operator types, and when.
     pub(super) typed: Vec<(Instant, String)>,
+    /// What a stranger throws, and when.
+    pub(super) thrown: Vec<(Instant, Throw)>,
+    /// What it asks in datagrams, which are among what is thrown.
+    pub(super) asked: Vec<Question>,
 }
 
 impl Scenario {
@@ -80,12 +86,14 @@ impl Scenario {
             roles: Vec::new(),
             peers: Vec::new(),
             typed: Vec::new(),
+            thrown: Vec::new(),
+            asked: Vec::new(),
         };
         for index in 0..rng.usize(2..7) {
             scenario.add_peer(index, lying, rng);
         }
         for number in 0..rng.usize(0..4) {
-            let at = Instant::from_millis(rng.i64(0..5_000));
+            let at = moment(rng);
             scenario.typed.push((at, format!("it is {at} [r2.{number}]")));
         }
         scenario.typed.sort_by_key(|(at, _)| *at);
@@ -97,6 +105,30 @@ impl Scenario {
         if self.shelf != Shelf::Ram && rng.bool() {
             self.shelf = Shelf::Flash(rng.u64(0..160));
         }
+        for (number, peer) in (1..).zip(&mut self.peers) {
+            if rng.u32(0..4) == 0 {
+                peer.speak_ipv6(number);
+            }
+        }
+        if rng.bool() {
+            self.add_stranger(rng);
+        }
+    }
+
+    fn add_stranger(&mut self, rng: &mut Rng) {
+        let mut thrown = Vec::new();
+        for number in 0..rng.u16(0..20) {
+            let question = Question::draw(number, rng);
+            thrown.push((moment(rng), Throw::Frame(question.frame())));
+            self.asked.push(question);
+        }
+        for _ in 0..rng.usize(0..40) {
+            let at = moment(rng);
+            let throws = stranger::throws(self.peers.len(), rng);
+            thrown.extend(throws.into_iter().map(|throw| (at, throw)));
+        }
+        thrown.sort_by_key(|(at, _)| *at);
+        self.thrown = thrown;
     }
 
     fn add_peer(&mut self, index: usize, lying: bool, rng: &mut Rng) {
@@ -127,6 +159,10 @@ impl Scenario {
         self.peers.push(Peer::new(index, port, buffer, begins, script));
         self.roles.push(role);
     }
+}
+
+fn moment(rng: &mut Rng) -> Instant {
+    Instant::from_millis(rng.i64(0..5_000))
 }
 
 fn weather(rng: &mut Rng, lying: bool) -> Weather {

@@ -46,6 +46,8 @@ fn throughput(buffer: usize, lost: u32) -> u64 {
             roles: vec![Role::Other],
             peers: vec![Peer::new(0, 9, 64 * 1024, Instant::ZERO, script)],
             typed: Vec::new(),
+            thrown: Vec::new(),
+            asked: Vec::new(),
         };
         let outcome = live(scenario, Rng::with_seed(seed), None);
         assert_eq!(outcome.wrong, [""; 0], "{buffer} bytes, {lost} of 1,000 lost");

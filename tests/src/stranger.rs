@@ -2,8 +2,9 @@
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, Ipv4Address, Ipv4Packet,
-    TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
+    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket,
+    UdpRepr,
 };
 
 use crate::simulation::{R2_ADDRESS, R2_MAC};
@@ -109,6 +110,24 @@ pub fn datagram_to(mac: EthernetAddress, address: Ipv4Address, from: u16, to: u1
             &checksums,
         );
     })
+}
+
+/// An ARP frame to R2 that says who has the stranger's neighbour `ip`: a question or an answer, true or not.
+pub fn arp(operation: ArpOperation, mac: EthernetAddress, ip: Ipv4Address) -> Frame {
+    let arp = ArpRepr::EthernetIpv4 {
+        operation,
+        source_hardware_addr: mac,
+        source_protocol_addr: ip,
+        target_hardware_addr: R2_MAC,
+        target_protocol_addr: R2_ADDRESS,
+    };
+    let mut frame = vec![0; ETHERNET_HEADER + arp.buffer_len()];
+    let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
+    ethernet.set_src_addr(MAC);
+    ethernet.set_dst_addr(R2_MAC);
+    ethernet.set_ethertype(EthernetProtocol::Arp);
+    arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
+    frame
 }
 
 /// Changes the IP packet in `frame` and makes its checksums right again, where its headers still say where they are.
@@ -227,15 +246,15 @@ impl Heard {
     }
 }
 
-/// What the UDP datagram in `frame` carries, if there is one. Its checksums must be right.
-pub fn heard_datagram(frame: &[u8]) -> Option<Vec<u8>> {
+/// Where the UDP datagram in `frame` goes and what it carries, if there is one. Its checksums must be right.
+pub fn heard_datagram(frame: &[u8]) -> Option<(u16, Vec<u8>)> {
     let (ip, from, to) = ipv4(frame)?;
     if ip.next_header() != IpProtocol::Udp {
         return None;
     }
     let udp = UdpPacket::new_checked(ip.payload()).expect("R2 sends whole headers");
     assert!(ip.verify_checksum() && udp.verify_checksum(&from, &to));
-    Some(udp.payload().to_vec())
+    Some((udp.dst_port(), udp.payload().to_vec()))
 }
 
 fn ipv4(frame: &[u8]) -> Option<(Ipv4Packet<&[u8]>, IpAddress, IpAddress)> {

@@ -8,7 +8,7 @@ use r2_tests::stranger::{datagram, heard_datagram};
 fn answers(lab: &mut Simulation, from: u16, to: u16, payload: &[u8]) -> Vec<String> {
     lab.put(datagram(from, to, payload));
     let frames = lab.to_stranger.drain(..);
-    let payloads = frames.filter_map(|frame| heard_datagram(&frame));
+    let payloads = frames.filter_map(|frame| Some(heard_datagram(&frame)?.1));
     payloads.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
 }
 

@@ -1,12 +1,9 @@
 //! Frames that no honest machine sends: dropped, counted, and without a trace in R2.
 
 use r2_node::Reason;
-use r2_tests::simulation::{R2_ADDRESS, R2_MAC, Simulation, plan};
-use r2_tests::stranger::{self, ADDRESS, Said, datagram};
-use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Ipv4Address,
-    Ipv4Packet, TcpControl, TcpPacket,
-};
+use r2_tests::simulation::{R2_ADDRESS, Simulation, plan};
+use r2_tests::stranger::{ADDRESS, Said, arp, datagram};
+use smoltcp::wire::{ArpOperation, EthernetAddress, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket};
 
 const SYN: Said<'_> = Said {
     from: 1000,
@@ -123,24 +120,13 @@ fn a_flood_of_arp_does_not_stall_a_connection() {
     let kali = lab.connect(5010);
     for round in 0..20_u8 {
         let lies = (1..=254).map(|host| {
-            let arp = ArpRepr::EthernetIpv4 {
-                operation: if host % 2 == 0 {
-                    ArpOperation::Reply
-                } else {
-                    ArpOperation::Request
-                },
-                source_hardware_addr: EthernetAddress([2, 0, 0, 9, round, host]),
-                source_protocol_addr: Ipv4Address::new(192, 168, 69, host),
-                target_hardware_addr: R2_MAC,
-                target_protocol_addr: R2_ADDRESS,
+            let operation = if host % 2 == 0 {
+                ArpOperation::Reply
+            } else {
+                ArpOperation::Request
             };
-            let mut frame = vec![0; 14 + arp.buffer_len()];
-            let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
-            ethernet.set_src_addr(stranger::MAC);
-            ethernet.set_dst_addr(R2_MAC);
-            ethernet.set_ethertype(EthernetProtocol::Arp);
-            arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
-            frame
+            let mac = EthernetAddress([2, 0, 0, 9, round, host]);
+            arp(operation, mac, Ipv4Address::new(192, 168, 69, host))
         });
         lab.put_at_once(lies);
         let before = lab.now;
