@@ -46,7 +46,21 @@ pub(super) fn all(roles: &[Role], peers: &[Peer], found: &Found<'_>, wrong: &mut
                 says("the echo is another".into());
             }
             Role::Secret(asked) => answered(asked, peer, orderly, &mut says),
-            Role::Chat(_) | Role::Echo(_) | Role::Other => {}
+            Role::List(deleted) => listed(*deleted, peer, orderly, &all(), &mut says),
+            Role::Status => told(peer, orderly, &mut says),
+            Role::Discard | Role::Nobody if !peer.heard.is_empty() => says("it was answered".into()),
+            Role::Chat(_) | Role::Echo(_) | Role::Discard | Role::Nobody => {}
+        }
+        let is_good = found.calm && !found.crashed && !found.shrunk && !found.gave_way;
+        if !is_good || peer.broke_off {
+            continue;
+        }
+        // Who waits for the chat may wait for longer than he is patient: nobody gives way there.
+        if !peer.connected && !matches!(role, Role::Chat(_) | Role::Nobody) {
+            says("R2 never answered it".into());
+        }
+        if peer.connected && peer.end != Some(End::Fin) {
+            says("R2 broke its connection off".into());
         }
     }
     if !found.crashed {
@@ -185,6 +199,60 @@ fn answered(asked: &[String], peer: &Peer, orderly: bool, says: &mut impl FnMut(
             "wrong answers: {:?}",
             String::from_utf8_lossy(&peer.heard)
         ));
+    }
+}
+
+/// A list names files that somebody has sent, and comes to its end.
+fn listed<'r>(
+    deleted: Option<&str>,
+    peer: &Peer,
+    orderly: bool,
+    all: &(impl Iterator<Item = (&'r Role, &'r Peer)> + Clone),
+    says: &mut impl FnMut(String),
+) {
+    let mut lines = heard_lines(peer).into_iter();
+    if let Some(name) = deleted
+        && let Some(line) = lines.next()
+        && line != format!("DELETED {name}")
+        && !line.starts_with("ERROR not-found ")
+        && !line.starts_with("ERROR busy ")
+    {
+        says(format!("a wrong answer to DEL: {line}"));
+    }
+    let mut ended = false;
+    for line in lines {
+        let is_file = |(role, _): (&Role, &Peer)| match role {
+            Role::Put(name, bytes) => line == format!("{name} {} {}", bytes.len(), Hex(&digest(bytes))),
+            Role::Drop(bytes) => {
+                let sum = format!(" {} {}", bytes.len(), Hex(&digest(bytes)));
+                let number = line
+                    .strip_suffix(&sum)
+                    .and_then(|name| name.strip_prefix("drop-"));
+                number.is_some_and(|number| number.parse::<u32>().is_ok())
+            }
+            _ => false,
+        };
+        // What was broken off is looked at where it lies.
+        let is_broken_off = line.contains(".partial ") || line.contains(".unconfirmed ");
+        if ended || (line != "END" && !is_broken_off && !all.clone().any(is_file)) {
+            says(format!("a wrong line of a list: {line}"));
+        }
+        ended = line == "END";
+    }
+    if orderly && !ended {
+        says("a list without an end".into());
+    }
+}
+
+/// The status page is lines of `key: value`.
+fn told(peer: &Peer, orderly: bool, says: &mut impl FnMut(String)) {
+    let lines = heard_lines(peer);
+    if let Some(line) = lines.iter().find(|line| !line.contains(": ")) {
+        says(format!("a wrong line of the status page: {line}"));
+    }
+    let is_whole = lines.first().is_some_and(|line| line == "version: 1") && lines.len() > 40;
+    if orderly && !is_whole {
+        says(format!("{} lines of the status page", lines.len()));
     }
 }
 

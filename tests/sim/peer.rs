@@ -50,6 +50,8 @@ pub(super) struct Peer {
     pub(super) wire: Wire,
     pub(super) heard: Vec<u8>,
     pub(super) end: Option<End>,
+    /// R2 answered its SYN.
+    pub(super) connected: bool,
     /// It sent FIN behind all that it had to say.
     pub(super) finished: bool,
     /// It pulled its plug, or sent RST, of its own accord.
@@ -105,6 +107,7 @@ impl Peer {
             wire,
             heard: Vec::new(),
             end: None,
+            connected: false,
             finished: false,
             broke_off: false,
             unplugged: false,
@@ -160,6 +163,7 @@ impl Peer {
         }
         let arrived = !self.wire.arriving.is_empty();
         self.interface.poll(now, &mut self.wire, &mut self.sockets);
+        self.connected |= self.sockets.get::<Socket>(self.handle).state() == State::Established;
         let acted = self.act(now);
         if acted {
             self.interface.poll(now, &mut self.wire, &mut self.sockets);

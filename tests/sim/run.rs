@@ -330,8 +330,9 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         if moved {
             self.poll_node();
         }
-        while let Some((_, throw)) = self.thrown.pop_front_if(|it| it.0 <= self.now) {
-            self.throw(throw);
+        while self.thrown.front().is_some_and(|it| it.0 <= self.now) {
+            let throw = self.thrown.pop_front();
+            self.throw(throw.expect("one is at the front").1);
             moved = true;
         }
         moved

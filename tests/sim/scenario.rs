@@ -33,8 +33,14 @@ pub(super) enum Role {
     Get(&'static str),
     /// Wants these bytes back.
     Echo(Vec<u8>),
-    /// Does something that nobody looks at.
-    Other,
+    /// Asks for the list of files, and deletes one first or does not.
+    List(Option<&'static str>),
+    /// Asks how R2 is.
+    Status,
+    /// Wants no byte back.
+    Discard,
+    /// Calls where nobody serves.
+    Nobody,
 }
 
 /// A run before it begins.
@@ -296,13 +302,12 @@ fn echo(rng: &mut Rng) -> Act {
 
 fn other(rng: &mut Rng) -> Act {
     let asks = |text: &str| Step::Send(text.as_bytes().to_vec());
-    let (port, first) = match rng.u32(0..5) {
-        0 => (5030, asks("LIST\n")),
-        1 => (5030, asks("DEL a\nLIST\n")),
-        2 => (5040, pause(rng)),
-        3 => (9, Step::Send(bytes(rng))),
-        // Nobody serves it.
-        _ => (4999, pause(rng)),
+    let (port, role, first) = match rng.u32(0..5) {
+        0 => (5030, Role::List(None), asks("LIST\n")),
+        1 => (5030, Role::List(Some("a")), asks("DEL a\nLIST\n")),
+        2 => (5040, Role::Status, pause(rng)),
+        3 => (9, Role::Discard, Step::Send(bytes(rng))),
+        _ => (4999, Role::Nobody, pause(rng)),
     };
-    (port, Role::Other, vec![first, Step::Fin, Step::ToEnd])
+    (port, role, vec![first, Step::Fin, Step::ToEnd])
 }

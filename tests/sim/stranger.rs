@@ -19,6 +19,9 @@ const PORTS: [u16; 9] = [5000, 5010, 5020, 5030, 5040, 7, 9, 4999, 5001];
 /// Less than that beyond a window may be inside it when it arrives.
 const FAR: u32 = 100_000;
 
+/// Beyond the window by that much is its last place.
+const INSIDE: u32 = u32::MAX;
+
 /// Something that is thrown.
 #[derive(Clone, Debug)]
 pub(super) enum Throw {
@@ -30,6 +33,7 @@ pub(super) enum Throw {
         beyond: u32,
         control: TcpControl,
         payload: Vec<u8>,
+        window: u16,
     },
 }
 
@@ -37,11 +41,19 @@ pub(super) enum Throw {
 pub(super) fn throws(peers: usize, rng: &mut Rng) -> Vec<Throw> {
     match rng.u32(0..10) {
         0 => flood(rng).into_iter().map(Throw::Frame).collect(),
-        1..4 => vec![Throw::Forged {
+        1..3 => vec![Throw::Forged {
             peer: rng.usize(0..peers),
             beyond: rng.u32(FAR..1 << 30),
             control: any_control(rng),
             payload: bytes(rng, 100),
+            window: rng.u16(0..2) * rng.u16(..),
+        }],
+        3 => vec![Throw::Forged {
+            peer: rng.usize(0..peers),
+            beyond: INSIDE,
+            control: [TcpControl::Rst, TcpControl::Syn][rng.usize(0..2)],
+            payload: Vec::new(),
+            window: 0,
         }],
         _ => vec![Throw::Frame(nonsense(rng))],
     }
@@ -53,6 +65,7 @@ pub(super) fn forged(index: usize, peer: &Peer, (edge, next): (u32, u32), throw:
         beyond,
         control,
         payload,
+        window,
         ..
     } = throw
     else {
@@ -66,7 +79,7 @@ pub(super) fn forged(index: usize, peer: &Peer, (edge, next): (u32, u32), throw:
         ack: (*control != TcpControl::Syn).then_some(next),
         payload,
     };
-    let mut frame = tampered(said.frame(), |ip| {
+    let mut frame = tampered(said.frame_with(|tcp| tcp.window_len = *window), |ip| {
         ip[12..16].copy_from_slice(&peer::address(index).octets());
     });
     EthernetFrame::new_unchecked(&mut frame).set_src_addr(peer::mac(index));
@@ -120,7 +133,7 @@ fn nonsense(rng: &mut Rng) -> Frame {
         1 => tampered(syn.frame(), |ip| ip[33] = rng.u8(..)),
         2 => tampered(syn.frame(), |ip| ip[32] = rng.u8(..)),
         3 => tampered(syn.frame(), |ip| {
-            ip[6..8].copy_from_slice(&rng.u16(1..0x4000).to_be_bytes())
+            ip[6..8].copy_from_slice(&rng.u16(1..0x4000).to_be_bytes());
         }),
         // LAND: from R2 to R2.
         4 => tampered(syn.frame(), |ip| {
@@ -153,7 +166,7 @@ fn nonsense(rng: &mut Rng) -> Frame {
             frame
         }
         _ => tampered(datagram(syn.from, syn.to, &payload), |ip| {
-            ip[24..26].copy_from_slice(&rng.u16(..).to_be_bytes())
+            ip[24..26].copy_from_slice(&rng.u16(..).to_be_bytes());
         }),
     }
 }
