@@ -35,14 +35,14 @@ fn a_gibibyte_arrives_whole_and_leaves_the_memory_as_it_was() {
         "hostapp get 192.168.69.1 small -o {}",
         lab.path("back").display()
     ));
-    let before = lab.resident();
+    let before = lab.memory().own;
 
     let receipt = lab
         .start_kali(&format!("nc.openbsd -N 192.168.69.1 5020 < {file}"))
         .patiently(SLOW)
         .prints();
     assert_eq!(receipt, format!("stored drop-0002 {GIB} bytes sha256 {hash}\n"));
-    assert_same_memory(before, lab.resident());
+    assert_same_memory(before, lab.memory().own);
     lab.store.wait_until("the confirmed file", |store| {
         store.names().contains(&"drop-0002".to_owned())
     });
@@ -52,14 +52,14 @@ fn a_gibibyte_arrives_whole_and_leaves_the_memory_as_it_was() {
     lab.start_kali(&format!("hostapp send 192.168.69.1 {file} --as big"))
         .patiently(SLOW)
         .prints();
-    assert_same_memory(before, lab.resident());
+    assert_same_memory(before, lab.memory().own);
     assert!(cmp(&disk.path().join("sent"), &lab.store.file("big")));
 
     let got = disk.path().join("got");
     lab.start_kali(&format!("hostapp get 192.168.69.1 big -o {}", got.display()))
         .patiently(SLOW)
         .prints();
-    assert_same_memory(before, lab.resident());
+    assert_same_memory(before, lab.memory().own);
     assert!(cmp(&disk.path().join("sent"), &got));
 }
 

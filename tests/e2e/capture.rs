@@ -69,9 +69,9 @@ fn a_reader_that_is_stopped_harms_nobody() {
     let file = lab.file("file", TOO_MUCH);
     let upload = format!("nc.openbsd -N 192.168.69.1 5020 <{}", file.display());
     lab.kali(&upload);
-    let before = lab.resident();
+    let before = lab.memory().own;
     lab.kali(&upload);
-    let grown = lab.resident().saturating_sub(before);
+    let grown = lab.memory().own.saturating_sub(before);
     assert!(grown < 1 << 20, "R2 has grown by {grown} bytes");
     let lost: u64 = lab.status()["capture_lost"].parse().unwrap();
     assert!(lost > 0);

@@ -237,12 +237,7 @@ impl Lab {
         }
     }
 
-    /// The memory that R2 holds, in bytes.
-    pub fn resident(&self) -> u64 {
-        self.memory().resident
-    }
-
-    /// The same, in parts. Counted page by page: what the kernel adds up as it goes (`VmRSS`) may be hundreds of KiB behind.
+    /// The memory that R2 holds. Counted page by page: what the kernel adds up as it goes (`VmRSS`) may be hundreds of KiB behind.
     pub fn memory(&self) -> Memory {
         let path = format!("/proc/{}/smaps_rollup", self.r2.pid().as_raw_nonzero());
         let counted = fs::read_to_string(path).expect("R2 lives");

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use r2_tests::aftermath::PAGES;
 use r2_tests::lab::Lab;
 use r2_tests::payload::sha256_of;
 use r2_tests::wire::wire;
@@ -28,11 +29,6 @@ const SHORT: Duration = Duration::from_secs(10);
 
 /// How long every client has run before R2's memory is looked at for the first time.
 const WARM_UP: Duration = Duration::from_secs(3);
-
-/// What R2's own memory may differ by. It takes none while it serves, but the kernel gives a page when it is first
-/// touched: each of the eleven threads may go a page deeper into its stack than before, and as far in its allocator's
-/// first 132 KiB.
-const PAGES: u64 = 2 * 11 * 4096;
 
 const LOSS: &str = "numgen random mod 100 < 1 drop";
 
