@@ -20,6 +20,9 @@ const NAMES: &str = "/run/netns";
 /// opens thousands of connections a second, since each rests for a minute when it is closed.
 const PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
+/// Ports that the kernel does not choose: R2 answers no datagram from a port that would answer the answer.
+const NOBODYS: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+
 /// The address of the near end of a cable between two namespaces.
 pub const NEAR: &str = "192.168.70.100";
 
@@ -52,7 +55,10 @@ impl Namespace {
         ip(&format!("netns add {name}"))
             .expect("a network namespace of the test's own needs root and iproute2");
         let namespace = Self { name };
-        namespace.inside(|| fs::write(PORTS, "1024 65535").expect("ports for KALI"));
+        namespace.inside(|| {
+            fs::write(PORTS, "1024 65535").expect("ports for KALI");
+            fs::write(NOBODYS, "5010").expect("a port that is not for KALI");
+        });
         for step in SETUP {
             namespace.ip(step);
         }

@@ -14,8 +14,9 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ struct Soak {
     repeated: AtomicU64,
     /// How often R2 told a netcat that it waits: five seconds without a byte, be it the wire's or the machine's fault.
     hints: AtomicU64,
+    /// A round has failed: the others need not go on.
+    has_failed: AtomicBool,
 }
 
 /// One round of a client: it panics where anything is not as it must be, and returns how many bytes were compared. Its
@@ -78,8 +81,13 @@ impl Soak {
                 for client in 0..*clients {
                     scope.spawn(move || {
                         let mut number = first + client;
-                        while Instant::now() < end {
-                            tally.bytes.fetch_add(round(self, number), Ordering::Relaxed);
+                        while Instant::now() < end && !self.has_failed.load(Ordering::Relaxed) {
+                            let bytes = catch_unwind(AssertUnwindSafe(|| round(self, number)));
+                            let bytes = bytes.unwrap_or_else(|panic| {
+                                self.has_failed.store(true, Ordering::Relaxed);
+                                resume_unwind(panic)
+                            });
+                            tally.bytes.fetch_add(bytes, Ordering::Relaxed);
                             tally.rounds.fetch_add(1, Ordering::Relaxed);
                             number += clients;
                         }
@@ -121,6 +129,7 @@ fn mixed_load_over_a_wire_that_loses_1_percent_leaves_nothing_behind() {
         kept: Mutex::default(),
         repeated: AtomicU64::new(0),
         hints: AtomicU64::new(0),
+        has_failed: AtomicBool::new(false),
     };
     soak.run(WARM_UP, 1_000_000);
     let before = soak.lab.memory();
