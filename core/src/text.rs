@@ -29,16 +29,21 @@ impl Cleaner {
     ///
     /// The text has at most three bytes for each byte taken now or held before.
     pub fn clean(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
-        let rest = self.complete(bytes, &mut each);
-        let mut chunks = rest.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            hand_on(chunk.valid(), &mut each);
-            if chunks.peek().is_none() && is_front_of_a_character(chunk.invalid()) {
+        let mut rest = self.complete(bytes, &mut each);
+        loop {
+            let error = match str::from_utf8(rest) {
+                Ok(text) => return hand_on(text, &mut each),
+                Err(error) => error,
+            };
+            let (valid, invalid) = rest.split_at_checked(error.valid_up_to()).unwrap_or_default();
+            hand_on(str::from_utf8(valid).unwrap_or_default(), &mut each);
+            let Some(length) = error.error_len() else {
                 // Fits: the front of a character has at most three bytes.
-                let _ = self.held.extend_from_slice(chunk.invalid());
-            } else if !chunk.invalid().is_empty() {
-                each(REPLACEMENT);
-            }
+                let _ = self.held.extend_from_slice(invalid);
+                return;
+            };
+            each(REPLACEMENT);
+            rest = invalid.get(length..).unwrap_or_default();
         }
     }
 
@@ -75,10 +80,6 @@ impl Cleaner {
         }
         bytes
     }
-}
-
-fn is_front_of_a_character(bytes: &[u8]) -> bool {
-    str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
 }
 
 /// Hands on `text` without the characters that drive terminals.
