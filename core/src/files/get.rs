@@ -5,13 +5,12 @@ use core::task::Poll;
 
 use super::{Files, Step, Then, claimed};
 use crate::hex::Hex;
-use crate::name::Name;
 use crate::store::{Entry, Store};
 use crate::time::Instant;
 
 impl Files {
-    pub(super) fn open<S: Store>(&mut self, now: Instant, name: &Name, offset: u64, store: &mut S) {
-        let Some(ticket) = claimed(&mut self.ticket, store) else {
+    pub(super) fn open<S: Store>(&mut self, now: Instant, offset: u64, store: &mut S) {
+        let (Some(name), Some(ticket)) = (&self.name, claimed(&mut self.ticket, store)) else {
             return;
         };
         match store.open(ticket, name) {
@@ -64,8 +63,8 @@ impl Files {
         filled
     }
 
-    pub(super) fn delete<S: Store>(&mut self, now: Instant, name: &Name, store: &mut S) {
-        let Some(ticket) = claimed(&mut self.ticket, store) else {
+    pub(super) fn delete<S: Store>(&mut self, now: Instant, store: &mut S) {
+        let (Some(name), Some(ticket)) = (&self.name, claimed(&mut self.ticket, store)) else {
             return;
         };
         match store.delete(ticket, name) {

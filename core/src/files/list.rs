@@ -3,19 +3,18 @@
 use core::fmt::Write;
 use core::task::Poll;
 
-use super::{Files, Step, Then, claimed};
+use super::{Files, Then, claimed};
 use crate::hex::Hex;
-use crate::name::Name;
 use crate::store::Store;
 use crate::time::Instant;
 
 impl Files {
     /// Writes the next line; `false` when there is none to write now. The outbox must be empty.
-    pub(super) fn list<S: Store>(&mut self, now: Instant, after: Option<&Name>, store: &mut S) -> bool {
+    pub(super) fn list<S: Store>(&mut self, now: Instant, store: &mut S) -> bool {
         let Some(ticket) = claimed(&mut self.ticket, store) else {
             return false;
         };
-        match store.next(ticket, after) {
+        match store.next(ticket, self.name.as_ref()) {
             Poll::Pending => return false,
             Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
             Poll::Ready(Ok(None)) => {
@@ -32,9 +31,7 @@ impl Files {
                     entry.length,
                     Hex(&entry.sha256)
                 );
-                self.step = Step::List {
-                    after: Some(entry.name),
-                };
+                self.name = Some(entry.name);
             }
         }
         true

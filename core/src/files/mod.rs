@@ -29,6 +29,8 @@ use crate::time::Instant;
 pub struct Files {
     line: LineReader<FILES_LINE_MAX>,
     step: Step,
+    /// The file of the command; of `LIST`, the last one that was listed.
+    name: Option<Name>,
     ticket: Option<Ticket>,
     behind: Behind,
     peer_finished: bool,
@@ -37,29 +39,25 @@ pub struct Files {
 }
 
 /// What comes next. Each may have to wait: for the peer, for its window, for a ticket, for the store.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Step {
     /// A command line is read, once the answer before it has left.
     #[default]
     Command,
     /// `PUT`: the store begins the upload.
-    Create {
-        name: Name,
-        length: u64,
-        sha256: Option<Digest>,
-    },
+    Create { length: u64, sha256: Option<Digest> },
     /// `PUT`: the peer's bytes go to the store.
     Receive { left: u64 },
     /// `PUT`: all bytes were taken.
     Seal,
     /// `GET`: the store looks for the file.
-    Open { name: Name, offset: u64 },
+    Open { offset: u64 },
     /// `GET`: the store's bytes go to the peer.
     Send { offset: u64, length: u64 },
-    /// `LIST`: the entry behind this one is next.
-    List { after: Option<Name> },
+    /// `LIST`: the next entry goes to the peer.
+    List,
     /// `DEL`
-    Delete { name: Name },
+    Delete,
     /// A `PUT` was refused: its bytes are discarded.
     Closing { since: Instant },
     /// The peer was promised more than there is, or sends on for too long.
@@ -118,11 +116,11 @@ impl Files {
         }
         let (request, is_put) = (parse::parse(line), parse::is_put(line));
         self.line.clear();
-        self.step = match request {
-            Ok(Request::Put { name, length, sha256 }) => Step::Create { name, length, sha256 },
-            Ok(Request::Get { name, offset }) => Step::Open { name, offset },
-            Ok(Request::List) => Step::List { after: None },
-            Ok(Request::Delete { name }) => Step::Delete { name },
+        (self.name, self.step) = match request {
+            Ok(Request::Put { name, length, sha256 }) => (Some(name), Step::Create { length, sha256 }),
+            Ok(Request::Get { name, offset }) => (Some(name), Step::Open { offset }),
+            Ok(Request::List) => (None, Step::List),
+            Ok(Request::Delete { name }) => (Some(name), Step::Delete),
             Err(bad) => {
                 let then = Then::close_if(is_put || behind == Behind::RestOfPut);
                 return self.refuse(now, bad.code(), bad.text(), then, store);
@@ -133,21 +131,12 @@ impl Files {
 
     /// Goes on with what only the store can have delayed.
     fn advance<S: Store>(&mut self, now: Instant, store: &mut S) {
-        match &self.step {
-            Step::Create { name, length, sha256 } => {
-                let (name, length, sha256) = (name.clone(), *length, *sha256);
-                self.create(now, &name, length, sha256, store);
-            }
+        match self.step {
+            Step::Create { length, sha256 } => self.create(now, length, sha256, store),
             Step::Receive { .. } => self.look_at_the_store(now, store),
             Step::Seal => self.seal(now, store),
-            Step::Open { name, offset } => {
-                let (name, offset) = (name.clone(), *offset);
-                self.open(now, &name, offset, store);
-            }
-            Step::Delete { name } => {
-                let name = name.clone();
-                self.delete(now, &name, store);
-            }
+            Step::Open { offset } => self.open(now, offset, store),
+            Step::Delete => self.delete(now, store),
             _ => {}
         }
     }
@@ -212,15 +201,13 @@ impl<S: Store> Session<S> for Files {
             let behind = tx.get_mut(filled..).unwrap_or_default();
             filled = filled.saturating_add(self.outbox.drain_into(behind));
             let room = tx.get_mut(filled..).unwrap_or_default();
-            match &self.step {
+            match self.step {
                 _ if !self.outbox.is_empty() => return filled,
                 Step::Send { offset, length } => {
-                    let (offset, length) = (*offset, *length);
                     return filled.saturating_add(self.send(offset, length, room, store));
                 }
-                Step::List { after } => {
-                    let after = after.clone();
-                    if !self.list(now, after.as_ref(), store) {
+                Step::List => {
+                    if !self.list(now, store) {
                         return filled;
                     }
                 }

@@ -5,7 +5,6 @@ use core::task::Poll;
 
 use super::{Behind, Files, Step, Then, claimed};
 use crate::hex::Hex;
-use crate::name::Name;
 use crate::store::{Digest, Entry, Store, Upload};
 use crate::time::Instant;
 
@@ -13,12 +12,11 @@ impl Files {
     pub(super) fn create<S: Store>(
         &mut self,
         now: Instant,
-        name: &Name,
         length: u64,
         sha256: Option<Digest>,
         store: &mut S,
     ) {
-        let Some(ticket) = claimed(&mut self.ticket, store) else {
+        let (Some(name), Some(ticket)) = (&self.name, claimed(&mut self.ticket, store)) else {
             return;
         };
         let upload = Upload::Named { name, length, sha256 };
