@@ -1,27 +1,49 @@
 //! Bytes that a session has placed and its connection has not yet taken.
 
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 
-use heapless::Vec;
+use heapless::{Vec, VecView};
 
 /// Up to `N` bytes on their way out, in order.
 ///
-/// A session writes a whole answer, then the driver's room decides how many calls it takes to leave.
+/// A session writes a whole answer, then the driver's room decides how many calls it takes to leave. All that it can do
+/// is in [`Waiting`], which is the same code for every size.
 #[derive(Debug, Default)]
-pub struct Outbox<const N: usize> {
-    bytes: Vec<u8, N>,
-    sent: usize,
-}
+pub struct Outbox<const N: usize>(Waiting<Vec<u8, N>>);
 
 impl<const N: usize> Outbox<N> {
     /// An empty outbox.
     pub const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
+        Self(Waiting {
             sent: 0,
-        }
+            bytes: Vec::new(),
+        })
     }
+}
 
+impl<const N: usize> Deref for Outbox<N> {
+    type Target = Waiting;
+
+    fn deref(&self) -> &Waiting {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Outbox<N> {
+    fn deref_mut(&mut self) -> &mut Waiting {
+        &mut self.0
+    }
+}
+
+/// The bytes of an [`Outbox`] of any size.
+#[derive(Debug, Default)]
+pub struct Waiting<B: ?Sized = VecView<u8>> {
+    sent: usize,
+    bytes: B,
+}
+
+impl Waiting {
     /// Whether every byte has left.
     pub fn is_empty(&self) -> bool {
         self.sent == self.bytes.len()
@@ -29,11 +51,8 @@ impl<const N: usize> Outbox<N> {
 
     /// How many more bytes fit.
     pub fn room(&self) -> usize {
-        if self.is_empty() {
-            N
-        } else {
-            N.saturating_sub(self.bytes.len())
-        }
+        let taken = if self.is_empty() { 0 } else { self.bytes.len() };
+        self.bytes.capacity().saturating_sub(taken)
     }
 
     /// Places the front of `bytes`, as much as fits, and returns how many that is; 0 when full.
@@ -45,6 +64,13 @@ impl<const N: usize> Outbox<N> {
         match self.bytes.extend_from_slice(now) {
             Ok(()) => now.len(),
             Err(_) => 0,
+        }
+    }
+
+    /// Places a text that is in `parts`. They must fit, as with `write!`, which takes more code to place them.
+    pub fn push_text(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.push(part.as_bytes());
         }
     }
 
@@ -78,7 +104,7 @@ impl<const N: usize> Outbox<N> {
 
 /// `write!` places the whole text or, when it does not fit, an unspecified front of it and an error: sessions
 /// write only where a compile-time bound says that it fits.
-impl<const N: usize> fmt::Write for Outbox<N> {
+impl fmt::Write for Waiting {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.push(text.as_bytes()) == text.len() {
             Ok(())

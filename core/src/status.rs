@@ -38,7 +38,7 @@ impl Status {
 
     /// Writes the next line into the empty outbox.
     fn write_line<R: Report + ?Sized>(&mut self, now: Instant, report: &R) {
-        match report.line(now, self.next, &mut self.outbox) {
+        match report.line(now, self.next, &mut &mut *self.outbox) {
             Ok(true) if self.outbox.push(b"\n") == 1 => {}
             Ok(false) => self.complete = true,
             // A line without its end would make the next one part of it.

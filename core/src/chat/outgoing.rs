@@ -1,5 +1,7 @@
 //! What a peer is shown: the lines of the room, and the answers to its own commands.
 
+use core::fmt::Write;
+
 use super::lines::{Found, Place, length_of};
 use super::room::Room;
 use super::roster::Speaker;
@@ -61,9 +63,7 @@ impl Outgoing {
         if !self.is_turn(room) || length > self.outbox.room() {
             return false;
         }
-        for part in parts {
-            self.outbox.push(part.as_bytes());
-        }
+        self.outbox.push_text(parts);
         true
     }
 
@@ -114,7 +114,7 @@ impl Outgoing {
             }
             Found::Gone(lines, next) => {
                 // Fits: the number has at most 20 digits.
-                let _ = core::fmt::write(&mut self.outbox, format_args!("* {lines} lines skipped\n"));
+                let _ = writeln!(self.outbox, "* {lines} lines skipped");
                 self.next = next;
                 true
             }
