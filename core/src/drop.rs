@@ -144,7 +144,8 @@ impl Deposit {
         let name = self.name.as_ref().map_or("drop", Name::as_str);
         let written = self.ticket.as_ref().map_or(0, |ticket| store.written(ticket));
         // Fits: a name, a text of the store's and a number are shorter than a receipt.
-        let _ = writeln!(self.outbox, "failed {name} {} after {written} bytes", why.text());
+        self.outbox.push_text(&["failed ", name, " ", why.text()]);
+        let _ = writeln!(self.outbox, " after {written} bytes");
         self.stage = Stage::Closing { since: now };
         self.give_back(store);
     }

@@ -34,7 +34,8 @@ impl Name {
     pub fn numbered(number: u32) -> Self {
         let mut name = heapless::String::new();
         // Fits: the prefix and the ten digits of a u32 are 15 bytes.
-        let _ = write!(name, "{NUMBERED}{number:04}");
+        let _ = name.push_str(NUMBERED);
+        let _ = write!(name, "{number:04}");
         Self(name)
     }
 
@@ -69,13 +70,18 @@ impl Name {
 
     /// Whether R2 gives this name itself, so that no peer may: `drop-*`, `*.partial`, `*.unconfirmed`.
     pub fn is_reserved(&self) -> bool {
-        self.0.starts_with(NUMBERED) || !self.ending().is_empty()
+        is_reserved(&self.0)
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// [`Name::is_reserved`] of a name as text.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.starts_with(NUMBERED) || !split_ending(name).1.is_empty()
 }
 
 fn split_ending(text: &str) -> (&str, &str) {

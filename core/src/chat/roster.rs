@@ -120,13 +120,17 @@ impl<'a> Roster<'a> {
             Speaker::Host => return String::try_from(&*self.host).unwrap_or(label),
             Speaker::Seat(seat) => self.seats.get(seat).and_then(|seat| seat.name.as_ref()),
         };
-        // Fits: LABEL_MAX is the longest name with the largest number.
-        let _ = match name {
-            None => Ok(()),
-            Some(Name::Chosen(nick)) => write!(label, "{nick}"),
-            Some(Name::Numbered(1)) => write!(label, "{}", self.peer),
-            Some(Name::Numbered(number)) => write!(label, "{}-{number}", self.peer),
+        let (name, number) = match name {
+            None => return label,
+            Some(Name::Chosen(nick)) => (nick, None),
+            Some(Name::Numbered(1)) => (&self.peer, None),
+            Some(Name::Numbered(number)) => (&self.peer, Some(number)),
         };
+        // Fits: LABEL_MAX is the longest name with the largest number.
+        let _ = label.push_str(name);
+        if let Some(number) = number {
+            let _ = write!(label, "-{number}");
+        }
         label
     }
 

@@ -5,8 +5,6 @@ mod list;
 pub mod parse;
 mod put;
 
-use core::fmt::Write;
-
 use self::parse::Request;
 use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
@@ -115,21 +113,25 @@ impl Files {
             return self.line.clear();
         }
         let (request, is_put) = (parse::parse(line), parse::is_put(line));
-        self.line.clear();
-        (self.name, self.step) = match request {
+        let (name, step) = match request {
             Ok(Request::Put { name, length, sha256 }) => (Some(name), Step::Create { length, sha256 }),
             Ok(Request::Get { name, offset }) => (Some(name), Step::Open { offset }),
             Ok(Request::List) => (None, Step::List),
             Ok(Request::Delete { name }) => (Some(name), Step::Delete),
             Err(bad) => {
+                self.line.clear();
                 let then = Then::close_if(is_put || behind == Behind::RestOfPut);
                 return self.refuse(now, bad.code(), bad.text(), then, store);
             }
         };
+        (self.name, self.step) = (name.and_then(Name::parse), step);
+        self.line.clear();
         self.advance(now, store);
     }
 
     /// Goes on with what only the store can have delayed.
+    // On a board, where it is called in two places, it is one function.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn advance<S: Store>(&mut self, now: Instant, store: &mut S) {
         match self.step {
             Step::Create { length, sha256 } => self.create(now, length, sha256, store),
@@ -151,7 +153,7 @@ impl Files {
 
     fn refuse<S: Store>(&mut self, now: Instant, code: &str, text: &str, then: Then, store: &mut S) {
         // Fits: FILES_ANSWER_MAX says so of every text.
-        let _ = writeln!(self.outbox, "ERROR {code} {text}");
+        self.outbox.push_text(&["ERROR ", code, " ", text, "\n"]);
         self.done(store);
         if then == Then::Close {
             self.step = Step::Closing { since: now };
@@ -220,7 +222,7 @@ impl<S: Store> Session<S> for Files {
         self.peer_finished = true;
         match self.step {
             Step::Command if !self.line.is_empty() => self.obey(now, store),
-            Step::Receive { left } => self.cut_short(now, left, store),
+            Step::Receive { left } => self.cut_short(left, store),
             _ => {}
         }
     }

@@ -2,16 +2,16 @@
 
 use crate::hex;
 use crate::line::Line;
-use crate::name::Name;
+use crate::name::{self, Name};
 use crate::store::Digest;
 
-/// What a peer asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+/// What a peer asks for. Names are as [`Name::parse`] takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'l> {
     /// `PUT <name> <length> [<sha256>]`
     Put {
         /// The final name, not a reserved one.
-        name: Name,
+        name: &'l str,
         /// Length in bytes.
         length: u64,
         /// What they must add up to.
@@ -20,7 +20,7 @@ pub enum Request {
     /// `GET <name> [<offset>]`
     Get {
         /// Which file.
-        name: Name,
+        name: &'l str,
         /// From which byte on.
         offset: u64,
     },
@@ -29,7 +29,7 @@ pub enum Request {
     /// `DEL <name>`
     Delete {
         /// Which file.
-        name: Name,
+        name: &'l str,
     },
 }
 
@@ -93,7 +93,7 @@ impl BadLine {
 const PUT: &str = "PUT";
 
 /// Reads a command line. Words are separated by blanks; verbs are upper case.
-pub fn parse(line: Line<'_>) -> Result<Request, BadLine> {
+pub fn parse(line: Line<'_>) -> Result<Request<'_>, BadLine> {
     match line {
         // Its front need not be text: the line may have been cut inside a character.
         Line::TooLong(_) => Err(BadLine::TooLong),
@@ -108,7 +108,7 @@ pub fn is_put(line: Line<'_>) -> bool {
     front.eq_ignore_ascii_case(PUT.as_bytes())
 }
 
-fn request(text: &str) -> Result<Request, BadLine> {
+fn request(text: &str) -> Result<Request<'_>, BadLine> {
     let mut words = text.split_ascii_whitespace();
     let request = match words.next() {
         Some(PUT) => Request::Put {
@@ -132,18 +132,20 @@ fn request(text: &str) -> Result<Request, BadLine> {
     }
 }
 
-fn name(word: Option<&str>) -> Result<Name, BadLine> {
+fn name(word: Option<&str>) -> Result<&str, BadLine> {
     let word = word.ok_or(BadLine::NoName)?;
-    Name::parse(word).ok_or(BadLine::Name)
+    if Name::parse(word).is_none() {
+        return Err(BadLine::Name);
+    }
+    Ok(word)
 }
 
-fn put_name(word: Option<&str>) -> Result<Name, BadLine> {
-    let name = name(word)?;
-    if name.is_reserved() {
-        Err(BadLine::Reserved)
-    } else {
-        Ok(name)
+fn put_name(word: Option<&str>) -> Result<&str, BadLine> {
+    let word = name(word)?;
+    if name::is_reserved(word) {
+        return Err(BadLine::Reserved);
     }
+    Ok(word)
 }
 
 fn number(word: &str) -> Result<u64, BadLine> {
@@ -173,12 +175,8 @@ mod tests {
 
     #[test]
     fn every_verb_is_read() {
-        let name = Name::parse("a.b").unwrap();
-        let put = |length, sha256| Request::Put {
-            name: name.clone(),
-            length,
-            sha256,
-        };
+        let name = "a.b";
+        let put = |length, sha256| Request::Put { name, length, sha256 };
         assert_eq!(parse(Line::Whole(b"PUT a.b 5")), Ok(put(5, None)));
         assert_eq!(
             parse(Line::Whole(b"PUT a.b 18446744073709551615")),
@@ -187,17 +185,11 @@ mod tests {
         let sha = "AB".repeat(32);
         let line = std::format!("PUT a.b 0 {sha}");
         assert_eq!(parse(Line::Whole(line.as_bytes())), Ok(put(0, Some([0xab; 32]))));
-        let get = |offset| Request::Get {
-            name: name.clone(),
-            offset,
-        };
+        let get = |offset| Request::Get { name, offset };
         assert_eq!(parse(Line::Whole(b"GET a.b")), Ok(get(0)));
         assert_eq!(parse(Line::Whole(b"GET a.b 7")), Ok(get(7)));
         assert_eq!(parse(Line::Whole(b"LIST")), Ok(Request::List));
-        assert_eq!(
-            parse(Line::Whole(b"DEL a.b")),
-            Ok(Request::Delete { name: name.clone() })
-        );
+        assert_eq!(parse(Line::Whole(b"DEL a.b")), Ok(Request::Delete { name }));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Files {
             self.step = Step::Seal;
             self.seal(now, store);
         } else if self.peer_finished {
-            self.cut_short(now, left, store);
+            self.cut_short(left, store);
         } else {
             self.step = Step::Receive { left };
         }
@@ -101,10 +101,12 @@ impl Files {
     }
 
     /// FIN came before the last byte: what is there stays for a resume.
-    pub(super) fn cut_short<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
-        let mut text = heapless::String::<64>::new();
-        // Fits: 41 bytes with a number of 20 digits.
-        let _ = write!(text, "the file ended {left} bytes too early");
-        self.refuse(now, "bad-request", &text, Then::NextCommand, store);
+    pub(super) fn cut_short<S: Store>(&mut self, left: u64, store: &mut S) {
+        // Fits: the outbox has room for SEND and one answer.
+        let _ = writeln!(
+            self.outbox,
+            "ERROR bad-request the file ended {left} bytes too early"
+        );
+        self.done(store);
     }
 }
