@@ -82,16 +82,16 @@ impl Cleaner {
     }
 }
 
-/// Hands on `text` without the characters that drive terminals.
+/// Hands on `text` without the characters that drive terminals: whole where it has none but ASCII, else by character.
 fn hand_on(text: &str, each: &mut impl FnMut(&str)) {
     if text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
         if !text.is_empty() {
             each(text);
         }
     } else {
-        text.split(is_removed)
-            .filter(|run| !run.is_empty())
-            .for_each(each);
+        for c in text.chars().filter(|c| !is_removed(*c)) {
+            each(c.encode_utf8(&mut [0; 4]));
+        }
     }
 }
 
