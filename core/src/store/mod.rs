@@ -20,10 +20,21 @@ mod directory;
 pub mod flash;
 pub mod ram;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::name::Name;
 
 /// A SHA-256 (FIPS 180-4).
 pub type Digest = [u8; 32];
+
+/// Hashes `pieces`, one behind the other.
+pub fn sha256(pieces: &mut dyn Iterator<Item = &[u8]>) -> Digest {
+    let mut sha256 = Sha256::new();
+    for piece in pieces {
+        sha256.update(piece);
+    }
+    sha256.finalize().into()
+}
 
 /// A place in the store that one session holds while it works with a file. A bounded number of them exists.
 #[derive(Debug, PartialEq, Eq)]

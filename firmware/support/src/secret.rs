@@ -1,16 +1,16 @@
 //! The secret that keys hash tables and initial sequence numbers, on boards that have no source of randomness.
 
-use sha2::{Digest, Sha256};
+use r2_core::store::sha256;
 
 /// Mixes what there is: in QEMU 32 bytes of the host's randomness, except where runs are to be equal; on hardware only `own`, what the board knows of
 /// itself (its address, the state of its counters), which a neighbour can guess.
 pub fn mix(own: &[u8]) -> [u8; 16] {
-    let mut sha256 = Sha256::new();
-    sha256.update(own);
     #[cfg(all(feature = "semihosting", not(feature = "count")))]
-    sha256.update(of_host());
+    let digest = sha256(&mut [own, &of_host()].into_iter());
+    #[cfg(not(all(feature = "semihosting", not(feature = "count"))))]
+    let digest = sha256(&mut [own].into_iter());
     let mut secret = [0; 16];
-    for (to, from) in secret.iter_mut().zip(sha256.finalize()) {
+    for (to, from) in secret.iter_mut().zip(digest) {
         *to = from;
     }
     secret

@@ -4,12 +4,10 @@ mod blocks;
 
 use core::task::Poll;
 
-use sha2::{Digest as _, Sha256};
-
 pub use self::blocks::Block;
 use self::blocks::{Blocks, Chain};
 use super::directory::{Beginning, Bytes, Directory, State, Work};
-use super::{Created, Digest, Entry, Store, StoreError, Ticket, Upload, Usage, directory};
+use super::{Created, Digest, Entry, Store, StoreError, Ticket, Upload, Usage, directory, sha256};
 use crate::name::Name;
 
 /// A store in memory that somebody else owns. Every call is answered at once; nothing outlives the power.
@@ -41,11 +39,7 @@ impl<'a> RamStore<'a> {
     }
 
     fn hash(&self, bytes: &Chain) -> Digest {
-        let mut sha256 = Sha256::new();
-        for piece in self.blocks.pieces(bytes) {
-            sha256.update(piece);
-        }
-        sha256.finalize().into()
+        sha256(&mut self.blocks.pieces(bytes))
     }
 
     fn create_new(
