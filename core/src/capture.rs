@@ -28,11 +28,9 @@ pub fn record_header(micros: u64, length: u32) -> [u8; RECORD_HEADER] {
         length,
     ];
     let mut header = [0; RECORD_HEADER];
-    for (to, from) in header
-        .iter_mut()
-        .zip(words.iter().flat_map(|word| word.to_le_bytes()))
-    {
-        *to = from;
+    let (places, _) = header.as_chunks_mut();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
     }
     header
 }
