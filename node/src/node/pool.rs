@@ -185,7 +185,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
                 Phase::Open if gives_way && slot.moved + patience <= core_now => {
-                    idle = idle.min(Some((slot.moved, place))).or(Some((slot.moved, place)));
+                    if idle.is_none_or(|(moved, _)| slot.moved < moved) {
+                        idle = Some((slot.moved, place));
+                    }
                 }
                 _ => {}
             }
