@@ -7,6 +7,8 @@ use crate::storage::Storage;
 const NOWHERE: u32 = u32::MAX;
 
 /// The earlier of two deadlines, where there are any.
+// On a board, where it is called in so many places, it is one function.
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) if other < one => Some(other),
