@@ -24,8 +24,10 @@ pub struct Spec {
     /// Its port, for TCP and, where it answers datagrams, UDP.
     pub port: u16,
     /// The command line that talks to it: netcat's, with `R2` for the address and `PORT` for the port.
+    #[cfg(feature = "netcat")]
     pub netcat: &'static str,
     /// The same over UDP, where it is another; empty: the same with `-u`.
+    #[cfg(feature = "netcat")]
     pub netcat_udp: &'static str,
     /// How datagrams to the port are answered; `None`: the port is unreachable by UDP.
     pub datagram: Option<AnswerDatagram>,
@@ -38,13 +40,17 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A service of small requests on `port`: interactive, gives way, 95 s for a silent peer, no datagrams.
+    /// A service of small requests on `port`: interactive, gives way, 95 s for a silent peer, no datagrams. `netcat` is
+    /// kept with the crate's feature of that name.
+    #[cfg_attr(not(feature = "netcat"), allow(unused_variables, reason = "said above"))]
     pub const fn new(name: &'static str, port: u16, netcat: &'static str) -> Self {
         let (silent_after, interactive, gives_way) = (SILENT_AFTER, true, true);
         Self {
             name,
             port,
+            #[cfg(feature = "netcat")]
             netcat,
+            #[cfg(feature = "netcat")]
             netcat_udp: "",
             datagram: None,
             silent_after,
@@ -77,6 +83,7 @@ pub const CHAT: Spec = Spec {
 /// Secret-code questions.
 pub const SECRET: Spec = Spec {
     datagram: Some(secret::answer),
+    #[cfg(feature = "netcat")]
     netcat_udp: "printf 'Ted is SECRET cool' | nc -u -W 1 R2 PORT",
     ..Spec::new("secret", 5010, "printf 'Ted is SECRET cool\\n' | nc -N R2 PORT")
 };
