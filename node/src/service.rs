@@ -2,10 +2,12 @@
 
 use core::marker::PhantomData;
 
+#[cfg(feature = "capture")]
+use r2_core::capture;
 use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
-use r2_core::{capture, chat, diag, drop, files, secret, status};
+use r2_core::{chat, diag, drop, files, secret, status};
 
 use crate::config::{Plan, Size};
 use crate::limits::{ACK_DELAY, BULK_SILENT_AFTER, SERVICES_MAX, SILENT_AFTER};
@@ -322,8 +324,9 @@ impl<'a, S: Store + 'a, M: Storage<'a>> Registry<'a, '_, World<'a, S>, M> {
         self.serve(&ECHO, plan.echo, diag::echo::Echo::new, whole, never);
         self.serve(&DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
         self.serve(&CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
-        if cfg!(feature = "capture") {
-            self.serve(&CAPTURE, plan.capture, capture::Capture::new, whole, never);
-        }
+        #[cfg(feature = "capture")]
+        self.serve(&CAPTURE, plan.capture, capture::Capture::new, whole, |w| {
+            w.counters.captured
+        });
     }
 }

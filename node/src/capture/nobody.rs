@@ -8,12 +8,6 @@ use smoltcp::time::Instant;
 
 use crate::slot::Slot;
 
-/// Which way a frame goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Way {
-    In,
-}
-
 /// No connections.
 pub(crate) struct Captures;
 
@@ -26,7 +20,9 @@ impl Captures {
 
     pub(crate) fn closed(&self, _: usize) {}
 
-    pub(crate) fn tap(&self, _: &[Slot<'_>], _: Instant) -> Tap {
+    pub(crate) fn pass_at(&self, _: Instant) {}
+
+    pub(crate) fn tap(&self, _: &[Slot<'_>], _: u16) -> Tap {
         Tap
     }
 
@@ -34,7 +30,6 @@ impl Captures {
         &self,
         slots: &'t mut [Slot<'a>],
         index: usize,
-        _: Instant,
     ) -> Option<(&'t mut Slot<'a>, Tap)> {
         Some((slots.get_mut(index)?, Tap))
     }
@@ -48,5 +43,5 @@ impl Tap {
         token
     }
 
-    pub(crate) fn record(&self, _: &[u8], _: Way) {}
+    pub(crate) fn record(&self, _: &[u8]) {}
 }

@@ -5,32 +5,11 @@ use core::ops::Range;
 use r2_core::capture::RECORD_HEADER;
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpProtocol;
 
-use super::{Record, Transport};
+use super::Record;
 use crate::counters::add;
 use crate::service::CAPTURE;
 use crate::slot::{Phase, Slot};
-
-/// Which way a frame goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Way {
-    In,
-    Out,
-}
-
-/// Whether `frame` belongs to a capture connection of ours: recorded, it would make the next.
-fn is_our_own(frame: &[u8], way: Way) -> bool {
-    let ours = |transport: Transport<'_>| {
-        let [s0, s1, d0, d1] = *transport.bytes.first_chunk()?;
-        let port = match way {
-            Way::In => [d0, d1],
-            Way::Out => [s0, s1],
-        };
-        Some(transport.protocol == IpProtocol::Tcp && u16::from_be_bytes(port) == CAPTURE.port)
-    };
-    Transport::of(frame).and_then(ours) == Some(true)
-}
 
 /// The capture connections of a node.
 pub(crate) struct Captures {
@@ -40,8 +19,9 @@ pub(crate) struct Captures {
     /// How many are open: with none, a frame costs a look at this.
     open: usize,
     whole_checksums: bool,
-    /// The Unix time of the node's instant 0.
+    /// The Unix time of the node's instant 0, and of now.
     started_at: Instant,
+    at: Instant,
     pub(crate) tally: Captured,
 }
 
@@ -66,6 +46,7 @@ impl Captures {
             open: 0,
             whole_checksums,
             started_at,
+            at: started_at,
             tally: Captured::default(),
         }
     }
@@ -80,15 +61,28 @@ impl Captures {
         self.open = self.open.saturating_sub(self.slots.contains(&index).into());
     }
 
+    /// What is recorded from here on passes at `now`.
+    pub(crate) fn pass_at(&mut self, now: Instant) {
+        self.at = self.started_at + smoltcp::time::Duration::from_micros(now.total_micros().unsigned_abs());
+    }
+
     /// The slots of those who read along: none while no connection is open.
     fn readers(&self) -> Range<usize> {
         if self.open > 0 { self.slots.clone() } else { 0..0 }
     }
 
-    /// What all of `slots` that read along are given.
-    pub(crate) fn tap<'t, 'a>(&'t mut self, slots: &'t mut [Slot<'a>], now: Instant) -> Tap<'t, 'a> {
-        let readers = slots.get_mut(self.readers()).unwrap_or_default();
-        self.tap_for(readers, now)
+    /// What all of `slots` that read along are given of a frame to or from our `port`: nothing where it is that of
+    /// capture connections. Recorded, it would make the next.
+    pub(crate) fn tap<'t, 'a>(&'t mut self, slots: &'t mut [Slot<'a>], port: u16) -> Tap<'t, 'a> {
+        let readers = if port == CAPTURE.port {
+            0..0
+        } else {
+            self.readers()
+        };
+        Tap {
+            readers: slots.get_mut(readers).unwrap_or_default(),
+            captures: self,
+        }
     }
 
     /// Slot `index`, and what the others that read along are given of what it sends: nothing where it is one of them.
@@ -96,7 +90,6 @@ impl Captures {
         &'t mut self,
         slots: &'t mut [Slot<'a>],
         index: usize,
-        now: Instant,
     ) -> Option<(&'t mut Slot<'a>, Tap<'t, 'a>)> {
         let mut readers = self.readers();
         if readers.contains(&index) {
@@ -105,26 +98,18 @@ impl Captures {
         let [slot, readers] = slots
             .get_disjoint_mut([index..index.saturating_add(1), readers])
             .ok()?;
-        Some((slot.first_mut()?, self.tap_for(readers, now)))
-    }
-
-    fn tap_for<'t, 'a>(&'t mut self, readers: &'t mut [Slot<'a>], now: Instant) -> Tap<'t, 'a> {
-        let since = smoltcp::time::Duration::from_micros(now.total_micros().unsigned_abs());
-        Tap {
+        let tap = Tap {
             readers,
-            at: self.started_at + since,
-            whole_checksums: self.whole_checksums,
-            tally: &mut self.tally,
-        }
+            captures: self,
+        };
+        Some((slot.first_mut()?, tap))
     }
 }
 
 /// Where a frame goes besides.
 pub(crate) struct Tap<'t, 'a> {
     readers: &'t mut [Slot<'a>],
-    at: Instant,
-    whole_checksums: bool,
-    tally: &'t mut Captured,
+    captures: &'t mut Captures,
 }
 
 impl<'t, 'a> Tap<'t, 'a> {
@@ -136,24 +121,28 @@ impl<'t, 'a> Tap<'t, 'a> {
     fn reborrow(&mut self) -> Tap<'_, 'a> {
         Tap {
             readers: &mut *self.readers,
-            at: self.at,
-            whole_checksums: self.whole_checksums,
-            tally: &mut *self.tally,
+            captures: &mut *self.captures,
         }
     }
 
     /// Gives a frame to all that have room for it.
-    pub(crate) fn record(&mut self, frame: &[u8], way: Way) {
-        if self.readers.is_empty() || is_our_own(frame, way) {
+    pub(crate) fn record(&mut self, frame: &[u8]) {
+        if self.readers.is_empty() {
             return;
         }
-        let record = Record::new(self.at, frame, self.whole_checksums);
+        let Captures {
+            at,
+            whole_checksums,
+            tally,
+            ..
+        } = self.captures;
+        let record = Record::new(*at, frame, *whole_checksums);
         let length = RECORD_HEADER.saturating_add(frame.len());
         for reader in self.readers.iter_mut().filter(|slot| slot.phase == Phase::Open) {
             if reader.put_whole(length, record.pieces()) {
-                add(&mut self.tally.bytes, length as u64);
+                add(&mut tally.bytes, length as u64);
             } else {
-                add(&mut self.tally.lost, 1);
+                add(&mut tally.lost, 1);
             }
         }
     }
@@ -209,7 +198,7 @@ impl<T: TxToken> TxToken for Recorded<'_, '_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len: usize, f: F) -> R {
         self.token.consume(len, |frame| {
             let result = f(frame);
-            self.tap.record(frame, Way::Out);
+            self.tap.record(frame);
             result
         })
     }

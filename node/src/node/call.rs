@@ -5,6 +5,8 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, IpEndpoint};
 
+#[cfg(feature = "capture")]
+use super::ingress::NO_PORT;
 use super::{Node, flow_of, millis};
 #[cfg(feature = "capture")]
 use crate::capture::Recording;
@@ -153,7 +155,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             #[cfg(feature = "capture")]
             let device = &mut Recording {
                 device,
-                tap: self.captures.tap(self.slots, now),
+                tap: self.captures.tap(self.slots, NO_PORT),
             };
             if now >= give_up_at {
                 self.give_back(slot);

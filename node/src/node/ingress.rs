@@ -9,7 +9,6 @@ use smoltcp::wire::{
 };
 
 use super::{Node, flow_of, interface};
-use crate::capture::Way;
 use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
 use crate::slot::{Verdict, to_core};
@@ -26,8 +25,13 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         now: Instant,
         world: &mut World<'a, S>,
     ) {
-        self.captures.tap(self.slots, now).record(frame, Way::In);
-        match self.border.inspect(frame) {
+        let parsed = self.border.inspect(frame);
+        let port = match &parsed {
+            Ok(Parsed::Tcp(segment)) => segment.flow.local.port,
+            _ => NO_PORT,
+        };
+        self.captures.tap(self.slots, port).record(frame);
+        match parsed {
             Err(reason) => world.counters.drop(reason),
             Ok(Parsed::Plain) => {
                 #[cfg(feature = "call")]
@@ -44,7 +48,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     fn take_plain(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, frames_out: &mut u64) {
         let mut inward = Inward {
             received: Some(frame),
-            answer: Some(self.captures.tap(self.slots, now).on(answer)),
+            answer: Some(self.captures.tap(self.slots, NO_PORT).on(answer)),
             header: None,
             frames_out,
             capabilities: &self.capabilities,
@@ -73,7 +77,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         world.counters.service(index, |count| {
             add(&mut count.bytes_in, datagram.payload.len() as u64);
         });
-        let answer = self.captures.tap(self.slots, now).on(answer);
+        let answer = self.captures.tap(self.slots, NO_PORT).on(answer);
         match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
             Some(len) => {
                 add(&mut world.counters.frames_out, u64::from(len > 0));
@@ -104,7 +108,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         } else if let Some(closed) = self.time_wait.find(&segment.flow, &self.secret, to_core(now)) {
             if segment.len > 0 {
                 let frames_out = &mut world.counters.frames_out;
-                self.acknowledge(&closed, segment.from, answer, now, frames_out);
+                self.acknowledge(&closed, segment.from, answer, frames_out);
             }
         } else {
             self.refuse(segment, answer, now, &mut world.counters.frames_out);
@@ -128,7 +132,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         now: Instant,
         world: &mut World<'a, S>,
     ) {
-        let Some((slot, tap)) = self.captures.beside(self.slots, index, now) else {
+        let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
             return;
         };
         let mut question = [0; BARE_MAX];
@@ -262,9 +266,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 
     /// Answers RST: nobody serves that connection.
     fn refuse(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, frames_out: &mut u64) {
+        let tap = self.captures.tap(self.slots, segment.flow.local.port);
         let mut inward = Inward {
             received: Some(segment.packet),
-            answer: Some(self.captures.tap(self.slots, now).on(answer)),
+            answer: Some(tap.on(answer)),
             header: Some(Header {
                 ours: self.ours,
                 peer: segment.from,
@@ -284,12 +289,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         closed: &Closed,
         to: EthernetAddress,
         answer: impl TxToken,
-        now: Instant,
         frames_out: &mut u64,
     ) {
         let bare = Bare::new(closed.flow.local, closed.flow.remote, closed.seq, closed.ack);
+        let tap = self.captures.tap(self.slots, closed.flow.local.port);
         let outgoing = Outgoing {
-            token: self.captures.tap(self.slots, now).on(answer),
+            token: tap.on(answer),
             header: Some(Header {
                 ours: self.ours,
                 peer: to,
@@ -314,6 +319,9 @@ fn with_window<'r>(window: u16, segment: &Segment<'_>, room: &'r mut [u8]) -> Op
     *room.get_mut(segment.window_at..)?.first_chunk_mut()? = window.to_be_bytes();
     Some(room)
 }
+
+/// The port of what is no TCP segment.
+pub(super) const NO_PORT: u16 = 0;
 
 /// Bytes of a bare segment over IPv6, the longer.
 const BARE_MAX: usize = 40 + 20;

@@ -168,6 +168,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if self.stop_by.is_some_and(|by| by <= now) {
             self.end_sessions(now, world, |_| true);
         }
+        self.captures.pass_at(now);
         let mut frames = 0_usize;
         while frames < FRAMES_PER_PASS
             && let Some((frame, answer)) = device.receive(now)
@@ -235,7 +236,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     /// Touches the slots of every service for whose sessions the world has news.
     fn hear_news(&mut self, world: &mut World<'a, S>) {
         #[cfg(feature = "capture")]
-        self.send_captured(world);
+        self.count_captured(world);
         for index in 0..self.services.len() {
             let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
                 continue;
@@ -252,22 +253,16 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         }
     }
 
-    /// Touches the slots that frames were recorded for, and counts those that were.
+    /// Counts what was recorded: news for the capture sessions, whose bytes they are.
     #[cfg(feature = "capture")]
-    fn send_captured(&mut self, world: &mut World<'a, S>) {
+    fn count_captured(&mut self, world: &mut World<'a, S>) {
         let Captured { bytes, lost } = core::mem::take(&mut self.captures.tally);
+        let captured = &mut world.counters.captured;
+        *captured = captured.wrapping_add((bytes > 0).into());
         add(&mut world.counters.capture_lost, lost);
-        if bytes > 0 {
-            let service = self.captures.service;
-            world
-                .counters
-                .service(service, |count| add(&mut count.bytes_out, bytes));
-            for slot in self.captures.slots.clone() {
-                if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
-                    self.touch(slot);
-                }
-            }
-        }
+        world
+            .counters
+            .service(self.captures.service, |count| add(&mut count.bytes_out, bytes));
     }
 
     /// Serves each slot that was touched once; whether the device had no more room.
@@ -299,7 +294,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         device: &mut D,
         world: &mut World<'a, S>,
     ) -> bool {
-        let Some((slot, tap)) = self.captures.beside(self.slots, index, now) else {
+        let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
             return false;
         };
         if slot.phase == Phase::Free {

@@ -1,0 +1,79 @@
+//! The checksum of TCP and UDP, where a link leaves it to others.
+
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Packet;
+use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, checksum};
+
+/// The whole checksum of the segment or datagram in `frame`, and where it stands. `None` where there is none.
+pub(super) fn checksum(frame: &[u8]) -> Option<(usize, [u8; 2])> {
+    Transport::of(frame)?.checksum()
+}
+
+/// A TCP segment or UDP datagram in a frame.
+struct Transport<'f> {
+    protocol: IpProtocol,
+    /// Where it begins, in bytes from the beginning of the frame.
+    start: usize,
+    bytes: &'f [u8],
+    source: IpAddress,
+    destination: IpAddress,
+}
+
+impl<'f> Transport<'f> {
+    /// `None` where there is none: another protocol, a fragment, or not well-formed.
+    fn of(frame: &'f [u8]) -> Option<Self> {
+        let ethernet = EthernetFrame::new_checked(frame).ok()?;
+        let start = EthernetFrame::<&[u8]>::header_len();
+        let transport = match ethernet.ethertype() {
+            EthernetProtocol::Ipv4 => {
+                let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+                if ip.more_frags() || ip.frag_offset() > 0 {
+                    return None;
+                }
+                Self {
+                    protocol: ip.next_header(),
+                    start: start.saturating_add(ip.header_len().into()),
+                    bytes: ip.payload(),
+                    source: ip.src_addr().into(),
+                    destination: ip.dst_addr().into(),
+                }
+            }
+            #[cfg(feature = "ipv6")]
+            EthernetProtocol::Ipv6 => {
+                let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+                Self {
+                    protocol: ip.next_header(),
+                    start: start.saturating_add(ip.header_len()),
+                    bytes: ip.payload(),
+                    source: ip.src_addr().into(),
+                    destination: ip.dst_addr().into(),
+                }
+            }
+            _ => return None,
+        };
+        matches!(transport.protocol, IpProtocol::Tcp | IpProtocol::Udp).then_some(transport)
+    }
+
+    /// The whole checksum, and where it stands in the frame. `None` for a datagram that has none, and for what is too
+    /// short to have one.
+    fn checksum(&self) -> Option<(usize, [u8; 2])> {
+        let at = match self.protocol {
+            IpProtocol::Tcp => 16,
+            _ => 6,
+        };
+        let (before, rest) = self.bytes.split_at_checked(at)?;
+        let (partial, behind) = rest.split_first_chunk::<2>()?;
+        if self.protocol == IpProtocol::Udp && *partial == [0; 2] {
+            return None;
+        }
+        let length = u32::try_from(self.bytes.len()).ok()?;
+        let sum = !checksum::combine(&[
+            checksum::pseudo_header(&self.source, &self.destination, self.protocol, length),
+            checksum::data(before),
+            checksum::data(behind),
+        ]);
+        // A datagram's 0 would say that it has none (RFC 768).
+        let sum = if sum == 0 { u16::MAX } else { sum };
+        Some((self.start.saturating_add(at), sum.to_be_bytes()))
+    }
+}
