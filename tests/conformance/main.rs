@@ -1,7 +1,8 @@
 //! One suite for every carrier. A behaviour is written once, against [`Carrier`] or, where it needs R2's clock or
-//! store in hand, against `Inside`.
+//! store in hand, against `Inside`. `node` is what needs a device: frames, and who counts them.
 #![allow(missing_docs)]
 
+mod capture;
 mod chat_commands;
 mod chat_lines;
 mod chat_room;
@@ -28,10 +29,12 @@ macro_rules! conformance {
         two_files_connections: $($paired:ident::$together:ident),* ;
         store_of_64_kib: $($roomy:ident::$large:ident),* ;
         store_of_exactly_max_store: $($full:ident::$filled:ident),* ;
+        node: $($captured:ident::$framed:ident),* ;
         inside: $($module:ident::$within:ident),* $(,)?
     ) => {
         conformance! {
             @hosts
+            node: $($captured::$framed),* ;
             live: $($small::$fits,)* $($paired::$together,)* $($roomy::$large,)* $($full::$filled),* ;
             inside: $($module::$within),*
         }
@@ -42,17 +45,19 @@ macro_rules! conformance {
             mod lm3s6965evb {
                 use r2_tests::carrier::Booted;
                 $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("lm3s6965evb")); })*
+                $(#[test] fn $framed() { crate::$captured::$framed(&mut Booted::on("lm3s6965evb")); })*
             }
             /// Its store is as large as its flash leaves it, which is not `MAX_STORE`.
             mod mps2_an385 {
                 use r2_tests::carrier::Booted;
                 $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("mps2-an385")); })*
+                $(#[test] fn $framed() { crate::$captured::$framed(&mut Booted::on("mps2-an385")); })*
                 $(#[test] fn $together() { crate::$paired::$together(&mut Booted::on("mps2-an385")); })*
                 $(#[test] fn $large() { crate::$roomy::$large(&mut Booted::on("mps2-an385")); })*
             }
         }
     };
-    (@hosts live: $($live:ident::$anywhere:ident),* ; inside: $($module:ident::$within:ident),*) => {
+    (@hosts node: $($captured:ident::$framed:ident),* ; live: $($live:ident::$anywhere:ident),* ; inside: $($module:ident::$within:ident),*) => {
         mod memory {
             use r2_tests::carrier::Memory;
             const SIZES: [(usize, usize); 4] = [(1, 1), (7, 3), (1460, 2048), (usize::MAX, 65_536)];
@@ -77,12 +82,14 @@ macro_rules! conformance {
         mod tap {
             use r2_tests::carrier::Running;
             $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Running::on_tap()); })*
+            $(#[test] fn $framed() { super::$captured::$framed(&mut Running::on_tap()); })*
         }
         /// The same on the clients' own host, without any privilege.
         #[cfg(feature = "e2e")]
         mod local {
             use r2_tests::carrier::Running;
             $(#[test] fn $anywhere() { super::$live::$anywhere(&mut Running::on_local()); })*
+            $(#[test] fn $framed() { super::$captured::$framed(&mut Running::on_local()); })*
         }
     };
 }
@@ -120,6 +127,9 @@ conformance! {
         drop_states::every_size_gets_its_receipt;
     store_of_exactly_max_store:
         drop_full::a_full_store_says_so_and_serves_on;
+    node:
+        capture::a_conversation_is_there_in_both_directions,
+        capture::a_reader_that_is_too_slow_loses_whole_frames;
     inside:
         drop_silence::five_seconds_of_silence_get_one_hint,
         drop_silence::a_minute_of_silence_gets_the_receipt,

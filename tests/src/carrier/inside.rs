@@ -67,6 +67,7 @@ impl AnySession {
             Service::Secret => Self::new(Secret::new(), |world| world),
             Service::Drop => Self::new(Deposit::new(), |world| &mut world.store),
             Service::Files => Self::new(Files::new(), |world| &mut world.store),
+            Service::Status | Service::Capture => panic!("{service:?} needs a node"),
         }
     }
 

@@ -29,11 +29,15 @@ pub enum Service {
     Drop,
     /// 5030
     Files,
+    /// 5040, of a node alone
+    Status,
+    /// 5050, of a node alone
+    Capture,
 }
 
 impl Service {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
+    /// Those whose sessions need no node around them.
+    pub const OF_SESSIONS: [Self; 7] = [
         Self::Echo,
         Self::Discard,
         Self::Chargen,
@@ -53,6 +57,8 @@ impl Service {
             Self::Secret => 5010,
             Self::Drop => 5020,
             Self::Files => 5030,
+            Self::Status => 5040,
+            Self::Capture => 5050,
         }
     }
 }

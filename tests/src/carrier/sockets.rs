@@ -195,7 +195,7 @@ impl Kernel {
     /// # Panics
     /// When the kernel has no port for it.
     pub fn start() -> Sockets<Self> {
-        let listeners = Service::ALL.map(|service| {
+        let listeners = Service::OF_SESSIONS.map(|service| {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
             listener
                 .set_nonblocking(true)
@@ -214,7 +214,7 @@ impl Kernel {
 impl Server for Kernel {
     fn connect(&self, service: Service) -> TcpStream {
         let listener = self.listeners.iter().find(|(other, _)| *other == service);
-        let address = listener.expect("every service listens").1.local_addr();
+        let address = listener.expect("a service of sessions").1.local_addr();
         TcpStream::connect(address.expect("a bound listener")).expect("R2 listens")
     }
 
