@@ -1,9 +1,10 @@
 //! How the board's RAM is shared out between all services. Sizes are in bytes.
 
+use r2_core::capture::RECORD_HEADER;
 use r2_core::limits::RAM_BLOCK;
 use r2_node::Plan;
 
-use crate::sizes::{SEGMENT, size};
+use crate::sizes::{MTU, SEGMENT, size};
 
 /// What the store has room for: two files of 4 KiB and a short one.
 pub(crate) const BLOCKS: usize = 8 * 1024 / RAM_BLOCK + 1;
@@ -11,22 +12,22 @@ pub(crate) const BLOCKS: usize = 8 * 1024 / RAM_BLOCK + 1;
 /// Files of the store.
 pub(crate) const FILES: usize = 6;
 
-/// 13 connections. Whoever sends bytes in bulk has a window of four segments, so that one that was lost is repeated
-/// by fast retransmit; whoever sends lines has one.
+/// 14 connections. Whoever sends bytes in bulk has a window of four segments, so that one that was lost is repeated
+/// by fast retransmit; whoever sends lines has one, and who is not listened to an eighth. A capture holds such a window
+/// and one frame more, which the reader has not acknowledged.
 pub(crate) const PLAN: Plan = Plan {
     chat: size(4, SEGMENT, SEGMENT),
     secret: size(2, SEGMENT, SEGMENT),
     drop: size(2, 4 * SEGMENT, SEGMENT / 2),
     files: size(1, 4 * SEGMENT, 2 * SEGMENT),
-    status: size(1, SEGMENT / 2, SEGMENT),
+    status: size(1, SEGMENT / 8, SEGMENT),
     echo: size(1, SEGMENT, SEGMENT),
     discard: size(1, SEGMENT, SEGMENT / 2),
-    chargen: size(1, SEGMENT / 2, SEGMENT),
-    // Not offered: a connection that holds a few frames takes more RAM than is left, and the code more flash.
-    capture: size(0, 0, 0),
+    chargen: size(1, SEGMENT / 8, SEGMENT),
+    capture: size(1, SEGMENT / 8, 5 * (RECORD_HEADER + MTU)),
     backlog: 8,
     time_wait: 8,
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
-pub(crate) const ARENA: usize = 36_752;
+pub(crate) const ARENA: usize = 39_520;
