@@ -184,10 +184,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 Phase::Ended if slot.moved + CLOSED_GIVES_WAY_AFTER <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
-                Phase::Open if gives_way && slot.moved + patience <= core_now => {
-                    if idle.is_none_or(|(moved, _)| slot.moved < moved) {
-                        idle = Some((slot.moved, place));
-                    }
+                Phase::Open
+                    if gives_way
+                        && slot.moved + patience <= core_now
+                        && idle.is_none_or(|(moved, _)| slot.moved < moved) =>
+                {
+                    idle = Some((slot.moved, place));
                 }
                 _ => {}
             }
