@@ -6,10 +6,12 @@ use r2_core::time::Duration;
 pub const SERVICES_MAX: usize = 12;
 
 /// How many frames a pass takes in before the slots that they touched are served: enough to acknowledge a bulk
-/// transfer once per burst, few enough that a small request never waits behind more than that. On a TAP with super-frames
-/// it is not reached: they are taken two at a time, as they come. Measured with 4, 16 and 64 an upload is equally fast
-/// (24 Gbit/s), and with two super-frames at most the p99 of an answer beside it is the same (50 µs, 35 without).
+/// transfer once per burst, few enough that a small request never waits behind more than that. A super-frame counts as
+/// the frames of Ethernet that it stands for, so two of them are a pass.
 pub const FRAMES_PER_PASS: usize = 64;
+
+/// Bytes of the largest frame of Ethernet.
+pub const ETHERNET_FRAME: usize = 1514;
 
 /// How many frames one slot sends in a pass before the next slot has its turn: a window of segments of Ethernet.
 /// Measured on a TAP with super-frames, 8 of them a turn make a download neither faster nor slower.

@@ -24,7 +24,7 @@ use crate::config::{Config, Plan};
 use crate::counters::{Counters, add};
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
-use crate::limits::{CONGESTED_FOR, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
+use crate::limits::{CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
 use crate::service::{CAPTURE, Registry, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
@@ -173,9 +173,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         while frames < FRAMES_PER_PASS
             && let Some((frame, answer)) = device.receive(now)
         {
-            frames = frames.saturating_add(1);
             add(&mut world.counters.frames_in, 1);
-            frame.consume(|frame| self.take_in(frame, answer, now, world));
+            frame.consume(|frame| {
+                frames = frames.saturating_add(frame.len().div_ceil(ETHERNET_FRAME).max(1));
+                self.take_in(frame, answer, now, world);
+            });
         }
         self.hear_news(world);
         while let Some(slot) = self.deadlines.take_due(now) {
@@ -188,7 +190,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         self.go_on_calling(now, device, world);
         // What a session has just said, others have not heard.
         self.hear_news(world);
-        if frames == FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
+        if frames >= FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
             return Some(now);
         }
         let mut next = congested.then(|| now + millis(CONGESTED_FOR));
