@@ -25,12 +25,13 @@ type Chip = Nor<16, 1024>;
 
 const SECTORS: usize = 40;
 const FILES: usize = 7;
+const MAX_FILE: u64 = 8_000;
 
 fn mount(chip: &Chip) -> Result<FlashStore<'static, Chip>, MountError> {
     // Leaked, as a board's are static: a few kilobytes a mount.
     let sectors = vec![Sector::EMPTY; SECTORS].leak();
     let files: Vec<_> = (0..FILES).map(|_| File::EMPTY).collect();
-    FlashStore::mount(chip.clone(), sectors, files.leak(), 8_000)
+    FlashStore::mount(chip.clone(), sectors, files.leak(), MAX_FILE)
 }
 
 fn name(text: &str) -> Name {
@@ -39,11 +40,12 @@ fn name(text: &str) -> Name {
 
 /// Asks until the store answers.
 fn settle<T>(mut ask: impl FnMut() -> Poll<T>) -> T {
-    loop {
+    for _ in 0..10_000 {
         if let Poll::Ready(answer) = ask() {
             return answer;
         }
     }
+    panic!("the store never answers")
 }
 
 fn claim(store: &mut impl Store) -> Ticket {
@@ -53,6 +55,7 @@ fn claim(store: &mut impl Store) -> Ticket {
 fn append(store: &mut impl Store, ticket: &Ticket, mut bytes: &[u8]) -> Result<(), StoreError> {
     while !bytes.is_empty() {
         let taken = settle(|| store.append(ticket, bytes))?;
+        assert_ne!(taken, 0, "an answer takes at least one byte");
         bytes = &bytes[taken..];
     }
     Ok(())
@@ -68,7 +71,9 @@ fn put(store: &mut impl Store, text: &str, bytes: &[u8]) -> Result<Entry, StoreE
     let stored = settle(|| store.create(&ticket, upload))
         .and_then(|_| append(store, &ticket, bytes))
         .and_then(|()| settle(|| store.seal(&ticket)));
+    let revision = store.revision();
     store.release(ticket);
+    assert_ne!(store.revision(), revision, "a ticket came back");
     stored
 }
 
@@ -76,6 +81,7 @@ fn drop_bytes(store: &mut impl Store, bytes: &[u8]) -> Entry {
     let ticket = claim(store);
     settle(|| store.create(&ticket, Upload::Numbered)).expect("a place");
     append(store, &ticket, bytes).expect("room");
+    assert_eq!(store.written(&ticket), bytes.len() as u64);
     let entry = settle(|| store.seal(&ticket)).expect("sealed");
     store.confirm(ticket);
     entry
@@ -91,6 +97,7 @@ fn fetch(store: &mut impl Store, name: &Name) -> Result<Vec<u8>, StoreError> {
                 0 => return Ok(bytes),
                 count => bytes.extend(&piece[..count]),
             }
+            assert!(bytes.len() as u64 <= MAX_FILE, "{name} never ends");
         }
     });
     store.release(ticket);

@@ -8,7 +8,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::{Nick, Peer, Room, Seat};
-use crate::limits::{CHAT_OUT_MAX, CHAT_RING_MIN};
+use crate::limits::{CHAT_LINE_MAX, CHAT_OUT_MAX, CHAT_RING_MIN};
 use crate::session::{Over, Session, Wants};
 use crate::time::Instant;
 
@@ -108,6 +108,27 @@ fn a_peer_that_leaves_gets_what_was_said_before_and_nothing_after() {
             reads(&mut stays, room, 99),
             "KALI-2: before\n* KALI left\nKALI-2: after\n",
             "it leaves once"
+        );
+    });
+}
+
+#[test]
+fn a_line_too_long_is_said_in_parts_and_a_command_too_long_is_cut() {
+    in_a_room(1, |room| {
+        let (mut peer, long) = (joined(room), "x".repeat(CHAT_LINE_MAX));
+        types(&mut peer, room, &format!("{long}/quit\n"));
+        assert_eq!(
+            reads(&mut peer, room, 99),
+            format!("KALI: {long}\nKALI: /quit\n"),
+            "what stands behind a part is no command"
+        );
+        types(&mut peer, room, &format!("KALI: {long}\n"));
+        assert_eq!(reads(&mut peer, room, 99), format!("KALI: {long}\n"));
+        types(&mut peer, room, &format!("/dance {long}"));
+        types(&mut peer, room, &format!("{long}\nbye\n"));
+        assert_eq!(
+            reads(&mut peer, room, 99),
+            "* unknown command /dance\nKALI: bye\n"
         );
     });
 }

@@ -203,6 +203,7 @@ mod tests {
                 return String::from_utf8(sent).unwrap();
             }
             sent.extend_from_slice(&tx[..filled]);
+            assert!(sent.len() < 1000, "it never ends");
         }
     }
 
@@ -248,14 +249,19 @@ mod tests {
         // The worst that cleaning makes longer.
         let sent = [0xFF; 5000];
         let mut rest = &sent[..];
-        while !rest.is_empty() {
+        for _ in 0..1000 {
             let taken = chat.receive(NOW, rest, &mut screen);
             assert!(taken < TAKEN_AT_ONCE + 1, "took more than it can hold");
+            assert!(!chat.is_shown(), "the terminal took nothing");
             rest = &rest[taken..];
             screen.takes = 97;
             chat.transmit(NOW, &mut [], &mut screen);
             screen.takes = 0;
+            if rest.is_empty() {
+                break;
+            }
         }
+        assert!(rest.is_empty(), "it never ends");
         screen.takes = usize::MAX;
         chat.over(NOW, Over::Delivered, &mut screen);
         assert!(chat.is_shown());
@@ -266,5 +272,10 @@ mod tests {
     fn what_cannot_be_a_name_is_refused() {
         assert!(Chat::new(Some("a\nb")).is_none());
         assert!(Chat::new(Some("abcdefghijklmnopq")).is_none());
+        let mut longest = Chat::new(Some("abcdefghijklmnop")).unwrap();
+        assert_eq!(
+            sent(&mut longest, &mut Screen::default()),
+            "/nick abcdefghijklmnop\n"
+        );
     }
 }

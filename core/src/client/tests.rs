@@ -89,6 +89,9 @@ fn carry<A: Session<V>, V, B: Session<W>, W>(
     count + taken > 0
 }
 
+/// More rounds than any conversation here has.
+const TO_THE_END: usize = 20_000;
+
 /// Joins a client with the service until neither moves; breaks off after `most` rounds.
 fn join<C: Session<W>, W>(client: &mut C, world: &mut W, store: &mut RamStore<'_>, room: usize, most: usize) {
     let mut service = Files::new();
@@ -116,12 +119,12 @@ fn what_is_sent_is_listed_fetched_and_removed_at_every_room() {
             let bytes: Vec<u8> = (0..3000_u32).map(|i| i.to_le_bytes()[0]).collect();
             let mut source = Memory(bytes.clone());
             let mut send = Send::new(name("a"));
-            join(&mut send, &mut source, store, room, usize::MAX);
+            join(&mut send, &mut source, store, room, TO_THE_END);
             assert_eq!((send.outcome(), send.progress()), (&Some(Ok(())), 3000));
 
             let mut listing = Vec::new();
             let mut list = List::new();
-            join(&mut list, &mut listing, store, room, usize::MAX);
+            join(&mut list, &mut listing, store, room, TO_THE_END);
             assert_eq!(list.outcome(), &Some(Ok(())));
             assert_eq!(
                 (listing[0].name.as_str(), listing[0].length, listing.len()),
@@ -131,16 +134,16 @@ fn what_is_sent_is_listed_fetched_and_removed_at_every_room() {
             for held in [0, 1, 2999, 3000] {
                 let mut sink = Memory(bytes[..held].to_vec());
                 let mut get = Get::new(name("a"));
-                join(&mut get, &mut sink, store, room, usize::MAX);
+                join(&mut get, &mut sink, store, room, TO_THE_END);
                 assert_eq!((get.outcome(), get.progress()), (&Some(Ok(())), 3000));
                 assert_eq!(sink.0, bytes);
             }
 
             let mut remove = Remove::new(name("a"));
-            join(&mut remove, &mut (), store, room, usize::MAX);
+            join(&mut remove, &mut (), store, room, TO_THE_END);
             assert_eq!(remove.outcome(), &Some(Ok(())));
             let mut again = Remove::new(name("a"));
-            join(&mut again, &mut (), store, room, usize::MAX);
+            join(&mut again, &mut (), store, room, TO_THE_END);
             let Some(Err(Failure::Refused(why))) = again.outcome() else {
                 panic!("{:?}", again.outcome());
             };
@@ -161,7 +164,7 @@ fn a_send_that_broke_goes_on_where_it_was() {
             read: 0,
         };
         let mut second = Send::new(name("a"));
-        join(&mut second, &mut counted, store, 500, usize::MAX);
+        join(&mut second, &mut counted, store, 500, TO_THE_END);
         assert_eq!(second.outcome(), &Some(Ok(())));
         assert!(
             counted.read > 0 && counted.read < 5000,
@@ -200,10 +203,10 @@ fn a_front_of_another_file_is_a_mismatch() {
             &mut Memory(b"hello".to_vec()),
             store,
             100,
-            usize::MAX,
+            TO_THE_END,
         );
         let mut get = Get::new(name("a"));
-        join(&mut get, &mut Memory(b"hal".to_vec()), store, 100, usize::MAX);
+        join(&mut get, &mut Memory(b"hal".to_vec()), store, 100, TO_THE_END);
         assert_eq!(get.outcome(), &Some(Err(Failure::Mismatch)));
     });
 }

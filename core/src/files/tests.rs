@@ -201,6 +201,12 @@ fn the_bytes_of_a_refused_put_are_no_commands() {
             assert_eq!(peer.wants(), Wants::Abort);
             peer.is_over();
         });
+        with_store(|store| {
+            let mut peer = Peer::new(store, 1000);
+            peer.says(put.as_bytes()).says(b"\n").finishes();
+            assert_eq!(peer.poll_at(), None, "nothing more comes");
+            peer.is_over();
+        });
     }
 }
 

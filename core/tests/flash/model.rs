@@ -82,6 +82,9 @@ pub(crate) fn contents(store: &mut impl Store) -> BTreeMap<Name, Vec<u8>> {
         assert_eq!(entry.sha256[..], Sha256::digest(&bytes)[..], "{}", entry.name);
         found.insert(entry.name, bytes);
     }
+    let usage = store.usage();
+    let bytes: usize = found.values().map(Vec::len).sum();
+    assert_eq!((usage.files, usage.bytes), (found.len() as u64, bytes as u64));
     found
 }
 

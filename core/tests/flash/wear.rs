@@ -1,8 +1,9 @@
 //! How often sectors are erased, and what a store does that has none left.
 
-use r2_core::store::{Store, StoreError};
+use r2_core::store::flash::FlashStore;
+use r2_core::store::{Store, StoreError, Upload};
 
-use super::{Chip, SECTORS, mount, name, put, settle};
+use super::{Chip, SECTORS, append, claim, mount, name, put, settle};
 
 #[test]
 fn sectors_that_are_written_wear_evenly() {
@@ -50,4 +51,36 @@ fn a_full_store_goes_on_serving() {
         settle(|| store.delete(&ticket, &name("e"))).expect("deleted");
         store.release(ticket);
     }
+}
+
+/// Begins an upload of which `byte` is every byte of the SHA-256, adds `more` and breaks it off; what it began at.
+fn broken_off(store: &mut impl Store, length: usize, byte: u8, more: &[u8]) -> Result<u64, StoreError> {
+    let (ticket, name) = (claim(store), name("b"));
+    let upload = Upload::Named {
+        name: &name,
+        length: length as u64,
+        sha256: Some([byte; 32]),
+    };
+    let begun = settle(|| store.create(&ticket, upload));
+    let begun = begun.and_then(|created| append(store, &ticket, more).map(|()| created.offset));
+    store.release(ticket);
+    begun
+}
+
+#[test]
+fn an_upload_begins_and_goes_on_only_where_all_of_it_fits() {
+    let chip = Chip::new(15);
+    let mut store = mount(&chip).expect("blank flash");
+    // Two sectors, of the nine that are not the log's.
+    put(&mut store, "a", &[1; 1900]).expect("room");
+    let sector = FlashStore::<Chip>::SECTOR_PAYLOAD;
+    let no_space = Err(StoreError::NoSpace);
+    assert_eq!(broken_off(&mut store, 7 * sector + 1, 0, b""), no_space);
+    assert_eq!(broken_off(&mut store, 7 * sector, 0, b""), Ok(0));
+    // What is there takes the front of a sector, and what follows goes into others.
+    let rest = 6 * sector;
+    assert_eq!(broken_off(&mut store, 240 + rest + 1, 1, &[1; 240]), Ok(0));
+    assert_eq!(broken_off(&mut store, 240 + rest + 1, 1, b""), no_space);
+    assert_eq!(broken_off(&mut store, 240 + rest, 2, &[1; 240]), Ok(0));
+    assert_eq!(broken_off(&mut store, 240 + rest, 2, b""), Ok(240));
 }
