@@ -93,6 +93,45 @@ fn a_peer_that_does_not_read_still_speaks_until_it_asks_for_an_answer() {
 }
 
 #[test]
+fn an_answer_waits_until_all_of_it_has_room() {
+    // What fits behind the longest of these lines is one byte short of the answer, and behind the other just enough.
+    let answer = "* unknown command /x\n";
+    let fits = CHAT_OUT_MAX - "KALI: \n".len() - answer.len();
+    for (length, taken) in [(fits, 3), (fits + 1, 2)] {
+        in_a_room(1, |room| {
+            let mut peer = joined(room);
+            let line = "x".repeat(length);
+            types(&mut peer, room, &format!("{line}\n"));
+            assert_eq!(peer.transmit(NOW, &mut [0], room), 1, "the line is under way");
+            assert_eq!(peer.receive(NOW, b"/x\n", room), taken);
+            let read = reads(&mut peer, room, 99);
+            types(&mut peer, room, &"/x\n"[taken..]);
+            assert_eq!(
+                read + &reads(&mut peer, room, 99),
+                format!("ALI: {line}\n{answer}")
+            );
+        });
+    }
+}
+
+#[test]
+fn an_answer_stands_behind_the_lines_that_were_said_before_its_command() {
+    in_a_room(2, |room| {
+        let (mut asks, mut talks) = (joined(room), joined(room));
+        reads(&mut asks, room, 99);
+        types(&mut asks, room, "/x\n");
+        for number in 0..3 {
+            reads(&mut asks, room, 99);
+            types(&mut talks, room, &format!("line {number}\n"));
+            assert_eq!(asks.receive(NOW, b"/y\n", room), 2);
+            assert_eq!(reads(&mut asks, room, 99), format!("KALI-2: line {number}\n"));
+            types(&mut asks, room, "\n");
+            assert_eq!(reads(&mut asks, room, 99), "* unknown command /y\n");
+        }
+    });
+}
+
+#[test]
 fn a_peer_that_leaves_gets_what_was_said_before_and_nothing_after() {
     in_a_room(2, |room| {
         let (mut leaves, mut stays) = (joined(room), joined(room));

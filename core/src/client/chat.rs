@@ -222,6 +222,7 @@ mod tests {
         assert_eq!(Session::<Screen>::wants(&chat), Wants::Close);
         chat.receive(NOW, b"R2: bye\r\n", &mut screen);
         assert_eq!(screen.shown, b"R2: bye\n");
+        assert_eq!(Session::<Screen>::poll_at(&chat), None);
     }
 
     #[test]

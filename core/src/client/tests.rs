@@ -247,3 +247,168 @@ fn a_file_called_error_is_listed_as_a_file() {
     assert_eq!(listing.len(), 1);
     assert!(matches!(list.outcome(), Some(Err(Failure::Refused(why))) if why.code() == "io"));
 }
+
+/// `client` asks and hears all of `said`, in pieces of three bytes.
+fn told<C: Session<W>, W>(mut client: C, world: &mut W, said: &str) -> C {
+    client.opened(Instant::default(), world);
+    for mut piece in said.as_bytes().chunks(3) {
+        while !piece.is_empty() {
+            let taken = client.receive(Instant::default(), piece, world);
+            assert_ne!(taken, 0, "it never ends");
+            piece = &piece[taken..];
+        }
+    }
+    assert_eq!(client.poll_at(), None);
+    client
+}
+
+#[test]
+fn a_client_believes_only_an_answer_to_what_it_asked() {
+    let sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let other = "00".repeat(32);
+    let (done, violation) = (Some(Ok(())), Some(Err(Failure::Violation)));
+    let hello = || Memory(b"hello".to_vec());
+    for (said, outcome) in [
+        ("SEND 5\n", &None),
+        (&std::format!("SEND 5\nSTORED a 5 {sha}\n"), &done),
+        (&std::format!("SEND 5\nSTORED b 5 {sha}\n"), &violation),
+        (&std::format!("SEND 5\nSTORED a 4 {sha}\n"), &violation),
+        (&std::format!("SEND 5\nSTORED a 5 {other}\n"), &violation),
+        (&std::format!("SEND 4\nSTORED a 5 {sha}\n"), &violation),
+        ("SEND 5\nSEND 5\n", &violation),
+    ] {
+        let send = told(Send::new(name("a")), &mut hello(), said);
+        assert_eq!(send.outcome(), outcome, "{said}");
+    }
+    for (said, outcome) in [
+        (std::format!("FILE a 5 {sha}\nl"), &None),
+        (std::format!("FILE a 5 {sha}\nlo"), &done),
+        (std::format!("FILE a.unconfirmed 5 {sha}\nlo"), &done),
+        (
+            std::format!("FILE a 5 {other}\nlo"),
+            &Some(Err(Failure::Mismatch)),
+        ),
+        (std::format!("FILE b 5 {sha}\n"), &violation),
+        (std::format!("FILE a 2 {sha}\n"), &violation),
+        (std::format!("STORED a 5 {sha}\n"), &violation),
+    ] {
+        let mut held = Memory(b"hel".to_vec());
+        let get = told(Get::new(name("a")), &mut held, &said);
+        assert_eq!(get.outcome(), outcome, "{said}");
+    }
+    for (said, outcome) in [
+        ("DELETED a\n", &done),
+        ("DELETED b\n", &violation),
+        ("END\n", &violation),
+    ] {
+        let remove = told(Remove::new(name("a")), &mut (), said);
+        assert_eq!(remove.outcome(), outcome, "{said}");
+    }
+    for (said, outcome) in [
+        (std::format!("a 5 {sha}\n"), &None),
+        (std::format!("a 5 {sha}\nEND\n"), &done),
+        (std::format!("a 5 {sha} x\nEND\n"), &violation),
+        (std::format!("FILE a 5 {sha}\n"), &violation),
+    ] {
+        let list = told(List::new(), &mut Vec::new(), &said);
+        assert_eq!(list.outcome(), outcome, "{said}");
+    }
+}
+
+#[test]
+fn what_a_client_knows_of_a_file_grows_with_what_has_come() {
+    let said = std::format!("FILE a 5 {}\n", "00".repeat(32));
+    let mut held = Memory(b"hel".to_vec());
+    let mut get = told(Get::new(name("a")), &mut held, "");
+    assert_eq!((get.file(), get.progress()), (None, 3));
+    get.receive(Instant::default(), said.as_bytes(), &mut held);
+    assert_eq!((get.file().map(|file| file.length), get.progress()), (Some(5), 3));
+    get.receive(Instant::default(), b"l", &mut held);
+    assert_eq!((get.progress(), &held.0[..]), (4, &b"hell"[..]));
+}
+
+#[test]
+fn a_connection_that_ends_early_is_told_from_one_that_ends_in_time() {
+    fn ended<C: Session<W>, W>(mut client: C, world: &mut W, by_fin: bool) -> C {
+        if by_fin {
+            client.finished(Instant::default(), world);
+        } else {
+            client.over(Instant::default(), Over::Reset, world);
+        }
+        assert_eq!(client.wants(), Wants::Close);
+        client
+    }
+    let broken = Some(Err(Failure::Broken));
+    let memory = &mut Memory(Vec::new());
+    for by_fin in [true, false] {
+        let send = ended(told(Send::new(name("a")), memory, ""), memory, by_fin);
+        assert_eq!(send.outcome(), &broken);
+        let get = ended(told(Get::new(name("a")), memory, ""), memory, by_fin);
+        assert_eq!(get.outcome(), &broken);
+        let list = ended(told(List::new(), &mut Vec::new(), ""), &mut Vec::new(), by_fin);
+        assert_eq!(list.outcome(), &broken);
+        let remove = ended(told(Remove::new(name("a")), &mut (), ""), &mut (), by_fin);
+        assert_eq!(remove.outcome(), &broken);
+        let done = told(Remove::new(name("a")), &mut (), "DELETED a\n");
+        assert_eq!(ended(done, &mut (), by_fin).outcome(), &Some(Ok(())));
+    }
+}
+
+/// A file, and a reader of lists, that fail from the first byte on.
+struct Failing;
+
+impl Source for Failing {
+    fn length(&self) -> u64 {
+        5
+    }
+
+    fn sha256(&self) -> Digest {
+        [0; 32]
+    }
+
+    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<usize, LocalFailure> {
+        Err(LocalFailure)
+    }
+}
+
+impl Sink for Failing {
+    fn held(&self) -> u64 {
+        0
+    }
+
+    fn announced(&mut self, _: &Entry) -> Result<(), LocalFailure> {
+        Ok(())
+    }
+
+    fn append(&mut self, _: &[u8]) -> Result<(), LocalFailure> {
+        Err(LocalFailure)
+    }
+
+    fn sha256(&mut self) -> Result<Digest, LocalFailure> {
+        Err(LocalFailure)
+    }
+}
+
+impl Listing for Failing {
+    fn entry(&mut self, _: &Entry) -> Result<(), LocalFailure> {
+        Err(LocalFailure)
+    }
+}
+
+#[test]
+fn a_failure_of_this_side_breaks_off() {
+    let (local, sha) = (Some(Err(Failure::Local)), "00".repeat(32));
+    let mut send = told(Send::new(name("a")), &mut Failing, "SEND 0\n");
+    let mut tx = [0; 200];
+    let asked = send.transmit(Instant::default(), &mut tx, &mut Failing);
+    assert_eq!(&tx[..asked], std::format!("PUT a 5 {sha}\n").as_bytes());
+    assert_eq!(send.outcome(), &local);
+    for length in [0, 5] {
+        let said = std::format!("FILE a {length} {sha}\nhello");
+        let get = told(Get::new(name("a")), &mut Failing, &said);
+        assert_eq!(get.outcome(), &local, "of {length} bytes");
+    }
+    let list = told(List::new(), &mut Failing, &std::format!("a 5 {sha}\nEND\n"));
+    assert_eq!(list.outcome(), &local);
+    assert_eq!(Session::<Failing>::wants(&list), Wants::Abort);
+}

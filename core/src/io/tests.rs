@@ -1,5 +1,5 @@
 use super::*;
-use crate::diag::echo::Echo;
+use crate::diag::{discard::Discard, echo::Echo};
 use embedded_io::{ErrorKind, ErrorType, Read};
 use std::vec::Vec;
 
@@ -179,6 +179,26 @@ fn one_step_moves_all_that_can_be_moved_whatever_the_pieces() {
             assert_eq!(pump.over(), None);
         }
     }
+}
+
+#[test]
+fn what_is_not_answered_is_taken_in_one_step_too() {
+    let mut pump = Pump::<_, _, 7>::new(wire(&[7; 100], 9, 100), Discard::new());
+    assert_eq!(pump.step(NOW, &mut ()), Ok(None));
+    assert_eq!((pump.connection().arrived, pump.connection().finishes), (0, 1));
+}
+
+#[test]
+fn what_the_session_does_not_take_stays_with_the_connection() {
+    let (mut pump, mut world) = (pump(wire(&[7; 2000], 100, 100)), Vec::new());
+    pump.connection.writable = false;
+    for _ in 0..3 {
+        assert_eq!(pump.step(NOW, &mut world), Ok(Some(LATER)));
+        assert!(pump.connection().arrived > 1000);
+    }
+    pump.connection.writable = true;
+    assert_eq!(pump.step(NOW, &mut world), Ok(Some(LATER)));
+    assert_eq!(pump.connection().heard, [7; 2000]);
 }
 
 #[test]

@@ -84,3 +84,18 @@ fn an_upload_begins_and_goes_on_only_where_all_of_it_fits() {
     assert_eq!(broken_off(&mut store, 240 + rest, 2, &[1; 240]), Ok(0));
     assert_eq!(broken_off(&mut store, 240 + rest, 2, b""), Ok(240));
 }
+
+#[test]
+fn the_log_is_renewed_only_when_it_is_full() {
+    let chip = Chip::new(SECTORS);
+    let mut store = mount(&chip).expect("blank flash");
+    let before: u32 = chip.erasures().iter().sum();
+    for _ in 0..500 {
+        let ticket = claim(&mut store);
+        settle(|| store.create(&ticket, Upload::Numbered)).expect("a place");
+        store.release(ticket);
+    }
+    // A sector has four pages, and the change that begins a log is in it: nearly every page is a change.
+    let erasures = chip.erasures().iter().sum::<u32>() - before;
+    assert!(erasures <= 1000 / 4 + 4, "{erasures} erasures for 1,000 changes");
+}
