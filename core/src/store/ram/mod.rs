@@ -225,3 +225,6 @@ impl Store for RamStore<'_> {
         self.directory.revision()
     }
 }
+
+#[cfg(test)]
+mod tests;
