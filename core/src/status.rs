@@ -110,6 +110,27 @@ mod tests {
     }
 
     #[test]
+    fn what_the_peer_says_is_ignored_and_so_is_its_fin() {
+        let (mut status, mut report, now) = (Status::new(), Lines(&["a: 1"]), Instant::default());
+        assert_eq!(status.receive(now, b"hello", &mut report), 5);
+        status.finished(now, &mut report);
+        assert_eq!(
+            Session::<Lines>::wants(&status),
+            Wants::Nothing,
+            "the page is owed"
+        );
+        assert_eq!(Session::<Lines>::poll_at(&status), None);
+        assert_eq!(status.transmit(now, &mut [0; 4], &mut report), 4);
+        assert_eq!(
+            Session::<Lines>::wants(&status),
+            Wants::Nothing,
+            "the line's end is owed"
+        );
+        assert_eq!(status.transmit(now, &mut [0; 4], &mut report), 1);
+        assert_eq!(Session::<Lines>::wants(&status), Wants::Close);
+    }
+
+    #[test]
     fn the_page_is_whole_whatever_the_room_and_then_the_session_closes() {
         for room in 1..30 {
             assert_eq!(

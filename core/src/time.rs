@@ -65,3 +65,21 @@ impl Sub<Duration> for Instant {
         Self(self.0.saturating_sub(length.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stops_at_its_ends() {
+        let (at, length) = (Instant::from_millis, Duration::from_millis);
+        assert_eq!(at(3) + length(4), at(7));
+        assert_eq!(at(u64::MAX) + length(1), at(u64::MAX));
+        assert_eq!(at(7) - length(4), at(3));
+        assert_eq!(at(3) - length(4), at(0));
+        assert_eq!(at(7).since(at(3)), length(4));
+        assert_eq!(at(3).since(at(7)), length(0));
+        assert_eq!(Duration::from_secs(2), length(2000));
+        assert_eq!((at(7).as_millis(), length(7).as_millis()), (7, 7));
+    }
+}

@@ -139,6 +139,7 @@ fn a_peer_that_leaves_gets_what_was_said_before_and_nothing_after() {
         types(&mut leaves, room, "/quit\nignored\n");
         types(&mut stays, room, "after\n");
         assert_eq!(leaves.wants(), Wants::Nothing, "it is owed two lines");
+        assert_eq!(leaves.poll_at(), None, "nothing more comes by the clock");
         assert_eq!(reads(&mut leaves, room, 3), "* KALI-2 joined\nKALI-2: before\n");
         assert_eq!(leaves.wants(), Wants::Close);
         leaves.finished(NOW, room);

@@ -137,6 +137,15 @@ mod tests {
     }
 
     #[test]
+    fn what_the_peer_says_is_ignored_and_so_is_its_fin() {
+        let (mut chargen, now) = (Chargen::new(), Instant::default());
+        assert_eq!(chargen.receive(now, b"hello", &mut ()), 5);
+        Session::<()>::finished(&mut chargen, now, &mut ());
+        assert_eq!(Session::<()>::wants(&chargen), Wants::Nothing);
+        assert_eq!(Session::<()>::poll_at(&chargen), None);
+    }
+
+    #[test]
     fn the_pattern_comes_round_after_95_lines() {
         let mut out = [0; 74 * 97];
         pattern(&mut out);

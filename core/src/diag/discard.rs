@@ -43,3 +43,19 @@ impl<W: ?Sized> Session<W> for Discard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_taken_and_nothing_is_said() {
+        let (mut discard, now) = (Discard::new(), Instant::default());
+        assert_eq!(discard.receive(now, &[7; 5000], &mut ()), 5000);
+        assert_eq!(discard.transmit(now, &mut [0; 9], &mut ()), 0);
+        assert_eq!(Session::<()>::poll_at(&discard), None);
+        assert_eq!(Session::<()>::wants(&discard), Wants::Nothing);
+        Session::<()>::finished(&mut discard, now, &mut ());
+        assert_eq!(Session::<()>::wants(&discard), Wants::Close);
+    }
+}

@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(echo.receive(now, &sent, &mut ()), 0);
         Session::<()>::finished(&mut echo, now, &mut ());
         assert_eq!(Session::<()>::wants(&echo), Wants::Nothing);
+        assert_eq!(Session::<()>::poll_at(&echo), None);
         assert_eq!(echo.transmit(now, &mut [0; 4096], &mut ()), ECHO_BUFFER);
         assert_eq!(Session::<()>::wants(&echo), Wants::Close);
     }
