@@ -264,9 +264,8 @@ impl Folder {
                 list.insert(at, name);
             }
         }
-        let nothing_is_written = names.uploading.is_empty();
-        drop(names);
-        if nothing_is_written && after.is_none() {
+        // An upload begins and ends with its name among these, so none does while they are looked at.
+        if names.uploading.is_empty() && names.held.is_empty() && after.is_none() {
             self.count()?;
         }
         Ok(())

@@ -719,6 +719,40 @@ fn a_list_longer_than_what_is_found_at_once_is_whole_and_in_order() {
 }
 
 #[test]
+fn lists_beside_uploads_leave_the_count_right() {
+    let dir = TempDir::new().unwrap();
+    for number in 0..300 {
+        fs::write(dir.path().join(format!("f-{number}")), b"x").unwrap();
+    }
+    let mut store = Asked::at(dir.path());
+    for round in 0..40 {
+        // Neither waits for the other: two workers do them at once.
+        let (lists, writes) = (store.claim(), store.claim());
+        let (mut first, mut created) = (Poll::Pending, Poll::Pending);
+        store.wait(|store| {
+            if first.is_pending() {
+                first = store.next(&lists, None);
+            }
+            if created.is_pending() {
+                created = store.create(&writes, Upload::Numbered);
+            }
+            if first.is_pending() || created.is_pending() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        store.append(&writes, b"hello").unwrap();
+        store.seal(&writes).unwrap();
+        store.0.confirm(writes);
+        store.0.release(lists);
+        store.settle();
+        let usage = store.0.usage();
+        assert_eq!((usage.files, usage.bytes), (301 + round, 300 + 5 * (round + 1)));
+    }
+}
+
+#[test]
 fn a_folder_belongs_to_one_server() {
     let dir = TempDir::new().unwrap();
     let first = Asked::at(&dir.path().join("made/on/the/way"));
