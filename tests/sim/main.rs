@@ -1,4 +1,5 @@
-//! The simulator: R2 with all its services, and peers, wires and a disk that do what no hand can, drawn from a seed.
+//! The simulator: R2 with all its services, and peers, a stranger, wires, a disk and a flash chip that do what no hand
+//! can, drawn from a seed.
 //!
 //! One seed, one run: `R2_SEED=7 cargo test --package r2-tests --test sim` lives that one again, and
 //! `R2_SEEDS=10000` lives as many, from 0 on.
