@@ -89,13 +89,19 @@ fn an_upload_begins_and_goes_on_only_where_all_of_it_fits() {
 fn the_log_is_renewed_only_when_it_is_full() {
     let chip = Chip::new(SECTORS);
     let mut store = mount(&chip).expect("blank flash");
+    for text in ["a", "b", "c", "d", "e"] {
+        put(&mut store, text, b"rests").expect("room");
+    }
     let before: u32 = chip.erasures().iter().sum();
     for _ in 0..500 {
         let ticket = claim(&mut store);
         settle(|| store.create(&ticket, Upload::Numbered)).expect("a place");
         store.release(ticket);
     }
-    // A sector has four pages, and the change that begins a log is in it: nearly every page is a change.
+    // Of the 16 pages of four sectors, six say what there was when the log began; the others are changes.
     let erasures = chip.erasures().iter().sum::<u32>() - before;
-    assert!(erasures <= 1000 / 4 + 4, "{erasures} erasures for 1,000 changes");
+    assert!(
+        erasures <= 4 * 1000 / 10 + 4,
+        "{erasures} erasures for 1,000 changes"
+    );
 }
