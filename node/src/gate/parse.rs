@@ -113,6 +113,8 @@ impl<'a> Border<'a> {
         }
         match packet.protocol {
             IpProtocol::Tcp | IpProtocol::Udp => {}
+            #[cfg(feature = "ipv6")]
+            IpProtocol::Ipv6Frag => return Err(Reason::Fragment),
             _ => return Ok(Parsed::Plain),
         }
         if packet.fragment {
@@ -245,7 +247,8 @@ fn ipv6(bytes: &[u8]) -> Result<Packet<'_>, Reason> {
         destination: packet.dst_addr().into(),
         protocol: packet.next_header(),
         payload: packet.payload(),
-        fragment: packet.next_header() == IpProtocol::Ipv6Frag,
+        // What is in pieces has a protocol of its own.
+        fragment: false,
     })
 }
 

@@ -1,9 +1,11 @@
 //! Frames that no honest machine sends: dropped, counted, and without a trace in R2.
 
 use r2_node::Reason;
-use r2_tests::simulation::{R2_ADDRESS, Simulation, plan};
+use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC, Simulation, plan};
 use r2_tests::stranger::{ADDRESS, Said, arp, datagram};
-use smoltcp::wire::{ArpOperation, EthernetAddress, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket};
+use smoltcp::wire::{
+    ArpOperation, EthernetAddress, Ipv4Address, Ipv4Packet, Ipv6Address, TcpControl, TcpPacket,
+};
 
 const SYN: Said<'_> = Said {
     from: 1000,
@@ -72,6 +74,23 @@ fn a_fragment_is_dropped_and_takes_no_slot() {
     assert_eq!(lab.to_stranger.len(), 0);
     let kali = lab.connect(5010);
     assert!(lab.is_open(kali), "the only slot is free");
+    lab.everybody_leaves();
+}
+
+/// RFC 8200, section 4.5.
+#[test]
+fn a_fragment_over_ipv6_is_dropped_and_counted() {
+    let mut lab = Simulation::new(&plan(1));
+    let kali = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 0x666).octets();
+    let segment = &SYN.frame()[TCP..];
+    let length = u8::try_from(8 + segment.len()).unwrap();
+    let header = [0x60, 0, 0, 0, 0, length, 44, 64];
+    let fragment = [6, 0, 0, 1, 0, 0, 0, 7];
+    let ethernet = [&R2_MAC.0[..], &[2; 6], &[0x86, 0xdd]].concat();
+    let packet = [&header[..], &kali, &R2_ADDRESS6.octets(), &fragment, segment].concat();
+    lab.put([ethernet, packet].concat());
+    assert_eq!(lab.dropped(Reason::Fragment), 1);
+    assert_eq!(lab.to_stranger.len(), 0);
     lab.everybody_leaves();
 }
 
