@@ -126,6 +126,8 @@ pub enum Experiment {
     DelayedAck(Bench),
     /// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
     Ports(Bench),
+    /// How a byte of a question and of a file travels: every frame on the wire, and every call inside R2.
+    Journey(Bench),
     /// A server and a client on this machine's sockets, call by call, and the same steps in smoltcp.
     Syscalls {
         /// Print what was measured as a line of JSON.

@@ -11,7 +11,7 @@ use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
 use super::r2::{ACK_DELAY, BODY, DELAYING_READER, HEAD, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER};
-use super::{in_millis, millis, ms};
+use super::{Evidence, in_millis, millis, ms};
 
 /// Messages on each connection.
 const ROUNDS: usize = 5;
@@ -177,7 +177,8 @@ fn on(flag: bool) -> &'static str {
 }
 
 /// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Account {
+pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
+    let packets = &evidence.packets[..];
     let mut parts = vec![Part::Text(format!(
         "A message goes out in two writes, a header of {} bytes and a body of {}, and the sender waits for the answer: \
          write, write, read. {ROUNDS} messages a connection, a connection for each combination, on {}; KALI's TCP is {}'s. \

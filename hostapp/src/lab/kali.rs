@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::diary::Call;
 use super::packet::Frame;
 
 /// What KALI's socket is to do.
@@ -72,11 +73,12 @@ pub(super) trait Kali {
     fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>>;
 
     /// Half-closes, and reads to the end.
-    fn close(&mut self, connection: Connection) -> io::Result<()>;
+    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>>;
 
     /// Sends a datagram to `port` and waits for an answer, for a time; `None`: none came.
     fn ask(&mut self, port: u16, datagram: &[u8], within: Duration) -> io::Result<Option<Vec<u8>>>;
 
-    /// Switches both ends off; all frames that were on the wire.
-    fn finish(self: Box<Self>) -> io::Result<Vec<Frame>>;
+    /// Switches both ends off, when what is on its way has arrived: all frames that were on the wire, and what R2's
+    /// sessions were asked to do.
+    fn finish(self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)>;
 }

@@ -41,7 +41,8 @@ impl Ladder {
     }
 }
 
-fn label(packet: &Packet) -> String {
+/// What a packet is, in a few words.
+pub(super) fn label(packet: &Packet) -> String {
     let mut label = String::new();
     let length = packet.payload.len();
     // Writing to a string does not fail.

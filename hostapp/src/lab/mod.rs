@@ -5,7 +5,9 @@
 
 mod account;
 mod delayed_ack;
+mod diary;
 mod html;
+mod journey;
 mod kali;
 mod ladder;
 mod nagle;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::account::Account;
+use self::diary::Call;
 use self::kali::{Kali, Setting};
 use self::packet::{Frame, Packet};
 use self::wire::InMemory;
@@ -54,6 +57,7 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
         Experiment::Nagle(bench) => (nagle(&bench.wire, bench.pcap.as_deref())?, bench.json),
         Experiment::DelayedAck(bench) => (delayed_ack(&bench.wire, bench.pcap.as_deref())?, bench.json),
         Experiment::Ports(bench) => (ports(&bench.wire, bench.pcap.as_deref())?, bench.json),
+        Experiment::Journey(bench) => (journey(&bench.wire, bench.pcap.as_deref())?, bench.json),
         Experiment::Syscalls { json } => (syscalls::run()?, *json),
         Experiment::Report { output, wire } => {
             return writeln!(io::stdout().lock(), "{}", report::write(output, wire)?);
@@ -69,6 +73,10 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
 
 fn ports(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 50, pcap, ports::run, ports::tell)
+}
+
+fn journey(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+    on_a_wire(wire, 50, pcap, journey::run, journey::tell)
 }
 
 fn rtt(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
@@ -91,17 +99,23 @@ fn on_a_wire<T>(
     rtt: u16,
     pcap: Option<&Path>,
     run: fn(&mut dyn Kali) -> io::Result<T>,
-    tell: fn(&Setting, &T, &[Packet]) -> Account,
+    tell: fn(&Setting, &T, &Evidence) -> Account,
 ) -> io::Result<Account> {
     let mut kali = open(wire, rtt)?;
     let made = run(&mut *kali)?;
     let setting = kali.setting().clone();
-    let frames = kali.finish()?;
+    let (frames, calls) = kali.finish()?;
     if let Some(path) = pcap {
         write_pcap(&frames, path)?;
     }
     let packets = packet::read(&frames, ethernet_address(wire.ip.address()));
-    Ok(tell(&setting, &made, &packets))
+    Ok(tell(&setting, &made, &Evidence { packets, calls }))
+}
+
+/// What was seen of an experiment.
+struct Evidence {
+    packets: Vec<Packet>,
+    calls: Vec<Call>,
 }
 
 fn open(wire: &BenchWire, rtt: u16) -> io::Result<Box<dyn Kali>> {

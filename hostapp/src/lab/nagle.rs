@@ -11,7 +11,7 @@ use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
 use super::r2::{DELAYING_READER, OK, READER};
-use super::{in_millis, millis, ms};
+use super::{Evidence, in_millis, millis, ms};
 
 /// How many writes of one byte each. The most is what Linux sends before the first acknowledgement (RFC 6928).
 const WRITES: [usize; 3] = [1, 2, 10];
@@ -84,7 +84,8 @@ fn predicted(nagle: bool, writes: usize) -> usize {
 }
 
 /// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Account {
+pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
+    let packets = &evidence.packets[..];
     let why = if setting.one_way.is_zero() {
         "R2 delays acknowledgements here, so that all writes come before the first"
     } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpOption, TcpPacket, UdpPacket,
 };
 
 /// A frame on the wire.
@@ -46,7 +46,10 @@ pub(super) enum Carries {
         seq: u32,
         /// Counted from the SYN of the other direction.
         ack: Option<u32>,
-        window: u16,
+        /// How many bytes more its sender has room for.
+        window: u32,
+        /// The most bytes of a segment that its sender takes, as its SYN says.
+        mss: Option<u16>,
     },
     Udp,
     Arp,
@@ -72,6 +75,22 @@ impl Packet {
         }
     }
 
+    /// How many bytes more its sender has room for.
+    pub(super) fn window(&self) -> u32 {
+        match self.carries {
+            Carries::Tcp { window, .. } => window,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn is_syn(&self) -> bool {
+        matches!(self.carries, Carries::Tcp { syn: true, .. })
+    }
+
+    pub(super) fn is_fin(&self) -> bool {
+        matches!(self.carries, Carries::Tcp { fin: true, .. })
+    }
+
     /// The sequence number behind its payload.
     pub(super) fn end(&self) -> u32 {
         let length = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
@@ -91,8 +110,9 @@ pub(super) fn read(frames: &[Frame], r2: EthernetAddress) -> Vec<Packet> {
         .collect()
 }
 
-/// The first sequence number of each direction of each connection.
-type First = HashMap<(u16, u16, bool), u32>;
+/// What the SYN of each direction of each connection says: its sequence number, and by how many bits windows are
+/// shifted (RFC 7323) if the other one says so, too.
+type First = HashMap<(u16, u16, bool), (u32, Option<u8>)>;
 
 fn read_one(frame: &Frame, number: usize, r2: EthernetAddress, first: &mut First) -> Option<Packet> {
     let ethernet = EthernetFrame::new_checked(&*frame.bytes).ok()?;
@@ -153,10 +173,16 @@ impl Packet {
             (self.kali, self.r2, self.from_r2),
             (self.kali, self.r2, !self.from_r2),
         );
+        let (mss, shift) = options(&tcp);
         if tcp.syn() {
-            first.insert(own, seq);
+            first.insert(own, (seq, shift));
         }
-        let from = |number: u32, key| number.wrapping_sub(first.get(key).copied().unwrap_or(0));
+        let of = |key| first.get(key).copied().unwrap_or_default();
+        let from = |number: u32, key| number.wrapping_sub(of(key).0);
+        let shift = match (of(&own).1, of(&other).1) {
+            (Some(shift), Some(_)) if !tcp.syn() => shift.min(14),
+            _ => 0,
+        };
         self.carries = Carries::Tcp {
             syn: tcp.syn(),
             fin: tcp.fin(),
@@ -164,7 +190,24 @@ impl Packet {
             push: tcp.psh(),
             seq: from(seq, &own),
             ack: tcp.ack().then(|| from(ack, &other)),
-            window: tcp.window_len(),
+            window: u32::from(tcp.window_len()) << shift,
+            mss,
         };
     }
+}
+
+/// The largest segment and the shift of windows that a SYN announces.
+fn options(tcp: &TcpPacket<&[u8]>) -> (Option<u16>, Option<u8>) {
+    let (mut mss, mut shift) = (None, None);
+    let mut rest = tcp.options();
+    while let Ok((behind, option)) = TcpOption::parse(rest) {
+        match option {
+            TcpOption::EndOfList => break,
+            TcpOption::MaxSegmentSize(size) => mss = Some(size),
+            TcpOption::WindowScale(by) => shift = Some(by),
+            _ => {}
+        }
+        rest = behind;
+    }
+    (mss, shift)
 }

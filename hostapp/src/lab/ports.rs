@@ -6,10 +6,11 @@ use std::time::Duration;
 use r2_node::service::SECRET;
 use serde_json::json;
 
+use super::Evidence;
 use super::account::{Account, Part, Table};
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
-use super::packet::{Carries, Packet};
+use super::packet::Carries;
 
 /// Connections that are open at the same time.
 const CONNECTIONS: usize = 3;
@@ -47,7 +48,8 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
 }
 
 /// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Account {
+pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
+    let packets = &evidence.packets[..];
     let mut parts = vec![Part::Text(format!(
         "KALI opens {CONNECTIONS} connections to R2's port {} at the same time, on {}; KALI's TCP is {}'s.",
         SECRET.port,
@@ -64,8 +66,7 @@ pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Accoun
     let mut json = Vec::new();
     for (port, index) in made.0.iter().zip(1..) {
         let of_port = || packets.iter().filter(|packet| packet.is_of(*port));
-        let is_syn = |packet: &&Packet| matches!(packet.carries, Carries::Tcp { syn: true, .. });
-        let syn = of_port().find(|packet| !packet.from_r2 && is_syn(packet));
+        let syn = of_port().find(|packet| !packet.from_r2 && packet.is_syn());
         let answer = of_port().find(|packet| packet.from_r2);
         let (Some(syn), Some(answer)) = (syn, answer) else {
             continue;

@@ -1,18 +1,23 @@
 //! R2's end: a node with the services that the experiments talk to.
 
+use std::time::Duration as Time;
+
 use r2_core::chat::{Room, Seat};
+use r2_core::drop::Deposit;
 use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::outbox::Outbox;
-use r2_core::secret;
+use r2_core::secret::Secret;
 use r2_core::session::{Over, Session, Wants};
+use r2_core::store::Store as _;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant as CoreInstant;
-use r2_node::service::{Registry, SECRET, Spec, never, whole};
+use r2_node::service::{DROP, Registry, SECRET, Spec, never, whole};
 use r2_node::{About, Config, Counters, Node, Plan, Size, Storage as _, World};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
 
+use super::diary::{Call, Diary, Noted};
 use crate::link::ethernet_address;
 use crate::memory::Leaked;
 
@@ -43,15 +48,24 @@ const SIZE: Size = Size {
     transmit: 4 * 1024,
 };
 
+/// Bytes that R2 stores: more than the file of an experiment.
+const STORE: usize = 16 * 1024;
+
 /// R2, and what its sessions share.
 pub(super) struct Machine {
-    node: Node<'static, RamStore<'static>>,
-    world: World<'static, RamStore<'static>>,
+    node: Node<'static, Diary>,
+    world: World<'static, Diary>,
 }
 
 impl Machine {
-    /// R2 at `ip` on `device`. `secret` keys its sequence numbers.
-    pub(super) fn new(ip: Ipv4Cidr, secret: [u8; 16], device: &mut impl Device) -> Self {
+    /// R2 at `ip` on `device`. `secret` keys its sequence numbers; `clock` makes of the node's time that on the clock that
+    /// stamps the frames.
+    pub(super) fn new(
+        ip: Ipv4Cidr,
+        secret: [u8; 16],
+        clock: fn(Time) -> Time,
+        device: &mut impl Device,
+    ) -> Self {
         let config = Config {
             mac: ethernet_address(ip.address()),
             ipv4: ip,
@@ -63,7 +77,20 @@ impl Machine {
         };
         let mut memory = Leaked;
         let mut registry = Registry::new(&mut memory);
-        registry.serve(&SECRET, SIZE, secret::Secret::new, whole, never);
+        registry.serve(
+            &SECRET,
+            SIZE,
+            || Noted::new(Secret::new(), SECRET.port),
+            |world: &mut World<'_, Diary>| &mut world.store,
+            never,
+        );
+        registry.serve(
+            &DROP,
+            SIZE,
+            || Noted::new(Deposit::new(), DROP.port),
+            |world: &mut World<'_, Diary>| &mut world.store,
+            |world: &World<'_, Diary>| world.store.revision(),
+        );
         registry.serve(&READER, SIZE, Reader::default, whole, never);
         registry.serve(&DELAYING_READER, SIZE, Reader::default, whole, never);
         registry.serve(&WRITER, SIZE, Writer::in_two, whole, never);
@@ -78,13 +105,13 @@ impl Machine {
             "KALI",
         );
         let store = RamStore::new(
-            Leaked.slice(4096 / RAM_BLOCK + 1, |_| Block::EMPTY),
+            Leaked.slice(STORE / RAM_BLOCK + 1, |_| Block::EMPTY),
             Leaked.slice(1, |_| File::EMPTY),
-            0,
+            STORE as u64,
         );
         let world = World {
             room: room.unwrap_or_else(|_| unreachable!("two names and a seat")),
-            store,
+            store: Diary::new(store, clock),
             counters,
             about: About {
                 version: env!("CARGO_PKG_VERSION"),
@@ -98,7 +125,25 @@ impl Machine {
 
     /// Gives R2 a turn; when it wants the next.
     pub(super) fn poll(&mut self, now: Instant, device: &mut impl Device) -> Option<Instant> {
+        self.world
+            .store
+            .turn(Time::from_micros(now.total_micros().unsigned_abs()));
         self.node.poll(now, device, &mut self.world)
+    }
+
+    /// Ends every connection in order: go on until [`is_stopped`](Self::is_stopped).
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.node.stop(now, &mut self.world);
+    }
+
+    /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
+    pub(super) fn is_stopped(&self, now: Instant) -> bool {
+        self.node.is_stopped(now)
+    }
+
+    /// What its sessions were asked to do since it began.
+    pub(super) fn calls(self) -> Vec<Call> {
+        self.world.store.calls()
     }
 }
 

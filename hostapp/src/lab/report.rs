@@ -11,11 +11,15 @@ use crate::demo;
 
 const TITLE: &str = "R2 and KALI: the lab";
 
+/// The place of the socket calls: behind the transcript, 4a and 4b.
+const CALLS: usize = 3;
+
 /// Measures everything on `wire` and writes the report and its captures into `folder`; what to tell of it.
 pub(super) fn write(folder: &Path, wire: &BenchWire) -> io::Result<String> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-    let on_a_wire: [(&str, &str, Experiment); 4] = [
-        ("4a and 4b", "ports.pcap", super::ports),
+    let on_a_wire: [(&str, &str, Experiment); 5] = [
+        ("4a", "ports.pcap", super::ports),
+        ("4b, parts 2 and 3 on the wire", "journey.pcap", super::journey),
         ("4e", "rtt.pcap", super::rtt),
         ("4f", "nagle.pcap", super::nagle),
         ("4g", "delayed-ack.pcap", super::delayed_ack),
@@ -31,7 +35,7 @@ pub(super) fn write(folder: &Path, wire: &BenchWire) -> io::Result<String> {
     }
     let mut calls = syscalls::run()?;
     calls.title = format!("4c and 4d: {}", calls.title);
-    accounts.insert(2, calls);
+    accounts.insert(CALLS, calls);
     let lead = format!(
         "Everything here was measured by this run of hostapp {} lab report, with the seed {}: each figure and each frame \
          number is its own. Parts 1 to 3 are a transcript; the answers to part 4 follow, each with what was measured \

@@ -11,7 +11,7 @@ use super::html::Bars;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
-use super::{in_millis, millis, ms};
+use super::{Evidence, in_millis, millis, ms};
 
 use r2_node::service::SECRET;
 
@@ -168,7 +168,8 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 }
 
 /// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, packets: &[Packet]) -> Account {
+pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
+    let packets = &evidence.packets[..];
     let rtt = setting.one_way * 2;
     let mut parts = vec![Part::Text(format!(
         "KALI has an urgent message for R2's secret service, {MESSAGES} times in each way, on {}. \

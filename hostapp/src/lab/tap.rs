@@ -15,6 +15,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
 use tempfile::NamedTempFile;
 
+use super::diary::Call;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::packet::Frame;
 use super::r2::Machine;
@@ -37,7 +38,7 @@ pub(super) struct OnTap {
     wake: Arc<Wake>,
     ended: Arc<AtomicBool>,
     /// R2's thread, and the file in which it writes every frame.
-    r2: Option<JoinHandle<io::Result<()>>>,
+    r2: Option<JoinHandle<io::Result<Vec<Call>>>>,
     file: NamedTempFile,
 }
 
@@ -53,7 +54,7 @@ impl OnTap {
         let mut link = Tee::new(tap, Some(file.path()))?;
         let (woken, end) = (wake.clone(), ended.clone());
         let r2 = thread::Builder::new().name("r2".into()).spawn(move || {
-            let machine = Machine::new(ip, secret, &mut link);
+            let machine = Machine::new(ip, secret, |_| unix_time(), &mut link);
             serve(machine, link, &woken, &end)
         })?;
         Ok(Self {
@@ -82,14 +83,27 @@ impl OnTap {
     }
 }
 
-/// Drives R2 until it is to end, or its TAP is gone.
-fn serve(mut machine: Machine, mut link: Tee<Tap>, woken: &Wake, ended: &AtomicBool) -> io::Result<()> {
+/// Drives R2 until it is to end, and has, or its TAP is gone.
+fn serve(
+    mut machine: Machine,
+    mut link: Tee<Tap>,
+    woken: &Wake,
+    ended: &AtomicBool,
+) -> io::Result<Vec<Call>> {
     let clock = std::time::Instant::now();
-    while !ended.load(Ordering::Acquire) {
+    let mut stopping = false;
+    loop {
         let now = Instant::from_micros(i64::try_from(clock.elapsed().as_micros()).unwrap_or(i64::MAX));
+        if !stopping && ended.load(Ordering::Acquire) {
+            stopping = true;
+            machine.stop(now);
+        }
         let next = machine.poll(now, &mut link);
         if let Some(error) = link.device_mut().take_error() {
             return Err(error);
+        }
+        if stopping && machine.is_stopped(now) {
+            break;
         }
         let timeout = next.map(|at| {
             if at > now {
@@ -106,7 +120,13 @@ fn serve(mut machine: Machine, mut link: Tee<Tap>, woken: &Wake, ended: &AtomicB
         // Interrupted or not: the loop looks at everything again.
         let _ = wait_for(&mut fds, timeout);
     }
-    link.flush()
+    link.flush()?;
+    Ok(machine.calls())
+}
+
+/// The clock that stamps the frames.
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Kali for OnTap {
@@ -115,7 +135,7 @@ impl Kali for OnTap {
     }
 
     fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+        unix_time()
     }
 
     /// A TAP loses nothing.
@@ -157,12 +177,13 @@ impl Kali for OnTap {
         Ok(bytes)
     }
 
-    fn close(&mut self, connection: Connection) -> io::Result<()> {
+    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>> {
         let (mut stream, _) = self.stream(connection)?;
         stream.shutdown(Shutdown::Write)?;
-        stream.read_to_end(&mut Vec::new())?;
+        let mut read = Vec::new();
+        stream.read_to_end(&mut read)?;
         self.connections[connection.0].0 = None;
-        Ok(())
+        Ok(read)
     }
 
     fn ask(&mut self, port: u16, datagram: &[u8], within: Duration) -> io::Result<Option<Vec<u8>>> {
@@ -180,21 +201,22 @@ impl Kali for OnTap {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<Vec<Frame>> {
-        self.end()?;
-        read(self.file.path())
+    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)> {
+        let calls = self.end()?;
+        Ok((read(self.file.path())?, calls))
     }
 }
 
 impl OnTap {
-    fn end(&mut self) -> io::Result<()> {
+    /// Ends R2, if that has not happened: what its sessions were asked to do.
+    fn end(&mut self) -> io::Result<Vec<Call>> {
         self.ended.store(true, Ordering::Release);
         self.wake.wake();
         match self.r2.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
             // A panic has told about itself.
             Some(Err(_)) => Err(io::Error::other("R2 has ended")),
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -10,6 +10,7 @@ use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration as Micros, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
+use super::diary::Call;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::packet::Frame;
 use super::r2::Machine;
@@ -26,6 +27,9 @@ const FIRST_PORT: u16 = 49_152;
 
 /// How long one call may take on the wire's clock: TCP's pauses double with every loss.
 const PATIENCE: Micros = Micros::from_secs(600);
+
+/// The clock's step: a frame on a wire without a delay takes so long, so that what follows from it comes later.
+const STEP: Micros = Micros::from_micros(1);
 
 /// What both ends may do at one moment before that is an error.
 const TURNS_AT_ONCE: usize = 10_000;
@@ -53,6 +57,8 @@ pub(super) struct InMemory {
     sockets: SocketSet<'static>,
     /// Each connection's socket while it is open, and its port.
     connections: Vec<(Option<SocketHandle>, u16)>,
+    /// Sockets that are in TIME-WAIT, where they still acknowledge, or were.
+    closed: Vec<SocketHandle>,
     next_port: u16,
     address: Ipv4Address,
     /// Frames on their way, by arrival and by order: whether to R2, and their bytes.
@@ -67,7 +73,7 @@ impl InMemory {
         let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
         let mut chance = fastrand::Rng::with_seed(options.seed);
         let secret = std::array::from_fn(|_| chance.u8(..));
-        let machine = Machine::new(options.ip, secret, &mut r2);
+        let machine = Machine::new(options.ip, secret, |now| now, &mut r2);
         let mut config = iface::Config::new(KALI.into());
         config.random_seed = chance.u64(..);
         let mut interface = Interface::new(config, &mut kali, now);
@@ -75,24 +81,25 @@ impl InMemory {
             // There is room for the first.
             let _ = addresses.push(IpCidr::Ipv4(neighbor(options.ip)));
         });
-        let delay = Micros::from_micros(u64::try_from(options.rtt.as_micros() / 2).unwrap_or(0));
+        let one_way = options.rtt / 2;
         Self {
             setting: Setting {
                 wire: "the wire in memory".into(),
                 kali: "smoltcp",
-                one_way: delay.into(),
+                one_way,
                 loss: options.loss,
                 ack_delay: ACK_DELAY.into(),
                 in_memory: true,
             },
             now,
-            delay,
+            delay: Micros::from(one_way).max(STEP),
             machine,
             r2,
             kali,
             interface,
             sockets: SocketSet::new(Vec::new()),
             connections: Vec::new(),
+            closed: Vec::new(),
             next_port: FIRST_PORT,
             address: options.ip.address(),
             on_the_way: BTreeMap::new(),
@@ -153,8 +160,7 @@ impl InMemory {
             if self.now >= deadline {
                 return Ok(false);
             }
-            let least = self.now + Micros::from_micros(1);
-            self.now = next.unwrap_or(deadline).max(least).min(deadline);
+            self.now = next.unwrap_or(deadline).max(self.now + STEP).min(deadline);
         }
     }
 
@@ -170,6 +176,18 @@ impl InMemory {
     fn handle(&self, connection: Connection) -> io::Result<SocketHandle> {
         let found = self.connections.get(connection.0).and_then(|(handle, _)| *handle);
         found.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Removes the sockets whose TIME-WAIT is over.
+    fn forget_closed(&mut self) {
+        let sockets = &mut self.sockets;
+        self.closed.retain(|handle| {
+            let waits = sockets.get::<tcp::Socket>(*handle).state() != tcp::State::Closed;
+            if !waits {
+                sockets.remove(*handle);
+            }
+            waits
+        });
     }
 
     fn take_port(&mut self) -> u16 {
@@ -193,6 +211,7 @@ impl Kali for InMemory {
     }
 
     fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<Connection> {
+        self.forget_closed();
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(wishes.nagle);
@@ -244,22 +263,23 @@ impl Kali for InMemory {
         Ok(bytes)
     }
 
-    fn close(&mut self, connection: Connection) -> io::Result<()> {
+    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>> {
         let handle = self.handle(connection)?;
         self.sockets.get_mut::<tcp::Socket>(handle).close();
+        let mut read = Vec::new();
         self.wait_for(|lab| {
             let socket = lab.sockets.get_mut::<tcp::Socket>(handle);
-            while socket
-                .recv(|bytes| (bytes.len(), bytes.len()))
-                .is_ok_and(|n| n > 0)
-            {}
+            let mut take = |bytes: &mut [u8]| {
+                read.extend_from_slice(bytes);
+                (bytes.len(), bytes.len())
+            };
+            while socket.recv(&mut take).is_ok_and(|n| n > 0) {}
             matches!(socket.state(), tcp::State::TimeWait | tcp::State::Closed)
         })?;
-        self.sockets.remove(handle);
         if let Some((handle, _)) = self.connections.get_mut(connection.0) {
-            *handle = None;
+            self.closed.extend(handle.take());
         }
-        Ok(())
+        Ok(read)
     }
 
     fn ask(&mut self, port: u16, datagram: &[u8], within: Duration) -> io::Result<Option<Vec<u8>>> {
@@ -280,8 +300,11 @@ impl Kali for InMemory {
         Ok(answer)
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Vec<Frame>> {
-        Ok(self.frames)
+    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)> {
+        self.lose(0);
+        self.machine.stop(self.now);
+        self.wait_for(|lab| lab.machine.is_stopped(lab.now))?;
+        Ok((self.frames, self.machine.calls()))
     }
 }
 
