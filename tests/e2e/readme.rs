@@ -1,4 +1,5 @@
-//! The README says what the real programs print: each of its console blocks is run, and its picture drawn, again.
+//! The README and the pages in docs/ say what the real programs print: each of their console blocks is run, and the
+//! picture drawn, again.
 //!
 //! `R2_README=write tests/ci.sh e2e` (or this test alone) writes what it finds instead of comparing.
 
@@ -73,11 +74,22 @@ fn is_up_to_date(path: &str, text: &str) {
 
 #[test]
 fn every_command_of_the_readme_prints_what_stands_below_it() {
+    let started = prints_what_stands_below("README.md");
+    assert!(started, "the README starts R2 with `{SERVE}`");
+}
+
+#[test]
+fn every_command_of_how_it_works_prints_what_stands_below_it() {
+    prints_what_stands_below("docs/how-it-works.md");
+}
+
+/// Runs every command of a page of the project; whether it starts R2.
+fn prints_what_stands_below(page: &str) -> bool {
     let machine = Machine::new();
     let mut r2 = None;
     let mut text = String::new();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let mut lines = readme.lines();
+    let found = fs::read_to_string(root().join(page)).unwrap();
+    let mut lines = found.lines();
     while let Some(line) = lines.next() {
         writeln!(text, "{line}").unwrap();
         if line == "```console" {
@@ -89,8 +101,8 @@ fn every_command_of_the_readme_prints_what_stands_below_it() {
             writeln!(text, "```").unwrap();
         }
     }
-    assert!(r2.is_some(), "the README starts R2 with `{SERVE}`");
-    is_up_to_date("README.md", &text);
+    is_up_to_date(page, &text);
+    r2.is_some()
 }
 
 /// What `command` prints.
