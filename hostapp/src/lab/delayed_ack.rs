@@ -10,7 +10,9 @@ use super::html::Bars;
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
-use super::r2::{ACK_DELAY, BODY, DELAYING_READER, HEAD, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER};
+use super::r2::{
+    ACK_DELAY, BODY, DELAYING_READER, HEAD, HOLDING_WRITER, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER,
+};
 use super::{Evidence, in_millis, millis, ms};
 
 /// Messages on each connection.
@@ -19,12 +21,10 @@ const ROUNDS: usize = 5;
 /// One combination.
 #[derive(Clone, Copy, Debug)]
 struct Case {
-    /// Who sends the message in two writes.
     sender: Sender,
     nagle: bool,
     delayed_ack: bool,
-    /// Both parts with one write.
-    whole: bool,
+    writes: Writes,
     /// What it would be on a machine of one's own, where it is a cure.
     cure: &'static str,
 }
@@ -35,34 +35,58 @@ enum Sender {
     R2,
 }
 
+/// How the two parts of a message are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writes {
+    Two,
+    /// Two, and the first says that more follows.
+    Held,
+    One,
+}
+
+impl Writes {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Two => "2",
+            Self::Held => "2, held",
+            Self::One => "1",
+        }
+    }
+}
+
 /// Every combination, the stalled one of each direction first.
 fn cases() -> Vec<Case> {
-    let of = |sender, nagle, delayed_ack, whole, cure| Case {
+    let of = |sender, nagle, delayed_ack, writes, cure| Case {
         sender,
         nagle,
         delayed_ack,
-        whole,
+        writes,
         cure,
     };
     let both = |sender| {
+        let held = match sender {
+            Sender::Kali => "hold the first part back (MSG_MORE, TCP_CORK)",
+            Sender::R2 => "hold the first part back (write both before the stack sends)",
+        };
         [
-            of(sender, true, true, false, ""),
+            of(sender, true, true, Writes::Two, ""),
             of(
                 sender,
                 false,
                 true,
-                false,
+                Writes::Two,
                 "Nagle off (TCP_NODELAY) at the sender",
             ),
             of(
                 sender,
                 true,
                 false,
-                false,
+                Writes::Two,
                 "acknowledge at once (TCP_QUICKACK) at the receiver",
             ),
-            of(sender, false, false, false, "both"),
-            of(sender, true, true, true, "one write (writev, a buffer)"),
+            of(sender, false, false, Writes::Two, "both"),
+            of(sender, true, true, Writes::Held, held),
+            of(sender, true, true, Writes::One, "one write (writev, a buffer)"),
         ]
     };
     [both(Sender::Kali), both(Sender::R2)].concat()
@@ -94,11 +118,16 @@ fn kali_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
     let connection = kali.connect(service.port, wishes)?;
     let body = [&BODY[1..], b"\n"].concat();
     for _ in 0..ROUNDS {
-        if case.whole {
-            kali.write(connection, &[&HEAD, &*body].concat())?;
-        } else {
-            kali.write(connection, &HEAD)?;
-            kali.write(connection, &body)?;
+        match case.writes {
+            Writes::One => kali.write(connection, &[&HEAD, &*body].concat())?,
+            Writes::Two => {
+                kali.write(connection, &HEAD)?;
+                kali.write(connection, &body)?;
+            }
+            Writes::Held => {
+                kali.write_more(connection, &HEAD)?;
+                kali.write(connection, &body)?;
+            }
         }
         kali.read(connection, OK.len())?;
     }
@@ -107,10 +136,11 @@ fn kali_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
 }
 
 fn r2_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
-    let service = match (case.whole, case.nagle) {
-        (true, _) => WHOLE_WRITER,
-        (false, true) => NAGLE_WRITER,
-        (false, false) => WRITER,
+    let service = match (case.writes, case.nagle) {
+        (Writes::One, _) => WHOLE_WRITER,
+        (Writes::Held, _) => HOLDING_WRITER,
+        (Writes::Two, true) => NAGLE_WRITER,
+        (Writes::Two, false) => WRITER,
     };
     let wishes = Wishes {
         nagle: false,
@@ -219,17 +249,22 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
             } else {
                 "off".into()
             };
-            let writes = if case.whole { 1 } else { 2 };
+            let writes = case.writes.name();
             let label = format!(
-                "Nagle {}, delayed ACK {}, {writes} write(s)",
+                "Nagle {}, delayed ACK {}, {}",
                 on(case.nagle),
-                on(case.delayed_ack)
+                on(case.delayed_ack),
+                match case.writes {
+                    Writes::Two => "2 writes",
+                    Writes::Held => "2 writes, held",
+                    Writes::One => "1 write",
+                }
             );
             bars.push((label, in_millis(took)));
             table.row([
                 on(case.nagle).into(),
                 ack_delay,
-                writes.to_string(),
+                writes.into(),
                 millis(took),
                 numbers(last),
             ]);
@@ -237,7 +272,8 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
                 "sender": if from_r2 { "R2" } else { "KALI" },
                 "nagle": case.nagle,
                 "ack_delay_ms": if case.delayed_ack { in_millis(delay) } else { 0.0 },
-                "writes": writes,
+                "writes": if case.writes == Writes::One { 1 } else { 2 },
+                "held": case.writes == Writes::Held,
                 "median_ms": in_millis(took),
                 "port": port,
                 "head_frame": last.head.number,
@@ -251,7 +287,7 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
                 told.push(Part::Ladder(Ladder::of(shown(&of_case, last))));
             } else {
                 told.push(Part::Text(cure(case.cure, last, took, stalled)));
-                if case.whole || !case.nagle && case.delayed_ack {
+                if case.writes != Writes::Two || !case.nagle && case.delayed_ack {
                     told.push(Part::Ladder(Ladder::of(shown(&of_case, last))));
                 }
             }
@@ -266,7 +302,9 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
     parts.push(Part::Text(
         "Theory: Nagle's algorithm (RFC 896) holds a small segment while an earlier one is unacknowledged; a delayed \
          acknowledgement (RFC 1122, 4.2.3.2) waits for an answer to travel with, or for its timer. The receiver cannot \
-         answer half a message, so both wait for the timer. One of the two has to give, or there must be nothing to hold."
+         answer half a message, so both wait for the timer. One of the two has to give, or the message must leave whole: written \
+         with one call, or held back until its last part is there. A kernel holds on request, MSG_MORE for one call or TCP_CORK \
+         until further notice; smoltcp sends when it is polled, so what is written before the next poll leaves together."
             .into(),
     ));
     Account {

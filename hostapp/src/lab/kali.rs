@@ -69,6 +69,9 @@ pub(super) trait Kali {
     /// Writes all of `bytes` with one call.
     fn write(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes all of `bytes`, which fit, and says that more of the message follows at once (`MSG_MORE`).
+    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()>;
+
     /// Reads until `count` bytes have come.
     fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>>;
 

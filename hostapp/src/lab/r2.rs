@@ -31,6 +31,8 @@ pub(super) const WRITER: Spec = Spec::new("writer", 6003, "nc R2 PORT");
 pub(super) const NAGLE_WRITER: Spec = Spec::new("nagle-writer", 6004, "nc R2 PORT").bulk();
 /// Answers each line with a message in one write, with Nagle.
 pub(super) const WHOLE_WRITER: Spec = Spec::new("whole-writer", 6005, "nc R2 PORT").bulk();
+/// Answers each line with a message in two writes between which nothing is sent, with Nagle.
+pub(super) const HOLDING_WRITER: Spec = Spec::new("holding-writer", 6006, "nc R2 PORT").bulk();
 
 /// For how long R2 delays an acknowledgement where it does.
 pub(super) const ACK_DELAY: Duration = Duration::from_millis(r2_node::limits::ACK_DELAY.as_millis());
@@ -96,6 +98,7 @@ impl Machine {
         registry.serve(&WRITER, SIZE, Writer::in_two, whole, never);
         registry.serve(&NAGLE_WRITER, SIZE, Writer::in_two, whole, never);
         registry.serve(&WHOLE_WRITER, SIZE, Writer::in_one, whole, never);
+        registry.serve(&HOLDING_WRITER, SIZE, Writer::held, whole, never);
         let mut counters = Counters::default();
         let node = Node::serving(registry, &config, &plan(), device, &mut counters, Instant::ZERO);
         let room = Room::new(
@@ -210,6 +213,8 @@ struct Writer {
     /// The writes of a message that are still to be made, and whether the last one has just been.
     writes: &'static [&'static [u8]],
     left: &'static [&'static [u8]],
+    /// Whether the stack has its turn to send after each.
+    pauses: bool,
     paused: bool,
     answer: Outbox<64>,
     finished: bool,
@@ -220,6 +225,7 @@ impl Writer {
         Self {
             writes,
             left: &[],
+            pauses: true,
             paused: false,
             answer: Outbox::new(),
             finished: false,
@@ -228,6 +234,13 @@ impl Writer {
 
     fn in_two() -> Self {
         Self::of(&[&HEAD, &BODY])
+    }
+
+    fn held() -> Self {
+        Self {
+            pauses: false,
+            ..Self::in_two()
+        }
     }
 
     fn in_one() -> Self {
@@ -243,7 +256,7 @@ impl<W: ?Sized> Session<W> for Writer {
         rx.len()
     }
 
-    /// Each write is a call of its own, with the stack's turn to send behind it.
+    /// Each write is a call of its own.
     fn transmit(&mut self, _: CoreInstant, tx: &mut [u8], _: &mut W) -> usize {
         if std::mem::take(&mut self.paused) {
             return 0;
@@ -255,7 +268,7 @@ impl<W: ?Sized> Session<W> for Writer {
             self.left = left;
         }
         let filled = self.answer.drain_into(tx);
-        self.paused = filled > 0 && self.answer.is_empty();
+        self.paused = self.pauses && filled > 0 && self.answer.is_empty();
         filled
     }
 

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags};
+use rustix::net::{SendFlags, send};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
 use tempfile::NamedTempFile;
@@ -167,6 +168,14 @@ impl Kali for OnTap {
         stream.write_all(bytes)?;
         // What is sent makes Linux think of a conversation, and delay the next acknowledgement.
         stream.set_quickack(!wishes.delayed_ack)
+    }
+
+    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+        let (stream, _) = self.stream(connection)?;
+        if send(stream, bytes, SendFlags::MORE)? < bytes.len() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        Ok(())
     }
 
     fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>> {

@@ -239,13 +239,19 @@ impl Kali for InMemory {
     }
 
     fn write(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+        self.write_more(connection, bytes)?;
+        self.settle().map(drop)
+    }
+
+    /// What smoltcp sends, it sends when it is polled: what is written before that is together.
+    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
         let handle = self.handle(connection)?;
         let socket = self.sockets.get_mut::<tcp::Socket>(handle);
         let sent = socket.send_slice(bytes).map_err(io::Error::other)?;
         if sent < bytes.len() {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.settle().map(drop)
+        Ok(())
     }
 
     fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>> {
