@@ -25,6 +25,9 @@ const LOSSES: [u8; 5] = [0, 1, 2, 5, 10];
 /// wants. On a longer wire it is longer.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// TCP's first time-out where round trips are short (RFC 6298, 2.4).
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often it does before it gives up.
 const TRIES: usize = 12;
 
@@ -213,6 +216,9 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
             row.extend(at.map(millis));
             entry[key] = json!(at.map(in_millis));
         }
+        if let Some((_, packet)) = arrivals.first() {
+            entry["first_frame"] = json!(packet.number);
+        }
         if !rtt.is_zero() {
             let trips = |times: &[Duration]| {
                 // The clock's step is a millionth of a second.
@@ -258,12 +264,51 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
          does not save the repair."
             .into(),
     ));
+    parts.extend(slowest(made, packets));
     parts.extend(ladders);
     Account {
         title: "The urgent message".into(),
         parts,
         json: json!({ "experiment": "rtt", "wire": setting.wire, "rtt_ms": in_millis(rtt), "cases": json }),
     }
+}
+
+/// Tells of the slowest message on the connection that was kept open, if the wire has lost any of it.
+fn slowest(made: &Made, packets: &[Packet]) -> Vec<Part> {
+    let kept_open = made.0.iter().filter(|(_, way, _)| *way == Way::KeptOpen);
+    let messages =
+        kept_open.flat_map(|(loss, _, messages)| messages.iter().map(move |message| (loss, message)));
+    let Some((loss, message)) =
+        messages.max_by_key(|(_, message)| message.known.saturating_sub(message.sent))
+    else {
+        return Vec::new();
+    };
+    let during = || {
+        let packets = packets.iter();
+        packets.filter(|packet| (message.sent..=message.known).contains(&packet.at))
+    };
+    let has = |packet: &&Packet| !packet.from_r2 && packet.payload.starts_with(message.text.as_bytes());
+    let sent: Vec<_> = during().filter(has).collect();
+    let [first, second, ..] = sent[..] else {
+        return Vec::new();
+    };
+    let pauses: Vec<_> = sent.windows(2).map(|pair| ms(pair[1].at - pair[0].at)).collect();
+    let mut text = format!(
+        "The slowest message on a connection kept open, at {loss} % lost: sent in frame {}, and again after {}; each pause is \
+         twice the one before (RFC 6298, 5.5).",
+        first.number,
+        pauses.join(", ")
+    );
+    if second.at - first.at > FIRST_PAUSE * 3 / 2 {
+        text += " The first is longer than 1 s already, for losses outlast their message. A doubled time-out holds until a \
+                 segment that was sent only once has been acknowledged: of one that was sent twice nobody knows which \
+                 was (Karn's algorithm; RFC 6298, 3). And where R2's answer was lost, the next round trip that is measured has \
+                 R2's own time-out in it, and all later time-outs follow that.";
+    }
+    vec![
+        Part::Text(text),
+        Part::Ladder(Ladder::of(during().filter(|packet| packet.is_of(first.kali)))),
+    ]
 }
 
 fn conclusion(medians: &[(Way, Duration, Duration)], rtt: Duration) -> String {
@@ -283,4 +328,37 @@ fn conclusion(medians: &[(Way, Duration, Duration)], rtt: Duration) -> String {
     }
     text + " Theory: a datagram leaves at once, half a round trip. TCP's SYN and SYN-ACK are a round trip before the first \
             byte (RFC 9293, 3.5), so one and a half; a connection that is open already pays only the half."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{InMemory, Options};
+    use super::*;
+
+    /// What smoltcp's timer does, by losing the very first frame of some messages: how long each takes.
+    #[test]
+    fn a_doubled_time_out_holds_until_a_segment_that_was_sent_once_is_acknowledged() {
+        let mut kali = InMemory::new(&Options {
+            ip: "192.168.69.1/24".parse().unwrap(),
+            rtt: Duration::from_millis(50),
+            loss: 0,
+            seed: 1,
+        });
+        let connection = connect(&mut kali).unwrap();
+        let mut took = |lost: bool, number: u32| {
+            let (text, sent) = (format!("SECRET {number:08}\n"), kali.now());
+            kali.lose(if lost { 100 } else { 0 });
+            kali.write(connection, text.as_bytes()).unwrap();
+            kali.lose(0);
+            kali.read(connection, answer(&text).len()).unwrap();
+            kali.now() - sent
+        };
+        let pattern = [false, true, true, true, false, true, false, false];
+        let times: Vec<_> = pattern
+            .into_iter()
+            .zip(1..)
+            .map(|(lost, number)| took(lost, number).as_millis())
+            .collect();
+        assert_eq!(times, [50, 1050, 2050, 4050, 50, 1050, 50, 50]);
+    }
 }
