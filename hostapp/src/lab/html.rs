@@ -13,11 +13,11 @@ const STYLE: &str = "
 body { margin: 0 auto; max-width: 54rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); padding-bottom: .3rem; }
-h3 { margin-top: 2rem; } a { color: var(--kali); } nav ol { columns: 16rem; }
+h3 { margin-top: 2rem; } a { color: var(--kali); } nav ol { columns: 18rem; column-gap: 2.5rem; } li { break-inside: avoid; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { color: var(--soft); font-weight: 600; } .n { text-align: right; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; vertical-align: bottom; } td:first-child { white-space: nowrap; } .n { text-align: right; } td.n { white-space: nowrap; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: .8rem/1.45 ui-monospace, monospace; border-left: 3px solid var(--line); padding-left: .8rem; }
 svg { display: block; width: 100%; min-width: 34rem; max-width: 46rem; font: 12px ui-monospace, monospace; }
 svg text { fill: var(--ink); } svg .soft { fill: var(--soft); } svg .pole { stroke: var(--line); stroke-width: 2; }
@@ -171,13 +171,17 @@ pub(super) struct Bars {
     pub(super) bars: Vec<(String, f64)>,
 }
 
+impl Bars {
+    /// The longest, which is more than nothing.
+    pub(super) fn most(&self) -> f64 {
+        let values = self.bars.iter().map(|(_, value)| *value);
+        values.fold(f64::MIN_POSITIVE, f64::max)
+    }
+}
+
 fn bars_of(bars: &Bars) -> String {
     let height = 26 * i32::try_from(bars.bars.len()).unwrap_or(0) + 34;
-    let most = bars
-        .bars
-        .iter()
-        .map(|(_, value)| *value)
-        .fold(f64::MIN_POSITIVE, f64::max);
+    let most = bars.most();
     let mut svg = format!(
         "<svg viewBox=\"0 0 720 {height}\" role=\"img\" aria-label=\"{title}\">\n<text class=\"soft\" x=\"8\" y=\"16\">{title}</text>\n",
         title = Escaped(&bars.title)

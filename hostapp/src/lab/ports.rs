@@ -100,8 +100,8 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
     parts.push(Part::Heading("A connection from its beginning to its end".into()));
     if let Some(port) = made.0.first() {
         parts.push(Part::Text(
-            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: `seq` is that \
-             of the first one in the segment, `ack` the one that its sender expects next, and so acknowledges all before. FIN \
+            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: seq is that \
+             of the first one in the segment, ack the one that its sender expects next, and so acknowledges all before. FIN \
              ends one direction and takes a number too; the other may go on sending until its own FIN."
                 .into(),
         ));
