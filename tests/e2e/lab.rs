@@ -7,8 +7,8 @@ use std::process::Command;
 
 use r2_tests::lab::{R2, hostapp};
 use r2_tests::namespace::Namespace;
+use r2_tests::payload;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 /// A segment with the connection's port, as tshark reads it.
 struct Segment {
@@ -344,12 +344,8 @@ fn a_journey_is_told_by_the_frames_that_were_on_the_wire() {
     for link in ["tap:tap0", "local"] {
         let (told, segments) = measure(&format!("journey --link {link}"), folder.path());
         let file = is_a_journey(&told, &segments);
-        assert_eq!(told["sha256"], hex(&Sha256::digest(&file)));
+        assert_eq!(told["sha256"], payload::sha256(&file[..]));
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The number behind each of these words in the page.
@@ -413,7 +409,7 @@ fn the_report_is_of_its_own_run() {
     let receipt = format!(
         "stored drop-0001 {} bytes sha256 {}",
         file.len(),
-        hex(&Sha256::digest(&file))
+        payload::sha256(&file[..])
     );
     assert!(sections[2].contains(&receipt), "{receipt}");
     let syns: Vec<_> = numbers_behind(sections[2], "KALI's SYN (frame ").collect();

@@ -29,6 +29,21 @@ struct Case {
     cure: &'static str,
 }
 
+impl Case {
+    fn described(&self) -> String {
+        let writes = match self.writes {
+            Writes::Two => "2 writes",
+            Writes::Held => "2 writes, held",
+            Writes::One => "1 write",
+        };
+        format!(
+            "Nagle {}, delayed ACK {}, {writes}",
+            on(self.nagle),
+            on(self.delayed_ack)
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sender {
     Kali,
@@ -250,17 +265,7 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
                 "off".into()
             };
             let writes = case.writes.name();
-            let label = format!(
-                "Nagle {}, delayed ACK {}, {}",
-                on(case.nagle),
-                on(case.delayed_ack),
-                match case.writes {
-                    Writes::Two => "2 writes",
-                    Writes::Held => "2 writes, held",
-                    Writes::One => "1 write",
-                }
-            );
-            bars.push((label, in_millis(took)));
+            bars.push((case.described(), in_millis(took)));
             table.row([
                 on(case.nagle).into(),
                 ack_delay,

@@ -292,14 +292,17 @@ fn slowest(made: &Made, packets: &[Packet]) -> Vec<Part> {
     let [first, second, ..] = sent[..] else {
         return Vec::new();
     };
-    let pauses: Vec<_> = sent.windows(2).map(|pair| ms(pair[1].at - pair[0].at)).collect();
+    let pauses: Vec<_> = sent
+        .windows(2)
+        .map(|pair| ms(pair[1].at.saturating_sub(pair[0].at)))
+        .collect();
     let mut text = format!(
         "The slowest message on a connection kept open, at {loss} % lost: sent in frame {}, and again after {}; each pause is \
          twice the one before (RFC 6298, 5.5).",
         first.number,
         pauses.join(", ")
     );
-    if second.at - first.at > FIRST_PAUSE * 3 / 2 {
+    if second.at.saturating_sub(first.at) > FIRST_PAUSE * 3 / 2 {
         text += " The first is longer than 1 s already, for losses outlast their message. A doubled time-out holds until a \
                  segment that was sent only once has been acknowledged: of one that was sent twice nobody knows which \
                  was (Karn's algorithm; RFC 6298, 3). And where R2's answer was lost, the next round trip that is measured has \
@@ -351,7 +354,7 @@ mod tests {
             kali.write(connection, text.as_bytes()).unwrap();
             kali.lose(0);
             kali.read(connection, answer(&text).len()).unwrap();
-            kali.now() - sent
+            kali.now().saturating_sub(sent)
         };
         let pattern = [false, true, true, true, false, true, false, false];
         let times: Vec<_> = pattern
