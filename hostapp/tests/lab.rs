@@ -62,7 +62,15 @@ fn the_report_has_every_answer_as_a_page_and_on_paper() {
     let paper = std::fs::read(folder.join("report.pdf")).unwrap();
     assert!(paper.starts_with(b"%PDF-"));
     let paper = String::from_utf8_lossy(&paper);
-    for answer in ["Parts 1 to 3", "4a and 4b", "4c and 4d", "4e", "4f", "4g"] {
+    for answer in [
+        "Parts 1 to 3",
+        "4a",
+        "4b, parts 2 and 3 on the wire",
+        "4c and 4d",
+        "4e",
+        "4f",
+        "4g",
+    ] {
         assert!(page.contains(&format!("<h2>{answer}: ")), "{answer}");
         assert!(paper.contains(&format!("({answer}: ")), "{answer}");
     }
@@ -73,7 +81,7 @@ fn the_report_has_every_answer_as_a_page_and_on_paper() {
     for outside in ["http:", "https:", "<script", "<link", "<img"] {
         assert!(!page.contains(outside), "{outside}");
     }
-    for capture in ["ports", "rtt", "nagle", "delayed-ack"] {
+    for capture in ["ports", "journey", "rtt", "nagle", "delayed-ack"] {
         assert!(folder.join(format!("{capture}.pcap")).exists(), "{capture}");
     }
 }
