@@ -32,13 +32,13 @@ impl Log {
         })
     }
 
-    /// The log `object` that was found, of so many sectors. Nothing is written to it any more.
-    pub(super) const fn found(object: u32, sectors: usize) -> Self {
+    /// The log `object` that was found. Nothing is written to it any more.
+    pub(super) const fn found(object: u32) -> Self {
         Self {
             object,
             slot: 0,
             next: None,
-            sectors,
+            sectors: 0,
         }
     }
 

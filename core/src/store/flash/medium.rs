@@ -160,12 +160,6 @@ impl<'a, F: NorFlash> Medium<'a, F> {
         self.keep_only(|other| other != object);
     }
 
-    /// How many sectors `object` has.
-    pub(super) fn count(&self, object: u32) -> usize {
-        let own = self.sectors.iter().filter(|sector| sector.object == object);
-        own.fold(0, |count: usize, _| count.saturating_add(1))
-    }
-
     /// The sector of `object` that would hold `position`, and the start of its first page.
     pub(super) fn find(&self, object: u32, position: u32) -> Option<(usize, u32)> {
         let candidates = (0..self.sectors.len()).zip(self.sectors.iter());

@@ -21,7 +21,8 @@
 //! |---|---|
 //! | `create`, `confirm`, `delete` | written one page |
 //! | `append` | erased one sector for each [`SECTOR_PAYLOAD`](FlashStore::SECTOR_PAYLOAD) bytes, written one page for each 240 |
-//! | `seal`, `release` of a partial | written two pages |
+//! | `seal` | written two pages |
+//! | `release` of a partial | written one page |
 //! | renewing the log, at mount and once in about as many changes as there are places for files | erased one sector, written one page for each file and one more |
 
 #![allow(

@@ -61,7 +61,7 @@ impl<'a, F: NorFlash> FlashStore<'a, F> {
         medium.keep_only(|object| object != NOBODY && (object == old || alive(object)));
         medium.cursor = newest_sector(&medium, old).map_or(0, |sector| sector.saturating_add(1));
         let mut store = Self {
-            log: Log::found(old, medium.count(old)),
+            log: Log::found(old),
             medium,
             directory,
             uploads: [const { None }; STORE_TICKETS],

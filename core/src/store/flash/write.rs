@@ -75,7 +75,8 @@ impl<F: NorFlash> FlashStore<'_, F> {
         file.entry().ok_or(StoreError::Io)
     }
 
-    /// Leaves a broken upload, or one without a confirmation, in the state that it has earned.
+    /// Leaves a broken upload, or one without a confirmation, in the state that it has earned. The log has said enough:
+    /// what arrives is partial after a power cut, what is sealed unconfirmed.
     pub(super) fn leave(&mut self, ticket: &Ticket, index: usize) -> Result<(), StoreError> {
         let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
         let Some(left) = file.left() else {
@@ -85,19 +86,10 @@ impl<F: NorFlash> FlashStore<'_, F> {
             return Ok(());
         };
         if file.state == State::Arriving && upload.rehashed.is_none() {
-            let length = file.bytes.length;
-            upload.flush(&mut self.medium, length)?;
-            let file = self.directory.files.get(index).ok_or(StoreError::Io)?;
-            let sha256 = upload.digest();
-            let partial = FileRecord {
-                state: left,
-                sha256,
-                ..record_of(file).ok_or(StoreError::Io)?
-            };
-            self.commit(&Record::File(partial))?;
-            self.file(index)?.sha256 = sha256;
+            upload.flush(&mut self.medium, file.bytes.length)?;
+            file.sha256 = upload.digest();
         }
-        self.file(index)?.state = left;
+        file.state = left;
         Ok(())
     }
 
