@@ -9,6 +9,8 @@ mod model;
 mod nor;
 #[path = "flash/power.rs"]
 mod power;
+#[path = "flash/uploads.rs"]
+mod uploads;
 #[path = "flash/wear.rs"]
 mod wear;
 
