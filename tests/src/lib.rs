@@ -22,6 +22,7 @@ pub mod pcap;
 pub mod power_loss;
 pub mod program;
 pub mod simulation;
+#[path = "../../core/tests/late/slow.rs"]
 pub mod slow;
 pub mod splits;
 pub mod store;

@@ -9,6 +9,8 @@ use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 /// Answers every call the second time it is made, and takes few bytes at a time; none at all while it is stalled.
 pub struct Slow<S> {
     inner: S,
+    /// What has become of bytes that it took.
+    failed: Option<StoreError>,
     asked: [bool; STORE_TICKETS],
     stalled: bool,
     revision: u32,
@@ -19,6 +21,7 @@ impl<S: Store> Slow<S> {
     pub fn new(inner: S) -> Self {
         Self {
             inner,
+            failed: None,
             asked: [false; STORE_TICKETS],
             stalled: false,
             revision: 0,
@@ -28,6 +31,12 @@ impl<S: Store> Slow<S> {
     /// From now on answers nothing, or answers again.
     pub fn stall(&mut self, stalled: bool) {
         self.stalled = stalled;
+        self.revision += 1;
+    }
+
+    /// Loses bytes that it has taken already: whoever looks next is told why.
+    pub fn fail(&mut self, why: StoreError) {
+        self.failed = Some(why);
         self.revision += 1;
     }
 
@@ -59,6 +68,9 @@ impl<S: Store> Store for Slow<S> {
     }
 
     fn append(&mut self, ticket: &Ticket, bytes: &[u8]) -> Poll<Result<usize, StoreError>> {
+        if let Some(why) = self.failed.take() {
+            return Poll::Ready(Err(why));
+        }
         let few = &bytes[..bytes.len().min(AT_ONCE)];
         if bytes.is_empty() || self.answers(ticket) {
             self.inner.append(ticket, few)
