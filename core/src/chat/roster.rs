@@ -265,6 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_written_in_one_way_only() {
+        let mut seats = vec![Seat::default(); 4];
+        let mut roster = roster(&mut seats);
+        let (first, second) = (roster.join().unwrap(), roster.join().unwrap());
+        assert_eq!(&*roster.label(Speaker::Seat(second)), "KALI-2");
+        for other in ["KALI-02", "KALI-0", "KALI-1", "KALI--2", "KALI2", "KALI-"] {
+            assert!(
+                matches!(roster.rename(first, &nick(other)), Renamed::From(_)),
+                "{other}"
+            );
+        }
+        assert_eq!(roster.rename(first, &nick("KALI-2")), Renamed::Taken);
+    }
+
+    #[test]
     fn a_name_belongs_to_one_whatever_its_case() {
         let mut seats = vec![Seat::default(); 4];
         let mut roster = roster(&mut seats);

@@ -101,6 +101,38 @@ fn a_string_that_rested_ends_before_bytes_that_come_with_the_clock() {
     assert_eq!(secret.receive(at(1000), b"7", &mut ()), 1);
 }
 
+#[test]
+fn a_cr_that_is_one_byte_too_many_makes_one_answer() {
+    let too_long = "Line too long: at most 1024 bytes.\n";
+    let string = [&[b'x'; 1024][..], b"\r"].concat();
+    assert_eq!(over_tcp(&string, &[2000]), too_long);
+    let mut secret = Secret::new();
+    let at = Instant::from_millis;
+    assert_eq!(secret.receive(at(0), &string, &mut ()), string.len());
+    let mut tx = [0; 64];
+    let filled = secret.transmit(at(1000), &mut tx, &mut ());
+    assert_eq!(&tx[..filled], too_long.as_bytes());
+    // It has rested: what follows is another string.
+    assert_eq!(secret.receive(at(1000), b"SECRET\n", &mut ()), 7);
+    let filled = secret.transmit(at(1000), &mut tx, &mut ());
+    assert_eq!(&tx[..filled], b"Digits: Count: 0\n");
+}
+
+#[test]
+fn nothing_rests_at_a_peer_that_sends_newlines() {
+    let mut secret = Secret::new();
+    let at = Instant::from_millis;
+    secret.receive(at(0), b"SECRET\n", &mut ());
+    let mut tx = [0; 64];
+    secret.transmit(at(0), &mut tx, &mut ());
+    secret.receive(at(0), b"SEC", &mut ());
+    assert_eq!(Session::<()>::poll_at(&secret), None);
+    assert_eq!(secret.transmit(at(5000), &mut tx, &mut ()), 0);
+    secret.receive(at(9000), b"RET7\n", &mut ());
+    let filled = secret.transmit(at(9000), &mut tx, &mut ());
+    assert_eq!(&tx[..filled], b"Digits: 7 Count: 1\n");
+}
+
 fn string() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => "SECRET|SECRE|SEC|S|T|[0-9]{1,8}|[a-z ]{1,8}|\r".prop_map(String::into_bytes),

@@ -136,6 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_another_kind_is_no_page() {
+        for kind in 0..=u8::MAX {
+            let mut page = Page::new(LABEL, b"hello");
+            page.0[PAYLOAD + 2] = kind;
+            let crc = page.crc().to_le_bytes();
+            page.0[FLASH_PAGE - crc.len()..].copy_from_slice(&crc);
+            let known = [Kind::File, Kind::Log]
+                .into_iter()
+                .find(|known| *known as u8 == kind);
+            assert_eq!(page.label().map(|label| label.kind), known, "{kind}");
+        }
+    }
+
+    #[test]
     fn a_page_with_any_bit_changed_is_no_page() {
         for bit in 0..FLASH_PAGE * 8 {
             let mut page = Page::new(LABEL, b"hello");

@@ -111,6 +111,40 @@ fn an_upload_begins_and_goes_on_only_where_all_of_it_fits() {
 }
 
 #[test]
+fn only_the_same_upload_goes_on_and_only_where_nobody_holds_it() {
+    with_store(20, 4, |store| {
+        assert_eq!(broken_off(store, 1000, 1, &[1; 500]), Ok(0));
+        assert_eq!(broken_off(store, 1000, 1, b""), Ok(500), "the same");
+        assert_eq!(broken_off(store, 1001, 1, &[1; 500]), Ok(0), "another length");
+        assert_eq!(broken_off(store, 1001, 2, &[1; 500]), Ok(0), "another SHA-256");
+        assert_eq!(broken_off(store, 1001, 0, &[1; 500]), Ok(0), "none that is known");
+        assert_eq!(broken_off(store, 1001, 0, &[1; 500]), Ok(0), "nor was one");
+        assert_eq!(broken_off(store, 1000, 1, &[1; 500]), Ok(0));
+        let reader = store.claim().unwrap();
+        assert!(ready(store.open(&reader, &name("b.partial"))).is_ok());
+        assert_eq!(broken_off(store, 1000, 1, &[2; 400]), Ok(0), "somebody reads it");
+        let mut byte = [0];
+        assert_eq!(ready(store.read(&reader, 499, &mut byte)), Ok(1));
+        assert_eq!(byte, [1], "the reader's file is as it was");
+        store.release(reader);
+        assert_eq!(broken_off(store, 1000, 1, b""), Ok(400));
+    });
+}
+
+#[test]
+fn what_was_not_sealed_is_not_confirmed() {
+    with_store(4, 2, |store| {
+        let ticket = store.claim().unwrap();
+        assert!(ready(store.create(&ticket, Upload::Numbered)).is_ok());
+        assert_eq!(ready(store.append(&ticket, b"hello")), Ok(5));
+        store.confirm(ticket);
+        let ticket = store.claim().unwrap();
+        let listed = ready(store.next(&ticket, None)).unwrap();
+        assert!(listed.is_none_or(|entry| entry.name.as_str() != "drop-0001"));
+    });
+}
+
+#[test]
 fn a_file_is_read_from_any_byte_into_any_room() {
     let bytes = count(2 * RAM_BLOCK + 100);
     with_store(9, 4, |store| {
