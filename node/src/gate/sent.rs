@@ -62,7 +62,12 @@ impl Sent {
 
     /// Whether `queued` bytes that are not acknowledged have left, or may leave: the peer's window is at least that large.
     pub(crate) fn has_room_for(&self, queued: usize) -> bool {
-        queued <= usize::from(self.window) || queued <= self.next.wrapping_sub(self.acked) as usize
+        queued <= usize::from(self.window) || queued <= self.in_flight()
+    }
+
+    /// How many sequence numbers were sent and not acknowledged.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.next.wrapping_sub(self.acked) as usize
     }
 
     /// Whether the peer's window is closed, so that one byte is a probe.

@@ -230,7 +230,17 @@ impl<'a> Slot<'a> {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
-        self.sent.hear(segment)
+        let is_last = segment.window == 0 && self.is_closing() && self.acknowledges_all(segment);
+        let newer_window = self.sent.hear(segment);
+        if is_last { Some(1) } else { newer_window }
+    }
+
+    /// Whether a segment acknowledges all that was to be sent, FIN included. Then no window matters, but smoltcp probes
+    /// a closed one again and again, without a pause: it is shown an open one.
+    fn acknowledges_all(&mut self, segment: &Segment<'_>) -> bool {
+        let queued = self.with_socket(|socket| socket.send_queue());
+        let with_fin = queued.unwrap_or_default().saturating_add(1);
+        segment.ack == Some(self.sent.next) && self.sent.in_flight() == with_fin
     }
 
     /// Looks at what smoltcp made of a segment.

@@ -124,3 +124,33 @@ fn a_window_opens_at_once_when_both_have_said_all() {
     assert_eq!(asker.says([read]), 400);
     asker.lab.everybody_leaves();
 }
+
+/// A closed window is probed as long as something is left to be sent into it. smoltcp goes on without a pause where
+/// its FIN was the last of it.
+#[test]
+fn a_window_that_is_closed_when_all_is_acknowledged_is_not_probed() {
+    let mut lab = Simulation::new(&plan(1));
+    let syn = Said { to: 5040, ..SYN };
+    lab.say(&syn);
+    let begun = lab.heard().pop().expect("R2 answers SYN").end();
+    lab.say(&Said {
+        seq: 1,
+        ack: Some(begun),
+        control: TcpControl::None,
+        ..syn
+    });
+    let end = lab.heard().pop().expect("R2 says how it is").end();
+    for ack in [end.wrapping_sub(10), end] {
+        let acknowledged = Said {
+            seq: 1,
+            ack: Some(ack),
+            control: TcpControl::None,
+            ..syn
+        };
+        lab.put(acknowledged.frame_with(|tcp| tcp.window_len = 0));
+    }
+    assert!(lab.heard().is_empty(), "the window is closed");
+    lab.pass(Duration::from_secs(10));
+    assert!(lab.heard().is_empty(), "R2 has nothing left to say");
+    lab.everybody_leaves();
+}
