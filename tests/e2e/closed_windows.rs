@@ -1,6 +1,7 @@
-//! Peers that do not read: for a while, and for ever.
+//! Peers that do not read, for a while and for ever, and an R2 that does not run: what takes minutes.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use r2_tests::aftermath::{AT_ONCE, SOON, survives};
@@ -71,5 +72,31 @@ fn a_window_that_stays_closed_is_borne_for_150_s_and_no_longer() {
             begin.elapsed()
         );
         late.read_exact(&mut text).unwrap();
+    });
+}
+
+/// Longer than any peer may be silent.
+const STOPPED: Duration = Duration::from_secs(100);
+
+#[test]
+fn an_r2_that_is_stopped_and_goes_on_has_lost_nobody() {
+    survives("", AT_ONCE, SOON, |lab, _| {
+        let mut talks = lab.start_kali("nc.openbsd -N 192.168.69.1 5000");
+        let reads = lab.start_kali("nc.openbsd -N 192.168.69.1 5000");
+        let mut drops = lab.connect(5020);
+        drops.write_all(b"first ").unwrap();
+        lab.r2.sees("* KALI-2 joined");
+        lab.r2.signal(Signal::STOP);
+        lab.start_kali(&format!("sleep {}", STOPPED.as_secs()))
+            .patiently(BORNE)
+            .finish();
+        lab.r2.signal(Signal::CONT);
+        talks.types("are you there?\n");
+        reads.sees(": are you there?");
+        drops.write_all(b"second").unwrap();
+        drops.shutdown(Shutdown::Write).unwrap();
+        let mut receipt = String::new();
+        drops.read_to_string(&mut receipt).unwrap();
+        assert!(receipt.contains(" 12 bytes sha256 "), "{receipt}");
     });
 }

@@ -1,6 +1,7 @@
 //! Serving: a node on a link, R2's console, and the signals that end it.
 
 mod call;
+mod clock;
 mod r2;
 
 use std::fmt;
@@ -183,7 +184,8 @@ impl<L: Link> Server<L> {
     /// Drives the node until a signal comes, the operator quits, or the link is gone.
     fn serve(&mut self) -> Result<(), Refusal> {
         // R2 is in the room before its first peer can be: frames have been waiting since the link was opened.
-        self.step_console(self.r2.now());
+        let now = self.r2.now();
+        self.step_console(now);
         loop {
             let now = self.r2.now();
             let mut next = self.r2.pass(now);
@@ -210,9 +212,11 @@ impl<L: Link> Server<L> {
                 break;
             }
             self.wait(now, next);
-            self.step_console(self.r2.now());
+            let now = self.r2.now();
+            self.step_console(now);
         }
-        self.step_console(self.r2.now());
+        let now = self.r2.now();
+        self.step_console(now);
         self.r2.flush_pcap();
         Ok(())
     }

@@ -14,6 +14,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
 use super::Refusal;
+use super::clock::Clock;
 use crate::cli::Serve;
 use crate::disk::{DiskStore, Limits};
 use crate::link::{Link, ethernet_address};
@@ -53,7 +54,7 @@ pub struct R2<L> {
     pub world: World<'static, DiskStore>,
     pub(super) node: Node<'static, DiskStore>,
     link: Tee<L>,
-    clock: std::time::Instant,
+    clock: Clock,
     /// How many frames had come when R2 last had nothing to do.
     frames_before: u64,
 }
@@ -90,7 +91,7 @@ impl<L: Link> R2<L> {
             ))
         })?;
         let mut counters = Counters::default();
-        let clock = std::time::Instant::now();
+        let clock = Clock::start();
         let config = config(options, SystemTime::now())?;
         let node = Node::serving(registry, &config, &plan, &mut link, &mut counters, Instant::ZERO);
         let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
@@ -127,9 +128,17 @@ impl<L: Link> R2<L> {
         self.link.device()
     }
 
-    /// The time since the start, which is the node's.
-    pub fn now(&self) -> Instant {
-        Instant::from_micros(i64::try_from(self.clock.elapsed().as_micros()).unwrap_or(i64::MAX))
+    /// The time since the start, which is the node's. What R2 stood still for does not count.
+    pub fn now(&mut self) -> Instant {
+        let (now, stood) = self.clock.now();
+        if stood > Duration::ZERO {
+            log::info!(
+                "stood still for {:.1} s: that time counts for nobody",
+                stood.as_secs_f64()
+            );
+            self.node.stood_still(stood.into());
+        }
+        Instant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
     }
 
     /// Lets node and link work as long as frames come, within a bound, and returns when to do so next. An
@@ -180,6 +189,7 @@ impl<L: Link> R2<L> {
             .into_iter()
             .flatten()
             .min();
+        self.clock.sleeps(timeout);
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
             self.flush_pcap();
@@ -199,8 +209,8 @@ impl<L: Link> R2<L> {
         let mut ready = Ok(0);
         if sleeps && self.world.counters.frames_in != self.frames_before && !self.world.store.is_working() {
             self.frames_before = self.world.counters.frames_in;
-            let end = self.clock.elapsed() + timeout.map_or(LINGER, |timeout| timeout.min(LINGER));
-            while ready == Ok(0) && self.clock.elapsed() < end {
+            let end = std::time::Instant::now() + timeout.map_or(LINGER, |timeout| timeout.min(LINGER));
+            while ready == Ok(0) && std::time::Instant::now() < end {
                 ready = wait(Some(Duration::ZERO));
             }
         }

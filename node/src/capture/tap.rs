@@ -66,6 +66,11 @@ impl Captures {
         self.at = self.started_at + smoltcp::time::Duration::from_micros(now.total_micros().unsigned_abs());
     }
 
+    /// The node's instants lie so much later than they did.
+    pub(crate) fn stood_still(&mut self, time: smoltcp::time::Duration) {
+        self.started_at += time;
+    }
+
     /// The slots of those who read along: none while no connection is open.
     fn readers(&self) -> Range<usize> {
         if self.open > 0 { self.slots.clone() } else { 0..0 }

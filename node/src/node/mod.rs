@@ -204,6 +204,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         next
     }
 
+    /// The caller's clock stood still for so long: frames are captured later than it says.
+    #[cfg(feature = "capture")]
+    pub fn stood_still(&mut self, time: smoltcp::time::Duration) {
+        self.captures.stood_still(time);
+    }
+
     /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
     /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
     pub fn stop(&mut self, now: Instant, world: &mut World<'a, S>) {
