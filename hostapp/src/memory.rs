@@ -1,5 +1,8 @@
 //! The memory of a node on a host: taken at start, never given back.
 
+use std::io;
+use std::thread::{self, JoinHandle};
+
 use r2_node::{Plan, Size, Storage};
 
 /// What all connections of the services with large buffers may have: drop, files, discard, chargen and capture.
@@ -35,6 +38,9 @@ pub(crate) const BACKLOG: u16 = 512;
 
 /// Closed connections remembered for their late FINs.
 const TIME_WAIT: usize = 1024;
+
+/// What a thread has of its stack from the start: several times what the deepest of them uses.
+const STACK: usize = 64 * 1024;
 
 /// The plan of a host whose services with small buffers have `sessions` connections each.
 pub fn plan(sessions: usize) -> Plan {
@@ -78,4 +84,22 @@ impl Storage<'static> for Leaked {
         std::hint::black_box(&mut *bytes).fill(0);
         bytes
     }
+}
+
+/// Starts a thread that has its stack from the start.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: impl Into<String>,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.into()).spawn(|| {
+        take_stack();
+        run()
+    })
+}
+
+/// Writes every byte of this thread's stack that will be needed: the kernel gives a page when it is first written.
+#[allow(clippy::large_stack_arrays, reason = "that is what it is for")]
+#[inline(never)]
+pub(crate) fn take_stack() {
+    std::hint::black_box(&mut [1_u8; STACK]);
 }

@@ -17,10 +17,6 @@ pub const IDLE: Duration = Duration::from_secs(95);
 /// What the machine's own slowness may add to a time of R2's.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// What R2's own memory may differ by. It takes none while it serves, but the kernel gives a page only when it is first
-/// touched, and each of R2's eleven threads may go a page deeper into its stack than before.
-pub const PAGES: u64 = 11 * 4096;
-
 /// Lets `harm` come over R2, from a card of its own, and asserts that nothing is left of it.
 pub fn survives(
     options: &str,
@@ -74,7 +70,7 @@ impl Before {
         }
         assert!(!lab.r2.stderr.text().contains("panicked"));
         let now = lab.memory().own;
-        assert!(now <= self.own + PAGES, "{} bytes more are held", now - self.own);
+        assert!(now <= self.own, "{} bytes more are held", now - self.own);
     }
 }
 

@@ -14,7 +14,6 @@ use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use embedded_io::{BufRead, ErrorType, ReadReady, WriteReady};
@@ -25,6 +24,7 @@ pub use self::notes::Notes;
 use self::notes::Redirected;
 use self::ring::Ring;
 use self::terminal::Restore;
+use crate::memory;
 use crate::signals;
 use crate::wake::Wake;
 
@@ -105,14 +105,14 @@ impl Console {
             wake: Wake::new()?,
         });
         let reader = shared.clone();
-        thread::Builder::new().name("console-in".into()).spawn(move || {
+        memory::spawn("console-in", move || {
             read(&reader);
             reader.input.end();
             reader.wake.wake();
         })?;
         let writer = shared.clone();
         let (done, written) = mpsc::sync_channel(1);
-        thread::Builder::new().name("console-out".into()).spawn(move || {
+        memory::spawn("console-out", move || {
             write_lines(&writer.output, &mut write, || writer.wake.wake());
             drop(done);
         })?;

@@ -27,11 +27,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::task::Poll;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 
+use crate::memory;
 use crate::wake::Wake;
 
 use self::announcement::Announcement;
@@ -152,10 +153,8 @@ impl DiskStore {
                 wake.clone(),
                 behind,
             );
-            let thread = thread::Builder::new()
-                .name(format!("store-{index}"))
-                .spawn(move || worker.run())
-                .map_err(OpenError::thread)?;
+            let thread =
+                memory::spawn(format!("store-{index}"), move || worker.run()).map_err(OpenError::thread)?;
             workers.push((sender, thread));
         }
         let places = std::iter::repeat_with(Place::new).take(tickets).collect();

@@ -25,6 +25,7 @@ use crate::link::Link;
 use crate::link::local::{self, Local, Ports};
 #[cfg(target_os = "linux")]
 use crate::link::tap::Tap;
+use crate::memory;
 #[cfg(target_os = "linux")]
 use crate::privileges;
 use crate::ready::Ready;
@@ -183,6 +184,7 @@ impl<L: Link> Server<L> {
 
     /// Drives the node until a signal comes, the operator quits, or the link is gone.
     fn serve(&mut self) -> Result<(), Refusal> {
+        memory::take_stack();
         // R2 is in the room before its first peer can be: frames have been waiting since the link was opened.
         let now = self.r2.now();
         self.step_console(now);
