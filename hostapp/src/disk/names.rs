@@ -17,8 +17,15 @@ impl Names {
     /// The names of so many tickets. A set takes no more memory as long as half of it is empty.
     pub(super) fn of(tickets: usize) -> Self {
         Self {
-            uploading: HashSet::with_capacity(2 * tickets),
-            held: HashSet::with_capacity(2 * tickets),
+            uploading: set_of(2 * tickets),
+            held: set_of(2 * tickets),
         }
     }
+}
+
+/// An empty set with room for so many names. It was full once: its memory is there from the start.
+fn set_of(names: usize) -> HashSet<Name> {
+    let mut set: HashSet<_> = (0..).map(Name::numbered).take(names).collect();
+    set.clear();
+    set
 }
