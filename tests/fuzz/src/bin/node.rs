@@ -14,6 +14,8 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpProtocol, IpRepr, Ipv4Address,
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const PEER: Ipv4Address = Ipv4Address::new(192, 168, 69, 66);
 const PORTS: [u16; 9] = [7, 9, 19, 5000, 5010, 5020, 5030, 5040, 4444];
+/// How many passes it may take until nothing is left to be done at once.
+const PASSES: usize = 64;
 /// How many deadlines may come until the last silent connection is over.
 const DEADLINES: usize = 10_000;
 /// Ethernet, IPv4 and TCP.
@@ -75,12 +77,11 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         // A node does bounded work in a pass; what it has to do at once it does in a few.
-        for _ in 0..16 {
+        let rests = (0..PASSES).any(|_| {
             let next = node.poll(now, &mut wire, &mut world);
-            if wire.arriving.is_empty() && next.is_none_or(|at| at > now) {
-                break;
-            }
-        }
+            wire.arriving.is_empty() && next.is_none_or(|at| at > now)
+        });
+        assert!(rests, "it never comes to rest");
         for frame in wire.leaving.drain(..) {
             for (number, peer) in peers.iter_mut().enumerate() {
                 peer.hears(number, &frame);
