@@ -9,11 +9,17 @@ use r2_fuzz::{Choices, Memory, R2, world};
 use r2_node::{Config, Node, Plan, Size};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpAddress, IpProtocol, IpRepr, Ipv4Address, Ipv4Cidr, TcpPacket};
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv6Packet, IpAddress, IpProtocol,
+    IpRepr, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket, UdpPacket,
+};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const R2_V6: Ipv6Address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1);
 const PEER: Ipv4Address = Ipv4Address::new(192, 168, 69, 66);
 const PORTS: [u16; 9] = [7, 9, 19, 5000, 5010, 5020, 5030, 5040, 4444];
+/// What a SYN with this flag, which TCP keeps for congestion (ECE), asks for: to read all of it along.
+const CAPTURE: (u8, u16) = (0x40, 5050);
 /// How many passes it may take until nothing is left to be done at once.
 const PASSES: usize = 64;
 /// How many deadlines may come until the last silent connection is over.
@@ -44,7 +50,7 @@ fuzz_target!(|input: &[u8]| {
     let config = Config {
         mac: EthernetAddress(MAC),
         ipv4: Ipv4Cidr::new(R2, 24),
-        ipv6: None,
+        ipv6: Some(Ipv6Cidr::new(R2_V6, 64)),
         gateway: None,
         allow: &[],
         secret: [7; 16],
@@ -67,6 +73,9 @@ fuzz_target!(|input: &[u8]| {
             0 => {
                 let mut frame = [&MAC[..], &[2, 0, 0, 0, 0, 66]].concat();
                 frame.extend(choices.piece());
+                if choice & 4 != 0 {
+                    fill_in_checksums(&mut frame);
+                }
                 wire.arriving.push_back(frame);
             }
             1 => now += Duration::from_millis(choices.short().into()),
@@ -118,7 +127,10 @@ impl Peer {
         let odd = choices.byte();
         if flags & 2 != 0 {
             *self = Self {
-                port: PORTS[usize::from(odd) % PORTS.len()],
+                port: match CAPTURE {
+                    (flag, port) if flags & flag != 0 => port,
+                    _ => PORTS[usize::from(odd) % PORTS.len()],
+                },
                 seq: 0xffff_fff0,
                 ack: 0,
             };
@@ -166,6 +178,57 @@ impl Peer {
             let length = u32::try_from(tcp.segment_len()).expect("a short segment");
             self.ack = tcp.seq_number().0.cast_unsigned().wrapping_add(length);
         }
+    }
+}
+
+/// Makes every checksum of a packet right, as far as it can be taken apart: behind a wrong one, nothing is looked at.
+fn fill_in_checksums(frame: &mut [u8]) {
+    let Ok(mut frame) = EthernetFrame::new_checked(frame) else {
+        return;
+    };
+    match frame.ethertype() {
+        EthernetProtocol::Ipv4 => {
+            let Ok(mut packet) = Ipv4Packet::new_checked(frame.payload_mut()) else {
+                return;
+            };
+            packet.fill_checksum();
+            let (from, to, protocol) = (packet.src_addr(), packet.dst_addr(), packet.next_header());
+            fill_in(from.into(), to.into(), protocol, packet.payload_mut());
+        }
+        EthernetProtocol::Ipv6 => {
+            let Ok(mut packet) = Ipv6Packet::new_checked(frame.payload_mut()) else {
+                return;
+            };
+            let (from, to, protocol) = (packet.src_addr(), packet.dst_addr(), packet.next_header());
+            fill_in(from.into(), to.into(), protocol, packet.payload_mut());
+        }
+        _ => {}
+    }
+}
+
+fn fill_in(from: IpAddress, to: IpAddress, protocol: IpProtocol, payload: &mut [u8]) {
+    match (protocol, from, to) {
+        (IpProtocol::Tcp, ..) => {
+            if let Ok(mut tcp) = TcpPacket::new_checked(payload) {
+                tcp.fill_checksum(&from, &to);
+            }
+        }
+        (IpProtocol::Udp, ..) => {
+            if let Ok(mut udp) = UdpPacket::new_checked(payload) {
+                udp.fill_checksum(&from, &to);
+            }
+        }
+        (IpProtocol::Icmp, ..) => {
+            if let Ok(mut icmp) = Icmpv4Packet::new_checked(payload) {
+                icmp.fill_checksum();
+            }
+        }
+        (IpProtocol::Icmpv6, IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
+            if let Ok(mut icmp) = Icmpv6Packet::new_checked(payload) {
+                icmp.fill_checksum(&from, &to);
+            }
+        }
+        _ => {}
     }
 }
 
