@@ -164,6 +164,18 @@ fn enter_behind_the_bytes_of_a_put_is_no_command() {
 }
 
 #[test]
+fn a_put_without_bytes_is_followed_by_commands() {
+    with_store(|store| {
+        let mut peer = Peer::new(store, 1000);
+        peer.says(b"PUT a 0\n").heard.clear();
+        peer.says(b"nonsense\n");
+        assert!(peer.heard.starts_with(b"ERROR bad-request "));
+        assert_eq!(peer.wants(), Wants::Nothing);
+        peer.is_over();
+    });
+}
+
+#[test]
 fn a_mismatch_stores_nothing_and_the_next_command_is_read() {
     with_store(|store| {
         let mut peer = Peer::new(store, 100);

@@ -132,6 +132,18 @@ fn only_the_same_upload_goes_on_and_only_where_nobody_holds_it() {
 }
 
 #[test]
+fn what_was_broken_off_is_listed_with_the_sum_of_what_is_there() {
+    with_store(20, 4, |store| {
+        assert_eq!(broken_off(store, 1000, 1, &[1; 500]), Ok(0));
+        let whole = put(store, "c", &[1; 500]).unwrap();
+        let ticket = store.claim().unwrap();
+        let partial = ready(store.next(&ticket, None)).unwrap().unwrap();
+        assert_eq!(partial.name.as_str(), "b.partial");
+        assert_eq!((partial.length, partial.sha256), (500, whole.sha256));
+    });
+}
+
+#[test]
 fn what_was_not_sealed_is_not_confirmed() {
     with_store(4, 2, |store| {
         let ticket = store.claim().unwrap();
