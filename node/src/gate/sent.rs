@@ -13,6 +13,8 @@ pub(crate) struct Sent {
     pub(crate) ack: u32,
     /// The first sequence number that smoltcp would cut off.
     right_edge: u32,
+    /// FIN was sent: `next` lies behind it.
+    fin: bool,
     shift: u8,
     /// The last window came with SYN: smoltcp remembers it scaled though it was not (RFC 7323, section 2.2).
     unscaled: bool,
@@ -62,12 +64,18 @@ impl Sent {
 
     /// Whether `queued` bytes that are not acknowledged have left, or may leave: the peer's window is at least that large.
     pub(crate) fn has_room_for(&self, queued: usize) -> bool {
-        queued <= usize::from(self.window) || queued <= self.in_flight()
+        queued <= usize::from(self.window) || queued <= self.next.wrapping_sub(self.acked) as usize
     }
 
-    /// How many sequence numbers were sent and not acknowledged.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.next.wrapping_sub(self.acked) as usize
+    /// Whether a segment acknowledges all that there was to be sent, FIN included.
+    pub(crate) fn is_acknowledged_by(&self, segment: &Segment<'_>) -> bool {
+        self.fin && segment.ack == Some(self.next)
+    }
+
+    /// Whether a segment acknowledges what was never sent. smoltcp believes that of what waits in its buffer, and of a FIN
+    /// that stands behind.
+    pub(crate) fn is_yet_to_reach(&self, segment: &Segment<'_>) -> bool {
+        segment.ack.is_some_and(|ack| is_after(ack, self.next))
     }
 
     /// Whether the peer's window is closed, so that one byte is a probe.
@@ -100,6 +108,7 @@ impl Sent {
                 .wrapping_add(u32::from(tcp.window_len()).wrapping_shl(shift.into()));
             self.unscaled = tcp.syn();
         }
+        self.fin |= tcp.fin();
         if fresh {
             self.next = end;
         }

@@ -182,9 +182,10 @@ impl<'a> Slot<'a> {
 
     /// Says what is to become of a segment. RST and SYN may come from anybody who guesses the ports of a connection: an
     /// RST ends it with the very sequence number that is expected next, and a SYN never does. The true peer, if it has
-    /// forgotten the connection, answers the challenge ACK with that RST (RFC 5961, sections 3.2 and 4.2).
+    /// forgotten the connection, answers the challenge ACK with that RST (RFC 5961, sections 3.2 and 4.2). Nor is who
+    /// acknowledges what was never sent believed (RFC 9293, section 3.10.7.4).
     pub(crate) fn judge(&mut self, segment: &Segment<'_>) -> Verdict {
-        if !segment.rst && !segment.syn {
+        if !segment.rst && !segment.syn && !self.sent.is_yet_to_reach(segment) {
             return Verdict::Pass;
         }
         let state = self.state();
@@ -230,17 +231,10 @@ impl<'a> Slot<'a> {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
-        let is_last = segment.window == 0 && self.is_closing() && self.acknowledges_all(segment);
         let newer_window = self.sent.hear(segment);
+        // Then no window matters, but smoltcp probes a closed one again and again, without a pause.
+        let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
         if is_last { Some(1) } else { newer_window }
-    }
-
-    /// Whether a segment acknowledges all that was to be sent, FIN included. Then no window matters, but smoltcp probes
-    /// a closed one again and again, without a pause: it is shown an open one.
-    fn acknowledges_all(&mut self, segment: &Segment<'_>) -> bool {
-        let queued = self.with_socket(|socket| socket.send_queue());
-        let with_fin = queued.unwrap_or_default().saturating_add(1);
-        segment.ack == Some(self.sent.next) && self.sent.in_flight() == with_fin
     }
 
     /// Looks at what smoltcp made of a segment.

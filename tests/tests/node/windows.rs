@@ -1,6 +1,7 @@
 //! The windows that a peer shows: which one holds, and what is sent into it.
 
-use r2_tests::simulation::{Simulation, plan};
+use r2_node::counters::Reason;
+use r2_tests::simulation::{BUFFER, Simulation, plan};
 use r2_tests::stranger::Said;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
@@ -125,32 +126,119 @@ fn a_window_opens_at_once_when_both_have_said_all() {
     asker.lab.everybody_leaves();
 }
 
+/// A page of status of which all was sent, FIN included; where it ends.
+fn a_page_with_its_end() -> (Simulation, u32) {
+    let mut lab = Simulation::new(&plan(1));
+    lab.put(ASKS.frame());
+    let begun = lab.heard().pop().expect("R2 answers SYN").end();
+    lab.put(acknowledged(begun, 8192));
+    let end = lab.heard().pop().expect("R2 says how it is").end();
+    (lab, end)
+}
+
+/// The SYN of somebody who asks for the page.
+const ASKS: Said<'_> = Said { to: 5040, ..SYN };
+
+fn acknowledged(ack: u32, window: u16) -> Vec<u8> {
+    let said = Said {
+        control: TcpControl::None,
+        seq: 1,
+        ack: Some(ack),
+        ..ASKS
+    };
+    said.frame_with(|tcp| tcp.window_len = window)
+}
+
+/// What R2 sends in the next 10 s where all was sent and acknowledged.
+fn says_on(mut lab: Simulation) -> usize {
+    lab.heard();
+    lab.pass(Duration::from_secs(10));
+    let said = lab.heard().len();
+    lab.everybody_leaves();
+    said
+}
+
 /// A closed window is probed as long as something is left to be sent into it. smoltcp goes on without a pause where
 /// its FIN was the last of it.
 #[test]
 fn a_window_that_is_closed_when_all_is_acknowledged_is_not_probed() {
-    let mut lab = Simulation::new(&plan(1));
-    let syn = Said { to: 5040, ..SYN };
-    lab.say(&syn);
-    let begun = lab.heard().pop().expect("R2 answers SYN").end();
-    lab.say(&Said {
-        seq: 1,
-        ack: Some(begun),
+    let (mut lab, end) = a_page_with_its_end();
+    lab.put(acknowledged(end.wrapping_sub(10), 0));
+    lab.put(acknowledged(end, 0));
+    assert_eq!(says_on(lab), 0);
+}
+
+/// smoltcp answers a keep-alive and looks at nothing else in it; the gate drops a FIN beyond the window.
+#[test]
+fn nor_is_it_where_an_earlier_segment_that_does_not_count_acknowledged_all() {
+    let keep_alive = Said {
         control: TcpControl::None,
-        ..syn
-    });
-    let end = lab.heard().pop().expect("R2 says how it is").end();
-    for ack in [end.wrapping_sub(10), end] {
-        let acknowledged = Said {
-            seq: 1,
-            ack: Some(ack),
-            control: TcpControl::None,
-            ..syn
+        seq: 0,
+        ..ASKS
+    };
+    let beyond = Said {
+        control: TcpControl::Fin,
+        seq: u32::try_from(BUFFER).expect("a small buffer"),
+        payload: &[b'x'; 1400],
+        ..ASKS
+    };
+    for said in [keep_alive, beyond] {
+        let (mut lab, end) = a_page_with_its_end();
+        lab.put(acknowledged(end.wrapping_sub(10), 0));
+        let said = Said {
+            ack: Some(end),
+            ..said
         };
-        lab.put(acknowledged.frame_with(|tcp| tcp.window_len = 0));
+        lab.put(said.frame_with(|tcp| tcp.window_len = 0));
+        lab.put(acknowledged(end, 0));
+        assert_eq!(says_on(lab), 0, "{said:?}");
     }
-    assert!(lab.heard().is_empty(), "the window is closed");
-    lab.pass(Duration::from_secs(10));
-    assert!(lab.heard().is_empty(), "R2 has nothing left to say");
+}
+
+#[test]
+fn nor_is_it_where_the_last_byte_and_fin_were_a_probe() {
+    // The page of an R2 that was just switched on is always as long.
+    let (_, end) = a_page_with_its_end();
+    let mut lab = Simulation::new(&plan(1));
+    lab.put(ASKS.frame());
+    let mut ack = lab.heard().pop().expect("R2 answers SYN").end();
+    let all_but_three = u16::try_from(end.wrapping_sub(ack) - 3).expect("a short page");
+    lab.put(acknowledged(ack, all_but_three));
+    for _ in 0..10 {
+        let heard = lab.heard();
+        let whole = heard.iter().any(|segment| segment.fin);
+        ack = heard.iter().fold(ack, |ack, segment| {
+            if segment.payload.is_empty() {
+                ack
+            } else {
+                segment.end()
+            }
+        });
+        lab.put(acknowledged(ack, 0));
+        if whole {
+            assert_eq!(says_on(lab), 0);
+            return;
+        }
+        lab.pass(Duration::from_secs(2));
+    }
+    panic!("FIN never came");
+}
+
+/// smoltcp takes bytes that wait in its buffer for acknowledged, though they were never sent, and a FIN behind them.
+#[test]
+fn who_acknowledges_what_was_never_sent_is_not_believed() {
+    let (_, end) = a_page_with_its_end();
+    let mut lab = Simulation::new(&plan(1));
+    lab.put(ASKS.frame());
+    let begun = lab.heard().pop().expect("R2 answers SYN").end();
+    lab.put(acknowledged(begun, 0));
+    for ahead in 1..=end.wrapping_sub(begun) {
+        lab.put(acknowledged(begun.wrapping_add(ahead), 0));
+    }
+    assert!(lab.dropped(Reason::Challenged) > 0);
+    lab.heard();
+    lab.put(acknowledged(begun, 8192));
+    let page: usize = lab.heard().iter().map(|segment| segment.payload.len()).sum();
+    assert_eq!(page + 1, end.wrapping_sub(begun) as usize, "all of it comes");
     lab.everybody_leaves();
 }
