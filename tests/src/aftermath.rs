@@ -17,6 +17,10 @@ pub const IDLE: Duration = Duration::from_secs(95);
 /// What the machine's own slowness may add to a time of R2's.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// What R2's own memory may differ by. It keeps nothing of what it serves and has its stacks from the start, but what it
+/// takes for a moment the allocator may put into a page that was never touched.
+pub const PAGES: u64 = 4 * 4096;
+
 /// Lets `harm` come over R2, from a card of its own, and asserts that nothing is left of it.
 pub fn survives(
     options: &str,
@@ -70,7 +74,7 @@ impl Before {
         }
         assert!(!lab.r2.stderr.text().contains("panicked"));
         let now = lab.memory().own;
-        assert!(now <= self.own, "{} bytes more are held", now - self.own);
+        assert!(now <= self.own + PAGES, "{} bytes more are held", now - self.own);
     }
 }
 
