@@ -126,11 +126,17 @@ fn a_window_opens_at_once_when_both_have_said_all() {
     asker.lab.everybody_leaves();
 }
 
-/// A page of status of which all was sent, FIN included; where it ends.
-fn a_page_with_its_end() -> (Simulation, u32) {
+/// Somebody who has sent the SYN that asks for a page of status; where the page begins.
+fn a_page_to_come() -> (Simulation, u32) {
     let mut lab = Simulation::new(&plan(1));
     lab.put(ASKS.frame());
     let begun = lab.heard().pop().expect("R2 answers SYN").end();
+    (lab, begun)
+}
+
+/// A page of which all was sent, FIN included; where it ends.
+fn a_page_with_its_end() -> (Simulation, u32) {
+    let (mut lab, begun) = a_page_to_come();
     lab.put(acknowledged(begun, 8192));
     let end = lab.heard().pop().expect("R2 says how it is").end();
     (lab, end)
@@ -199,9 +205,7 @@ fn nor_is_it_where_an_earlier_segment_that_does_not_count_acknowledged_all() {
 fn nor_is_it_where_the_last_byte_and_fin_were_a_probe() {
     // The page of an R2 that was just switched on is always as long.
     let (_, end) = a_page_with_its_end();
-    let mut lab = Simulation::new(&plan(1));
-    lab.put(ASKS.frame());
-    let mut ack = lab.heard().pop().expect("R2 answers SYN").end();
+    let (mut lab, mut ack) = a_page_to_come();
     let all_but_three = u16::try_from(end.wrapping_sub(ack) - 3).expect("a short page");
     lab.put(acknowledged(ack, all_but_three));
     for _ in 0..10 {
@@ -228,9 +232,7 @@ fn nor_is_it_where_the_last_byte_and_fin_were_a_probe() {
 #[test]
 fn who_acknowledges_what_was_never_sent_is_not_believed() {
     let (_, end) = a_page_with_its_end();
-    let mut lab = Simulation::new(&plan(1));
-    lab.put(ASKS.frame());
-    let begun = lab.heard().pop().expect("R2 answers SYN").end();
+    let (mut lab, begun) = a_page_to_come();
     lab.put(acknowledged(begun, 0));
     for ahead in 1..=end.wrapping_sub(begun) {
         lab.put(acknowledged(begun.wrapping_add(ahead), 0));
