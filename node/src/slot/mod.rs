@@ -232,7 +232,7 @@ impl<'a> Slot<'a> {
             self.window_closed = now;
         }
         let newer_window = self.sent.hear(segment);
-        // Then no window matters, but smoltcp probes a closed one again and again, without a pause.
+        // Where nothing is left to be sent no window matters, but smoltcp would probe a closed one without a pause.
         let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
         if is_last { Some(1) } else { newer_window }
     }
