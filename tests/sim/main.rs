@@ -2,7 +2,8 @@
 //! can, drawn from a seed.
 //!
 //! One seed, one run: `R2_SEED=7 cargo test --package r2-tests --test sim` lives that one again, and
-//! `R2_SEEDS=10000` lives as many, from 0 on.
+//! `R2_SEEDS=10000` lives as many, from 0 on. `R2_DIGESTS=FILE` writes down what each carried: two files differ where a
+//! change of the code has changed what R2 does.
 
 mod chat;
 mod check;
@@ -18,7 +19,9 @@ mod shelf;
 mod stranger;
 mod throughput;
 
+use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,8 +46,20 @@ fn number(variable: &str) -> Option<u64> {
 
 /// What is wrong with the run of `seed`, if anything is.
 fn wrong(seed: u64, bug: Option<Bug>) -> Option<String> {
-    let lived = catch_unwind(AssertUnwindSafe(|| run(seed, bug).wrong));
-    let wrong = lived.unwrap_or_else(|_| vec!["a panic".into()]);
+    digest_and_wrong(seed, bug).1
+}
+
+/// The digest of the run of `seed`, 0 after a panic; and what is wrong with it, if anything is.
+fn digest_and_wrong(seed: u64, bug: Option<Bug>) -> (u64, Option<String>) {
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        let outcome = run(seed, bug);
+        (outcome.digest, outcome.wrong)
+    }));
+    let (digest, wrong) = lived.unwrap_or_else(|_| (0, vec!["a panic".into()]));
+    (digest, told(seed, &wrong))
+}
+
+fn told(seed: u64, wrong: &[String]) -> Option<String> {
     (!wrong.is_empty()).then(|| {
         format!(
             "seed {seed}: {}\nlive it again: R2_SEED={seed} cargo test --package r2-tests --test sim",
@@ -61,6 +76,7 @@ fn no_seed_breaks_a_promise() {
     }
     let seeds = number("R2_SEEDS").unwrap_or(SEEDS);
     let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let digests = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
@@ -69,12 +85,21 @@ fn no_seed_breaks_a_promise() {
                     if seed >= seeds {
                         return;
                     }
-                    let wrong = wrong(seed, None);
+                    let (digest, wrong) = digest_and_wrong(seed, None);
+                    digests.lock().expect("no panic in between").insert(seed, digest);
                     found.lock().expect("no panic in between").extend(wrong);
                 }
             });
         }
     });
+    if let Ok(file) = env::var("R2_DIGESTS") {
+        let digests = digests.into_inner().expect("no panic in between");
+        let lines: String = digests
+            .iter()
+            .map(|(seed, digest)| format!("{seed} {digest:016x}\n"))
+            .collect();
+        fs::write(file, lines).expect("a file for the digests");
+    }
     let found = found.into_inner().expect("no panic in between");
     assert!(
         found.is_empty(),
