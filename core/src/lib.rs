@@ -46,24 +46,35 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "services")]
 #[macro_use]
 mod log;
 
-pub mod capture;
+#[cfg(feature = "services")]
 pub mod chat;
+#[cfg(feature = "services")]
 pub mod client;
+#[cfg(feature = "services")]
 pub mod diag;
+#[cfg(feature = "services")]
 pub mod drop;
+#[cfg(feature = "services")]
 pub mod files;
+#[cfg(feature = "services")]
 pub mod hex;
 pub mod io;
+#[cfg(feature = "services")]
 pub mod limits;
 pub mod line;
+#[cfg(feature = "services")]
 pub mod name;
 pub mod outbox;
+#[cfg(feature = "services")]
 pub mod secret;
 pub mod session;
+#[cfg(feature = "services")]
 pub mod status;
+#[cfg(feature = "services")]
 pub mod store;
 pub mod text;
 pub mod time;

@@ -3,7 +3,8 @@
 use std::io;
 use std::thread::{self, JoinHandle};
 
-use r2_node::{Plan, Size, Storage};
+use r2_node::{Size, Storage};
+use r2_services::Plan;
 
 /// What all connections of the services with large buffers may have: drop, files, discard, chargen and capture.
 pub const LARGE_CONNECTIONS: usize = 32;

@@ -8,8 +8,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use r2_core::capture::{FILE_HEADER, RECORD_HEADER};
 use r2_node::capture::Record;
+use r2_node::capture::{FILE_HEADER, RECORD_HEADER};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use r2_node::service::Spec;
 
 use crate::link::Link;
+use crate::services;
 
 /// One line that a user may wait for, and a table of the services with the netcat line that works.
 pub struct Ready<'a> {
@@ -32,22 +33,18 @@ impl<'a> Ready<'a> {
     ) -> Self {
         let mut rows = Vec::new();
         for spec in specs {
+            let Some(netcat) = services::netcat(spec.name) else {
+                continue;
+            };
             let (tcp, udp) = (link.tcp_port(spec.port), link.udp_port(spec.port));
-            let alike = spec.datagram.is_some() && spec.netcat_udp.is_empty() && udp == tcp;
+            let alike = spec.datagram.is_some() && netcat.udp.is_empty() && udp == tcp;
             let protocol = if alike { "tcp udp" } else { "tcp" };
-            rows.push(Row::new(
-                spec.name,
-                spec.port,
-                tcp,
-                protocol,
-                spec.netcat,
-                address,
-            ));
+            rows.push(Row::new(spec.name, spec.port, tcp, protocol, netcat.tcp, address));
             if spec.datagram.is_some() && !alike {
-                let own = spec.netcat_udp;
-                let with_u = spec.netcat.replacen("nc ", "nc -u ", 1);
-                let netcat = if own.is_empty() { &with_u } else { own };
-                rows.push(Row::new("", spec.port, udp, "udp", netcat, address));
+                let own = netcat.udp;
+                let with_u = netcat.tcp.replacen("nc ", "nc -u ", 1);
+                let line = if own.is_empty() { &with_u } else { own };
+                rows.push(Row::new("", spec.port, udp, "udp", line, address));
             }
         }
         Self {

@@ -99,11 +99,7 @@ pub struct Counters {
     pub sessions_open: usize,
     /// Connections that can be open at a time.
     pub sessions_max: usize,
-    /// A number that changes when a capture connection was given a frame.
-    #[cfg(feature = "capture")]
-    pub(crate) captured: u32,
     /// Frames that a capture connection had no room for, each as often as there were such connections.
-    #[cfg(feature = "capture")]
     pub capture_lost: u64,
     dropped: [u64; Reason::ALL.len()],
     services: heapless::Vec<ServiceCounters, SERVICES_MAX>,

@@ -1,4 +1,4 @@
-//! R2's services on smoltcp: a gate with a backlog in front of sockets that each stand alone.
+//! A server on smoltcp: a gate with a backlog in front of sockets that each stand alone.
 //!
 //! smoltcp searches all its sockets for every frame and knows no backlog. [`Node`] does not ask it to: every
 //! connection has a slot whose socket is alone in its `SocketSet`, and the gate reads a frame's
@@ -18,19 +18,61 @@
 //! buffers are borrowed from a [`Storage`] when it is made. Host, simulator and board each drive [`Node::poll`]
 //! with a loop of a few lines.
 //!
-//! # A node by hand
+//! # A service of one's own
 //!
-//! What a host and a board do, on a device that gives back what it is sent: somebody asks for R2's Ethernet
-//! address, and R2 answers.
+//! The node knows no protocol: a service is a [`Session`](r2_core::session::Session) and a [`Spec`](service::Spec), and
+//! what its sessions share is a [`World`].
 //!
 //! ```
-//! use r2_core::chat::{Room, Seat};
-//! use r2_core::limits::CHAT_RING_MIN;
-//! use r2_core::store::ram::{Block, File, RamStore};
-//! use r2_node::{About, Config, Counters, Node, Plan, Size, Storage, World};
-//! use smoltcp::phy::{Device, Loopback, Medium, TxToken};
+//! use r2_core::session::{Session, Wants};
+//! use r2_core::time::Instant as Now;
+//! use r2_node::service::{Registry, Spec, never, whole};
+//! use r2_node::{Config, Counters, Limits, Node, Size, Storage, World};
+//! use smoltcp::phy::{Loopback, Medium};
 //! use smoltcp::time::Instant;
-//! use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+//! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+//!
+//! /// What all connections share: how many there were, and the node's counters.
+//! #[derive(Default)]
+//! struct Visits {
+//!     count: u32,
+//!     counters: Counters,
+//! }
+//! impl World for Visits {
+//!     fn counters(&mut self) -> &mut Counters {
+//!         &mut self.counters
+//!     }
+//! }
+//!
+//! /// Tells its visitor which number it has, and closes.
+//! #[derive(Default)]
+//! struct Visit {
+//!     answer: heapless::String<32>,
+//!     sent: usize,
+//! }
+//! impl Session<Visits> for Visit {
+//!     fn opened(&mut self, _: Now, visits: &mut Visits) {
+//!         visits.count += 1;
+//!         self.answer = heapless::format!("you are visitor {}\n", visits.count).unwrap();
+//!     }
+//!     fn receive(&mut self, _: Now, rx: &[u8], _: &mut Visits) -> usize {
+//!         rx.len()
+//!     }
+//!     fn transmit(&mut self, _: Now, tx: &mut [u8], _: &mut Visits) -> usize {
+//!         let left = &self.answer.as_bytes()[self.sent..];
+//!         let filled = left.len().min(tx.len());
+//!         tx[..filled].copy_from_slice(&left[..filled]);
+//!         self.sent += filled;
+//!         filled
+//!     }
+//!     fn finished(&mut self, _: Now, _: &mut Visits) {}
+//!     # fn over(&mut self, _: Now, _: r2_core::session::Over, _: &mut Visits) {}
+//!     # fn poll_at(&self) -> Option<Now> { None }
+//!     fn wants(&self) -> Wants {
+//!         if self.sent == self.answer.len() { Wants::Close } else { Wants::Nothing }
+//!     }
+//! }
+//! static VISITS: Spec = Spec::new("visits", 6000);
 //!
 //! /// Memory that is never given back. A board hands out parts of a static.
 //! struct Leak;
@@ -40,47 +82,25 @@
 //!     }
 //! }
 //!
-//! let none = Size { connections: 0, receive: 0, transmit: 0 };
-//! let few = Size { connections: 2, receive: 4096, transmit: 2048 };
-//! let plan = Plan {
-//!     chat: few, secret: few, drop: few, files: few,
-//!     status: none, echo: none, discard: none, chargen: none, capture: none,
-//!     backlog: 8, time_wait: 8,
-//! };
-//! let address = Ipv4Address::new(192, 168, 69, 1);
+//! let (mut device, mut world) = (Loopback::new(Medium::Ethernet), Visits::default());
+//! let mut registry = Registry::new(&mut Leak);
+//! let size = Size { connections: 8, receive: 4096, transmit: 2048 };
+//! registry.serve(&VISITS, size, Visit::default, whole, never)?;
 //! let config = Config {
 //!     mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-//!     ipv4: Ipv4Cidr::new(address, 24),
-//!     # #[cfg(feature = "ipv6")]
-//!     ipv6: None,
+//!     addresses: &[IpCidr::new(Ipv4Address::new(192, 168, 69, 1).into(), 24)],
 //!     gateway: None,
 //!     allow: &[],
 //!     secret: [7; 16], // real entropy, elsewhere
 //!     started_at: Instant::ZERO,
+//!     backlog: 32,
+//!     time_wait: 32,
+//!     limits: Limits::DEFAULT,
 //! };
-//! let (mut device, mut counters) = (Loopback::new(Medium::Ethernet), Counters::default());
-//! let mut node = Node::new(&config, &plan, &mut device, &mut Leak, &mut counters, Instant::ZERO);
-//! let seats = Leak.slice(few.connections, |_| Seat::default());
-//! let (blocks, files) = (Leak.slice(64, |_| Block::EMPTY), Leak.slice(8, |_| File::EMPTY));
-//! let mut world = World {
-//!     room: Room::new(Leak.bytes(CHAT_RING_MIN), seats, "R2", "KALI").unwrap(),
-//!     store: RamStore::new(blocks, files, u64::MAX),
-//!     counters,
-//!     about: About { version: "1", board: "doctest", address: address.into(), stack_high_water: None },
-//! };
-//!
-//! // Who has 192.168.69.1? asks 192.168.69.100 (RFC 826).
-//! let question = [
-//!     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 100, 8, 6, // Ethernet: to everybody, ARP
-//!     0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 100, 192, 168, 69, 100, 0, 0, 0, 0, 0, 0, 192, 168, 69, 1,
-//! ];
-//! let token = device.transmit(Instant::ZERO).unwrap();
-//! token.consume(question.len(), |frame| frame.copy_from_slice(&question));
-//!
+//! let mut node = Node::new(registry, &config, &mut device, &mut world, Instant::ZERO);
 //! let next = node.poll(Instant::ZERO, &mut device, &mut world);
-//! assert_eq!(next, None, "nothing to do before the next frame");
-//! // The question, and R2's answer, which this device brings back to it.
-//! assert_eq!((world.counters.frames_in, world.counters.frames_out), (2, 1));
+//! assert_eq!(next, None, "nothing to do before the first frame");
+//! # Ok::<(), r2_node::service::ServeError>(())
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -113,8 +133,9 @@ mod udp;
 mod wire;
 pub mod world;
 
-pub use config::{Config, Plan, Size};
+pub use config::{Config, Limits, Size};
 pub use counters::{Counters, Reason};
 pub use node::Node;
+pub use service::{ServeError, ServiceId};
 pub use storage::Storage;
-pub use world::{About, World};
+pub use world::World;

@@ -1,9 +1,12 @@
-//! Every bound and every time of the node, each with its reason.
+//! Every bound of the node, each with its reason. The times that a user may choose are in [`Limits`](crate::Limits).
 
 use r2_core::time::Duration;
 
-/// How many services a node offers: the nine of this crate and three of one's own. Each costs a board 70 bytes of RAM.
+/// How many services a node offers. Each costs a board 70 bytes of RAM.
 pub const SERVICES_MAX: usize = 12;
+
+/// How many addresses a node has: one of each family, which is what smoltcp's interfaces have room for by default.
+pub const ADDRESSES_MAX: usize = 2;
 
 /// How many frames a pass takes in before the slots that they touched are served: enough to acknowledge a bulk
 /// transfer once per burst, few enough that a small request never waits behind more than that. A super-frame counts as
@@ -27,15 +30,6 @@ pub const HELD_SYN_MAX: usize = 40 + 60;
 /// How long a held SYN is good for: the sender's retransmissions refresh it, and by now Linux has sent five.
 pub const SYN_HELD_FOR: Duration = Duration::from_secs(64);
 
-/// How long a connection may take to be established.
-pub const ESTABLISH_WITHIN: Duration = Duration::from_secs(10);
-
-/// After how long a half-open connection gives way to a SYN that waits.
-pub const HALF_OPEN_GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
-
-/// After how long without a byte a connection gives way to a SYN that waits.
-pub const IDLE_GIVES_WAY_AFTER: Duration = Duration::from_secs(60);
-
 /// Of the backlog one address holds at most one part in so many, once it is full: whoever sends SYN after SYN pushes
 /// out its own.
 pub const BACKLOG_SHARE: usize = 2;
@@ -44,38 +38,12 @@ pub const BACKLOG_SHARE: usize = 2;
 /// next line.
 pub const CROWD: usize = 8;
 
-/// After how long without a byte a connection gives way to a SYN from elsewhere where one address has the whole
-/// service, and that is a [`CROWD`]: what drop calls silence.
-pub const CROWD_GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
-
-/// After how long a connection that was closed for a SYN that waits is reset: the time it has for its last bytes.
-pub const CLOSED_GIVES_WAY_AFTER: Duration = Duration::from_secs(5);
-
 /// How often the idle connections of a full service are searched for one that gives way: the search is linear.
 pub const SEARCH_IDLE_EVERY: Duration = Duration::from_millis(100);
-
-/// How long a connection whose FIN was acknowledged waits for the peer's bytes.
-pub const HALF_CLOSED_IDLE: Duration = Duration::from_secs(30);
-
-/// How long a live peer may keep its window closed.
-pub const CLOSED_WINDOW_FOR: Duration = Duration::from_secs(150);
-
-/// After how long a silent peer's upload or download is over.
-pub const BULK_SILENT_AFTER: Duration = Duration::from_secs(25);
-
-/// After how long any other silent peer's connection is over.
-pub const SILENT_AFTER: Duration = Duration::from_secs(95);
-
-/// How long a closed connection's late FIN is still acknowledged (the 2 MSL of RFC 9293, section 3.6.1, with the
-/// lifetime that smoltcp uses).
-pub const TIME_WAIT: Duration = Duration::from_secs(10);
 
 /// How many closed connections share a bucket: that many are looked at for a SYN, whatever the size of the table. One
 /// bucket is all that a board has.
 pub const TIME_WAIT_WAYS: usize = 8;
-
-/// How long connections have to end when the node stops.
-pub const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long an acknowledgement waits for company on a bulk service: smoltcp's default, a twentieth of the time after
 /// which Linux repeats a segment. Every second full segment is acknowledged at once all the same, so in super-frames it

@@ -1,18 +1,15 @@
-//! Which session a port opens, how many, with which buffers: the table of services.
+//! The services of a node: which session a port opens, how many, with which buffers.
 
+use core::fmt;
 use core::marker::PhantomData;
 
-#[cfg(feature = "capture")]
-use r2_core::capture;
 use r2_core::session::{Over, Session, Wants};
-use r2_core::store::Store;
 use r2_core::time::{Duration, Instant};
-use r2_core::{chat, diag, drop, files, secret, status};
 
-use crate::config::{Plan, Size};
-use crate::limits::{ACK_DELAY, BULK_SILENT_AFTER, SERVICES_MAX, SILENT_AFTER};
+use crate::capture::Capture;
+use crate::config::Size;
+use crate::limits::{ACK_DELAY, SERVICES_MAX};
 use crate::storage::Storage;
-use crate::world::World;
 
 /// Writes the answer to a datagram into the second slice and returns its length. 0: the datagram wants no answer;
 /// `None`: it deserves none.
@@ -25,16 +22,10 @@ pub struct Spec {
     pub name: &'static str,
     /// Its port, for TCP and, where it answers datagrams, UDP.
     pub port: u16,
-    /// The command line that talks to it: netcat's, with `R2` for the address and `PORT` for the port.
-    #[cfg(feature = "netcat")]
-    pub netcat: &'static str,
-    /// The same over UDP, where it is another; empty: the same with `-u`.
-    #[cfg(feature = "netcat")]
-    pub netcat_udp: &'static str,
     /// How datagrams to the port are answered; `None`: the port is unreachable by UDP.
     pub datagram: Option<AnswerDatagram>,
-    /// After how long a silent, dead peer is given up.
-    pub silent_after: Duration,
+    /// After how long a silent, dead peer is given up; `None`: after [`Limits::silent_after`](crate::Limits).
+    pub silent_after: Option<Duration>,
     /// Whether small segments leave at once (no Nagle, RFC 896, and no delayed acknowledgements).
     pub interactive: bool,
     /// Whether an idle connection gives way to a SYN that waits.
@@ -42,22 +33,16 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A service of small requests on `port`: interactive, gives way, 95 s for a silent peer, no datagrams. `netcat` is
-    /// kept with the crate's feature of that name.
-    #[cfg_attr(not(feature = "netcat"), allow(unused_variables, reason = "said above"))]
-    pub const fn new(name: &'static str, port: u16, netcat: &'static str) -> Self {
-        let (silent_after, interactive, gives_way) = (SILENT_AFTER, true, true);
+    /// A service of small requests on `port`: interactive, gives way, the node's patience with a silent peer, no
+    /// datagrams.
+    pub const fn new(name: &'static str, port: u16) -> Self {
         Self {
             name,
             port,
-            #[cfg(feature = "netcat")]
-            netcat,
-            #[cfg(feature = "netcat")]
-            netcat_udp: "",
             datagram: None,
-            silent_after,
-            interactive,
-            gives_way,
+            silent_after: None,
+            interactive: true,
+            gives_way: true,
         }
     }
 
@@ -76,57 +61,6 @@ impl Spec {
         }
     }
 }
-
-/// Labelled two-way chat.
-pub const CHAT: Spec = Spec {
-    gives_way: false,
-    ..Spec::new("chat", 5000, "nc R2 PORT")
-};
-/// Secret-code questions.
-pub const SECRET: Spec = Spec {
-    datagram: Some(secret::answer),
-    #[cfg(feature = "netcat")]
-    netcat_udp: "printf 'Ted is SECRET cool' | nc -u -W 1 R2 PORT",
-    ..Spec::new("secret", 5010, "printf 'Ted is SECRET cool\\n' | nc -N R2 PORT")
-};
-/// Raw uploads.
-pub const DROP: Spec = Spec {
-    silent_after: BULK_SILENT_AFTER,
-    ..Spec::new("drop", 5020, "nc -N R2 PORT < FILE")
-}
-.bulk();
-/// Named uploads and downloads.
-pub const FILES: Spec = Spec {
-    silent_after: BULK_SILENT_AFTER,
-    ..Spec::new("files", 5030, "printf 'LIST\\n' | nc -N R2 PORT")
-}
-.bulk();
-/// A page of `key: value` lines.
-pub const STATUS: Spec = Spec::new("status", 5040, "nc R2 PORT < /dev/null");
-/// RFC 862.
-pub const ECHO: Spec = Spec {
-    datagram: Some(diag::echo::answer),
-    ..Spec::new("echo", 7, "nc R2 PORT")
-};
-/// RFC 863.
-pub const DISCARD: Spec = Spec {
-    datagram: Some(|_, _| Some(0)),
-    ..Spec::new("discard", 9, "nc -N R2 PORT < FILE")
-}
-.bulk();
-/// RFC 864.
-pub const CHARGEN: Spec = Spec {
-    datagram: Some(|_, answer| Some(diag::chargen::answer(answer))),
-    ..Spec::new("chargen", 19, "nc R2 PORT | head -c 1000")
-}
-.bulk();
-
-/// Every frame that passes, as a pcap file, with the crate's feature `capture`.
-pub const CAPTURE: Spec = Spec {
-    gives_way: false,
-    ..Spec::new("capture", 5050, "nc R2 PORT > r2.pcap")
-}
-.bulk();
 
 /// A service with the memory of its sessions, whatever their type.
 pub(crate) trait Service<W> {
@@ -228,10 +162,37 @@ where
     }
 }
 
-/// Collects the services of a node, each with its memory: R2's own with [`serve_r2`](Self::serve_r2), any other with
-/// [`serve`](Self::serve). [`Node::serving`](crate::Node::serving) takes it.
+/// One of the services of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceId(pub(crate) usize);
+
+/// Why a service is not offered. Both are the caller's to mend, before the node is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ServeError {
+    /// The node has [`SERVICES_MAX`] services already.
+    Full,
+    /// Another service has the port, or it is 0, which nobody can reach.
+    PortTaken,
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "a node has at most 12 services",
+            Self::PortTaken => "the port is taken by another service, or it is 0",
+        })
+    }
+}
+
+impl core::error::Error for ServeError {}
+
+const _: () = assert!(SERVICES_MAX == 12, "the text above says so");
+
+/// Collects the services of a node, each with its memory. [`Node::new`](crate::Node::new) takes it.
 pub struct Registry<'a, 'm, W, M> {
     pub(crate) services: Services<'a, W>,
+    pub(crate) capture: Option<ServiceId>,
     pub(crate) storage: &'m mut M,
 }
 
@@ -240,6 +201,7 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
     pub const fn new(storage: &'m mut M) -> Self {
         Self {
             services: heapless::Vec::new(),
+            capture: None,
             storage,
         }
     }
@@ -254,7 +216,7 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
     /// Offers a service: `new` makes the session of a new connection, `part` is what sessions share, `revision`
     /// a number that changes when that has news for all of them (a constant where it never has).
     ///
-    /// A size of 0 connections, and a service beyond [`SERVICES_MAX`], is not offered.
+    /// With a size of 0 connections it answers datagrams only, and a SYN gets RST.
     pub fn serve<P: ?Sized + 'a, S: Session<P> + 'a>(
         &mut self,
         spec: &'static Spec,
@@ -262,10 +224,19 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
         new: impl Fn() -> S + Copy + 'a,
         part: impl Fn(&mut W) -> &mut P + Copy + 'a,
         revision: impl Fn(&W) -> u32 + 'a,
-    ) {
-        if size.connections == 0 || self.services.is_full() {
-            return;
+    ) -> Result<ServiceId, ServeError> {
+        if spec.port == 0
+            || self
+                .services
+                .iter()
+                .any(|service| service.spec().port == spec.port)
+        {
+            return Err(ServeError::PortTaken);
         }
+        if self.services.is_full() {
+            return Err(ServeError::Full);
+        }
+        let id = ServiceId(self.services.len());
         let sessions = self.storage.slice(size.connections, |_| Placed {
             session: new(),
             part,
@@ -282,6 +253,19 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
             // There is room: looked at above.
             let _ = self.services.push(pool);
         }
+        Ok(id)
+    }
+
+    /// Offers a capture: every connection gets a pcap file of the frames that pass from then on, those of captures
+    /// excepted. The transmit buffer is what waits for a slow reader; a frame that has no room there whole is lost and
+    /// counted. A node has one such service: a second is [`ServeError::PortTaken`].
+    pub fn serve_capture(&mut self, spec: &'static Spec, size: Size) -> Result<ServiceId, ServeError> {
+        if self.capture.is_some() {
+            return Err(ServeError::PortTaken);
+        }
+        let id = self.serve(spec, size, Capture::new, whole, never)?;
+        self.capture = Some(id);
+        Ok(id)
     }
 }
 
@@ -293,40 +277,4 @@ pub fn whole<W>(world: &mut W) -> &mut W {
 /// The revision of a world that never has news for every session of a service.
 pub fn never<W>(_: &W) -> u32 {
     0
-}
-
-impl<'a, S: Store + 'a, M: Storage<'a>> Registry<'a, '_, World<'a, S>, M> {
-    /// The table: offers every service of R2, as many connections of each as `plan` says.
-    pub fn serve_r2(&mut self, plan: &Plan) {
-        self.serve(
-            &CHAT,
-            plan.chat,
-            chat::Peer::new,
-            |w| &mut w.room,
-            |w| w.room.revision(),
-        );
-        self.serve(&SECRET, plan.secret, secret::Secret::new, whole, never);
-        self.serve(
-            &DROP,
-            plan.drop,
-            drop::Deposit::new,
-            |w| &mut w.store,
-            |w| w.store.revision(),
-        );
-        self.serve(
-            &FILES,
-            plan.files,
-            files::Files::new,
-            |w| &mut w.store,
-            |w| w.store.revision(),
-        );
-        self.serve(&STATUS, plan.status, status::Status::new, whole, never);
-        self.serve(&ECHO, plan.echo, diag::echo::Echo::new, whole, never);
-        self.serve(&DISCARD, plan.discard, diag::discard::Discard::new, whole, never);
-        self.serve(&CHARGEN, plan.chargen, diag::chargen::Chargen::new, whole, never);
-        #[cfg(feature = "capture")]
-        self.serve(&CAPTURE, plan.capture, capture::Capture::new, whole, |w| {
-            w.counters.captured
-        });
-    }
 }

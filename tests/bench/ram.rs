@@ -2,12 +2,18 @@
 //!
 //! `cargo bench --package r2-tests --bench ram`
 
-use hostapp::disk::DiskStore;
 use hostapp::link::memory::Wire;
 use hostapp::memory;
-use r2_node::{Config, Counters, Node, Plan, Size, Storage};
+use r2_core::chat::{Room, Seat};
+use r2_core::limits::CHAT_RING_MIN;
+use r2_core::store::ram::RamStore;
+use r2_node::service::Registry;
+use r2_node::{Config, Counters, Limits, Node, Size, Storage};
+use r2_services::{About, Plan, Shared, register};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
+
+const R2: Ipv4Address = Ipv4Address::new(192, 168, 69, 1);
 
 /// Hands out memory and counts it.
 #[derive(Default)]
@@ -25,23 +31,37 @@ impl Storage<'static> for Counting {
 fn taken(plan: &Plan) -> usize {
     let config = Config {
         mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-        ipv4: Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24),
-        ipv6: None,
+        addresses: const { &[IpCidr::Ipv4(Ipv4Cidr::new(R2, 24))] },
         gateway: None,
         allow: &[],
         secret: [0; 16],
         started_at: Instant::ZERO,
+        backlog: plan.backlog,
+        time_wait: plan.time_wait,
+        limits: Limits::DEFAULT,
     };
-    let mut storage = Counting::default();
-    let (mut wire, mut counters) = (Wire::default(), Counters::default());
-    Node::<DiskStore>::new(
-        &config,
-        plan,
-        &mut wire,
-        &mut storage,
-        &mut counters,
-        Instant::ZERO,
-    );
+    let (mut storage, mut wire) = (Counting::default(), Wire::default());
+    let mut registry = Registry::new(&mut storage);
+    register(&mut registry, plan).expect("room for R2's services");
+    // What the sessions share is not counted, and there is none of it.
+    let mut world = Shared {
+        room: Room::new(
+            vec![0; CHAT_RING_MIN].leak(),
+            vec![Seat::default()].leak(),
+            "R2",
+            "KALI",
+        )
+        .expect("two names"),
+        store: RamStore::new(&mut [], &mut [], 0),
+        counters: Counters::default(),
+        about: About {
+            version: "",
+            board: "",
+            address: R2.into(),
+            stack_high_water: None,
+        },
+    };
+    Node::new(registry, &config, &mut wire, &mut world, Instant::ZERO);
     storage.bytes
 }
 

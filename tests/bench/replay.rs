@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use hostapp::memory::plan;
 use r2_core::store::ram::RamStore;
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 use r2_tests::simulation::switch_on;
 use r2_tests::stranger::{FIRST, Said};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
@@ -92,8 +93,8 @@ impl phy::TxToken for Leaving<'_> {
 
 /// R2, its card, and a peer whose segments are written here.
 struct Machine {
-    node: Node<'static, RamStore<'static>>,
-    world: World<'static, RamStore<'static>>,
+    node: Node<'static, Shared<'static, RamStore<'static>>>,
+    world: Shared<'static, RamStore<'static>>,
     card: Card,
     now: Instant,
     to: u16,
@@ -192,10 +193,10 @@ impl Machine {
 /// One turn of R2's. Everything else in this file is the peer.
 #[inline(never)]
 fn pass(
-    node: &mut Node<'static, RamStore<'static>>,
+    node: &mut Node<'static, Shared<'static, RamStore<'static>>>,
     now: Instant,
     card: &mut Card,
-    world: &mut World<'static, RamStore<'static>>,
+    world: &mut Shared<'static, RamStore<'static>>,
 ) -> Option<Instant> {
     node.poll(now, card, world)
 }

@@ -1,6 +1,6 @@
 //! Frames for whoever reads along.
 
-use r2_core::capture::FILE_HEADER;
+use r2_node::capture::FILE_HEADER;
 use r2_tests::carrier::{Carrier, End, Peer, Service};
 
 use crate::{half_close_and_read, payload, text};

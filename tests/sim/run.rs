@@ -8,8 +8,8 @@ use hostapp::link::memory::Frame;
 use r2_core::chat;
 use r2_core::session::Session;
 use r2_core::store::Store;
-use r2_node::service::CHAT;
-use r2_node::{Node, Plan, Size, World};
+use r2_node::{Node, Size};
+use r2_services::{CHAT, Plan, Shared, register};
 use r2_tests::simulation::{R2_MAC, boot, ram_store};
 use r2_tests::slow::Slow;
 use smoltcp::time::{Duration, Instant};
@@ -94,8 +94,8 @@ pub(super) fn live(scenario: Scenario, mut rng: Rng, bug: Option<Bug>) -> Outcom
 
 struct Run<'a, S: Store> {
     now: Instant,
-    node: Node<'a, Slow<S>>,
-    world: World<'a, Slow<S>>,
+    node: Node<'a, Shared<'a, Slow<S>>>,
+    world: Shared<'a, Slow<S>>,
     r2: Uncounted,
     node_next: Option<Instant>,
     net: Net,
@@ -148,14 +148,14 @@ impl<'a, S: Store + 'a> Run<'a, S> {
                         planted::Trusting::default,
                         |world| &mut world.room,
                         |world| world.room.revision(),
-                    );
+                    )?;
                     let chat = Size {
                         connections: 0,
                         ..plan.chat
                     };
-                    registry.serve_r2(&Plan { chat, ..plan });
+                    register(registry, &Plan { chat, ..plan })
                 } else {
-                    registry.serve_r2(&plan);
+                    register(registry, &plan)
                 }
             },
         );

@@ -5,7 +5,8 @@ use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::service::Registry;
-use r2_node::{About, Config, Counters, Node, Plan, Reason, Size, Storage, World};
+use r2_node::{Config, Counters, Limits, Node, Reason, ServeError, Size, Storage};
+use r2_services::{About, Plan, Shared, register};
 use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::AnySocket;
@@ -27,6 +28,11 @@ pub const R2_ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 1);
 
 /// R2's other IP address.
 pub const R2_ADDRESS6: Ipv6Address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 1);
+
+const R2_ADDRESSES: [IpCidr; 2] = [
+    IpCidr::Ipv4(Ipv4Cidr::new(R2_ADDRESS, 24)),
+    IpCidr::Ipv6(Ipv6Cidr::new(R2_ADDRESS6, 64)),
+];
 
 const KALI_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 100]);
 const KALI_ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 100);
@@ -73,7 +79,7 @@ pub struct Simulation {
     /// What it is now.
     pub now: Instant,
     /// What R2's sessions share.
-    pub world: World<'static, RamStore<'static>>,
+    pub world: Shared<'static, RamStore<'static>>,
     /// What R2 has sent to the stranger and nobody has looked at.
     pub to_stranger: Vec<Frame>,
     /// How many frames have reached R2, and have left it.
@@ -82,7 +88,7 @@ pub struct Simulation {
     pub resets: usize,
     /// KALI's plug is pulled: nothing reaches her, nothing leaves her.
     pub unplugged: bool,
-    node: Node<'static, RamStore<'static>>,
+    node: Node<'static, Shared<'static, RamStore<'static>>>,
     r2: Wire,
     kali: Wire,
     interface: Interface,
@@ -321,10 +327,10 @@ pub fn switch_on(
     secret: [u8; 16],
     device: &mut impl Device,
 ) -> (
-    Node<'static, RamStore<'static>>,
-    World<'static, RamStore<'static>>,
+    Node<'static, Shared<'static, RamStore<'static>>>,
+    Shared<'static, RamStore<'static>>,
 ) {
-    let registry = |registry: &mut Registry<'static, '_, _, Leaked>| registry.serve_r2(plan);
+    let registry = |registry: &mut Registry<'static, '_, _, Leaked>| register(registry, plan);
     let ring = CHAT_RING_MIN;
     let store = ram_store(64 * 1024, 16, &mut Leaked);
     boot(plan, secret, device, ring, store, &mut Leaked, registry)
@@ -348,29 +354,29 @@ pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
     ring: usize,
     store: S,
     memory: &mut M,
-    serve: impl FnOnce(&mut Registry<'a, '_, World<'a, S>, M>),
-) -> (Node<'a, S>, World<'a, S>) {
+    serve: impl FnOnce(&mut Registry<'a, '_, Shared<'a, S>, M>) -> Result<(), ServeError>,
+) -> (Node<'a, Shared<'a, S>>, Shared<'a, S>) {
     let config = Config {
         mac: R2_MAC,
-        ipv4: Ipv4Cidr::new(R2_ADDRESS, 24),
-        ipv6: Some(Ipv6Cidr::new(R2_ADDRESS6, 64)),
+        addresses: &R2_ADDRESSES,
         gateway: None,
         allow: &[],
         secret,
         started_at: Instant::ZERO,
+        backlog: plan.backlog,
+        time_wait: plan.time_wait,
+        limits: Limits::DEFAULT,
     };
-    let mut counters = Counters::default();
     let (ring, seats) = (
         memory.bytes(ring),
         memory.slice(plan.chat.connections.max(1), |_| Seat::default()),
     );
     let mut registry = Registry::new(memory);
-    serve(&mut registry);
-    let node = Node::serving(registry, &config, plan, device, &mut counters, Instant::ZERO);
-    let world = World {
+    serve(&mut registry).expect("room for R2's services");
+    let mut world = Shared {
         room: Room::new(ring, seats, "R2", "KALI").expect("two names"),
         store,
-        counters,
+        counters: Counters::default(),
         about: About {
             version: "1",
             board: "simulation",
@@ -378,6 +384,7 @@ pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
             stack_high_water: None,
         },
     };
+    let node = Node::new(registry, &config, device, &mut world, Instant::ZERO);
     (node, world)
 }
 

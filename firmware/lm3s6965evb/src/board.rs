@@ -5,7 +5,8 @@ use core::mem::MaybeUninit;
 use cortex_m_rt::entry;
 use r2_core::chat::Seat;
 use r2_core::store::ram::{Block, File, RamStore};
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 #[cfg(feature = "count")]
 use r2_support::count;
 use r2_support::serve::Operator;
@@ -22,8 +23,8 @@ static ROOM: ConstStaticCell<[u8; sizes::ROOM]> = ConstStaticCell::new([0; sizes
 static SEATS: StaticCell<[Seat; plan::PLAN.chat.connections]> = StaticCell::new();
 static BLOCKS: ConstStaticCell<[Block; plan::BLOCKS]> = ConstStaticCell::new([Block::EMPTY; plan::BLOCKS]);
 static FILES: StaticCell<[File; plan::FILES]> = StaticCell::new();
-static NODE: StaticCell<Node<'static, RamStore<'static>>> = StaticCell::new();
-static WORLD: StaticCell<World<'static, RamStore<'static>>> = StaticCell::new();
+static NODE: StaticCell<Node<'static, Shared<'static, RamStore<'static>>>> = StaticCell::new();
+static WORLD: StaticCell<Shared<'static, RamStore<'static>>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
 #[cfg(feature = "count")]
 static PEER: ConstStaticCell<count::Memory<{ sizes::MTU }>> = ConstStaticCell::new(count::Memory::EMPTY);
@@ -48,7 +49,7 @@ fn main() -> ! {
         &plan::PLAN,
         device,
         ARENA.take(),
-        &mut world.counters,
+        world,
     );
     #[cfg(feature = "count")]
     count::run(node, world, PEER.take());

@@ -1,8 +1,8 @@
 //! How the board's RAM is shared out between all services. Sizes are in bytes.
 
-use r2_core::capture::RECORD_HEADER;
+use r2_node::capture::RECORD_HEADER;
 use r2_core::limits::RAM_BLOCK;
-use r2_node::Plan;
+use r2_services::Plan;
 
 use crate::sizes::{MTU, SEGMENT, size};
 

@@ -1,7 +1,7 @@
 //! How the board's RAM is shared out between chat, secret and drop. Sizes are in bytes.
 
 use r2_core::limits::RAM_BLOCK;
-use r2_node::{Plan, Size};
+use r2_services::Plan;
 
 use crate::sizes::{SEGMENT, size};
 
@@ -16,17 +16,10 @@ pub(crate) const PLAN: Plan = Plan {
     chat: size(4, SEGMENT, SEGMENT),
     secret: size(2, SEGMENT, SEGMENT),
     drop: size(2, 4 * SEGMENT, SEGMENT / 2),
-    files: NOT_OFFERED,
-    status: NOT_OFFERED,
-    echo: NOT_OFFERED,
-    discard: NOT_OFFERED,
-    chargen: NOT_OFFERED,
-    capture: NOT_OFFERED,
     backlog: 4,
     time_wait: 8,
+    ..Plan::NOTHING
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
 pub(crate) const ARENA: usize = 25_000;
-
-const NOT_OFFERED: Size = size(0, 0, 0);

@@ -16,7 +16,8 @@ use cortex_m_rt::entry;
 use defmt::error;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 #[cfg(feature = "count")]
 use r2_support::count;
 use r2_support::serve::Operator;
@@ -35,8 +36,8 @@ static SEATS: StaticCell<[Seat; sizes::PLAN.chat.connections]> = StaticCell::new
 static SECTORS: ConstStaticCell<[Sector; sizes::SECTORS]> =
     ConstStaticCell::new([Sector::EMPTY; sizes::SECTORS]);
 static FILES: StaticCell<[File; sizes::FILES]> = StaticCell::new();
-static NODE: StaticCell<Node<'static, FlashStore<'static, Flash>>> = StaticCell::new();
-static WORLD: StaticCell<World<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static NODE: StaticCell<Node<'static, Shared<'static, FlashStore<'static, Flash>>>> = StaticCell::new();
+static WORLD: StaticCell<Shared<'static, FlashStore<'static, Flash>>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
 #[cfg(feature = "count")]
 static PEER: ConstStaticCell<count::Memory<{ sizes::MTU }>> = ConstStaticCell::new(count::Memory::EMPTY);
@@ -60,7 +61,7 @@ fn main() -> ! {
         &sizes::PLAN,
         device,
         ARENA.take(),
-        &mut world.counters,
+        world,
     );
     #[cfg(feature = "count")]
     count::run(node, world, PEER.take());

@@ -1,7 +1,8 @@
 //! How the board's RAM is shared out. Sizes are in bytes.
 
 use r2_core::limits::CHAT_RING_MIN;
-use r2_node::{Plan, Size};
+use r2_node::Size;
+use r2_services::Plan;
 
 use crate::flash;
 

@@ -11,10 +11,12 @@ use core::hint::black_box;
 
 use r2_core::chat::{Room, Seat};
 use r2_core::store::ram::{Block, File, RamStore};
-use r2_node::{About, Config, Counters, Node, Plan, Size, Storage, World};
+use r2_node::service::Registry;
+use r2_node::{Config, Counters, Limits, Node, Size, Storage};
+use r2_services::{About, CHAT, Plan, Shared, register};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address};
 
 struct Wire;
 
@@ -78,11 +80,11 @@ fn now() -> Instant {
     Instant::from_micros(black_box(0_i64))
 }
 
-fn world<'a>() -> Option<World<'a, RamStore<'a>>> {
+fn world<'a>() -> Option<Shared<'a, RamStore<'a>>> {
     let seats: &mut [Seat] = black_box(&mut []);
     let blocks: &mut [Block] = black_box(&mut []);
     let files: &mut [File] = black_box(&mut []);
-    Some(World {
+    Some(Shared {
         room: Room::new(black_box(&mut []), seats, black_box(""), black_box("")).ok()?,
         store: RamStore::new(blocks, files, black_box(0)),
         counters: Counters::default(),
@@ -95,7 +97,7 @@ fn world<'a>() -> Option<World<'a, RamStore<'a>>> {
     })
 }
 
-fn node<'a>(counters: &mut Counters) -> Node<'a, RamStore<'a>> {
+fn node<'a>(world: &mut Shared<'a, RamStore<'a>>) -> Option<Node<'a, Shared<'a, RamStore<'a>>>> {
     let plan = Plan {
         chat: SIZE,
         secret: SIZE,
@@ -111,15 +113,19 @@ fn node<'a>(counters: &mut Counters) -> Node<'a, RamStore<'a>> {
     };
     let config = Config {
         mac: EthernetAddress([0; 6]),
-        ipv4: Ipv4Cidr::new(Ipv4Address::UNSPECIFIED, 0),
-        ipv6: None,
+        addresses: black_box(&[]),
         gateway: None,
         allow: &[],
         secret: [0; 16],
         started_at: now(),
+        backlog: 1,
+        time_wait: 1,
+        limits: Limits::DEFAULT,
     };
     let (config, plan) = (black_box(config), black_box(plan));
-    Node::new(&config, &plan, &mut Wire, &mut Memory, counters, now())
+    let mut registry = Registry::new(&mut Memory);
+    register(&mut registry, &plan).ok()?;
+    Some(Node::new(registry, &config, &mut Wire, world, now()))
 }
 
 /// The entry; nobody calls it.
@@ -127,7 +133,8 @@ fn node<'a>(counters: &mut Counters) -> Node<'a, RamStore<'a>> {
 extern "C" fn _start() {
     let Some(world) = world() else { return };
     let mut world = black_box(world);
-    let mut node = black_box(node(&mut world.counters));
+    let Some(node) = node(&mut world) else { return };
+    let mut node = black_box(node);
     match black_box(0) {
         0 => {
             black_box(node.poll(now(), &mut Wire, &mut world));
@@ -138,7 +145,8 @@ extern "C" fn _start() {
         }
         3 => {
             let remote = black_box(IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0));
-            let _ = black_box(node.call(remote, now()));
+            let Some(chat) = node.service_at(black_box(CHAT.port)) else { return };
+            let _ = black_box(node.call(chat, remote, now()));
         }
         _ => {
             black_box(node.take_call_outcome());

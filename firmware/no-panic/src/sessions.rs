@@ -2,7 +2,6 @@
 
 use core::hint::black_box;
 
-use r2_core::capture::{self, Capture};
 use r2_core::chat::{Peer, Room, Seat};
 use r2_core::client::chat::Chat;
 use r2_core::client::exchange::{Failure, Outcome};
@@ -31,14 +30,12 @@ pub(crate) fn all() {
     drive(Deposit::new(), &mut World);
     drive(Files::new(), &mut World);
     drive(Status::new(), &mut World);
-    drive(Capture::new(), &mut World);
     chat();
     clients();
     pump();
     black_box(secret::answer(bytes(), room()));
     black_box(echo::answer(bytes(), room()));
     black_box(chargen::answer(room()));
-    black_box(capture::record_header(black_box(0), black_box(0)));
 }
 
 /// One call of the session, any of them; what it leaves is any state of the next.

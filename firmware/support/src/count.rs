@@ -7,7 +7,8 @@ use core::mem;
 
 use cortex_m::peripheral::SYST;
 use r2_core::store::Store;
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -115,8 +116,8 @@ impl<const MTU: usize> phy::TxToken for Leaving<'_, MTU> {
 /// Uploads to every service, logs what R2 has taken for each, and ends the run. It has the timer to itself: the board's
 /// clock stands still.
 pub fn run<S: Store, const MTU: usize>(
-    node: &mut Node<'static, S>,
-    world: &mut World<'static, S>,
+    node: &mut Node<'static, Shared<'static, S>>,
+    world: &mut Shared<'static, S>,
     memory: &mut Memory<MTU>,
 ) {
     let mut now = clock::now();
@@ -160,8 +161,8 @@ fn ticks_of<T>(work: impl FnOnce() -> T) -> (u32, T) {
 /// come, or the connection broke.
 #[inline(never)]
 fn upload<S: Store, const MTU: usize>(
-    node: &mut Node<'static, S>,
-    world: &mut World<'static, S>,
+    node: &mut Node<'static, Shared<'static, S>>,
+    world: &mut Shared<'static, S>,
     memory: &mut Memory<MTU>,
     port: u16,
     now: &mut Instant,

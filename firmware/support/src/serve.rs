@@ -3,7 +3,8 @@
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
 use r2_core::store::Store;
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
@@ -31,8 +32,8 @@ pub fn operator<U: Uart>(uart: U) -> Operator<U> {
 
 /// Says where R2 is and what it serves there, and serves until the operator quits on the console.
 pub fn run<D: Device + Idle, U: Uart, S: Store>(
-    node: &mut Node<'static, S>,
-    world: &mut World<'static, S>,
+    node: &mut Node<'static, Shared<'static, S>>,
+    world: &mut Shared<'static, S>,
     device: &mut D,
     operator: &mut Operator<U>,
 ) -> ! {

@@ -19,7 +19,8 @@ use embassy_rp::spi::{self, Spi};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
-use r2_node::{Node, World};
+use r2_node::Node;
+use r2_services::Shared;
 use r2_support::serve::Operator;
 use r2_support::{clock, exit, secret, serve, start};
 use smoltcp::wire::EthernetAddress;
@@ -36,8 +37,8 @@ static SEATS: StaticCell<[Seat; sizes::PLAN.chat.connections]> = StaticCell::new
 static SECTORS: ConstStaticCell<[Sector; sizes::SECTORS]> =
     ConstStaticCell::new([Sector::EMPTY; sizes::SECTORS]);
 static FILES: StaticCell<[File; sizes::FILES]> = StaticCell::new();
-static NODE: StaticCell<Node<'static, FlashStore<'static, Flash>>> = StaticCell::new();
-static WORLD: StaticCell<World<'static, FlashStore<'static, Flash>>> = StaticCell::new();
+static NODE: StaticCell<Node<'static, Shared<'static, FlashStore<'static, Flash>>>> = StaticCell::new();
+static WORLD: StaticCell<Shared<'static, FlashStore<'static, Flash>>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
 static OPERATOR: StaticCell<Operator<Uart0>> = StaticCell::new();
 
@@ -83,7 +84,7 @@ fn main() -> ! {
         &sizes::PLAN,
         device,
         ARENA.take(),
-        &mut world.counters,
+        world,
     );
     // SAFETY: no critical section of this program masks single interrupts.
     unsafe { interrupt::UART0_IRQ.enable() };

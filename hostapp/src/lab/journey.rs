@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use r2_core::hex::Hex;
-use r2_node::service::{DROP, SECRET};
+use r2_services::{DROP, SECRET};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 

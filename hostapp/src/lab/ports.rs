@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use r2_node::service::SECRET;
+use r2_services::SECRET;
 use serde_json::json;
 
 use super::Evidence;

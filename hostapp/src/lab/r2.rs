@@ -2,17 +2,17 @@
 
 use std::time::Duration as Time;
 
-use r2_core::chat::{Room, Seat};
 use r2_core::drop::Deposit;
-use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
+use r2_core::limits::RAM_BLOCK;
 use r2_core::outbox::Outbox;
 use r2_core::secret::Secret;
 use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store as _;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant as CoreInstant;
-use r2_node::service::{DROP, Registry, SECRET, Spec, never, whole};
-use r2_node::{About, Config, Counters, Node, Plan, Size, Storage as _, World};
+use r2_node::service::{Registry, ServeError, Spec, never, whole};
+use r2_node::{Config, Counters, Limits, Node, Size, Storage as _, World};
+use r2_services::{DROP, SECRET};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
@@ -22,17 +22,17 @@ use crate::link::ethernet_address;
 use crate::memory::Leaked;
 
 /// Answers each line with `ok`; acknowledges at once, no Nagle.
-pub(super) const READER: Spec = Spec::new("reader", 6001, "nc R2 PORT");
+pub(super) const READER: Spec = Spec::new("reader", 6001);
 /// The same; delays acknowledgements.
-pub(super) const DELAYING_READER: Spec = Spec::new("delaying-reader", 6002, "nc R2 PORT").bulk();
+pub(super) const DELAYING_READER: Spec = Spec::new("delaying-reader", 6002).bulk();
 /// Answers each line with a message in two writes, without Nagle.
-pub(super) const WRITER: Spec = Spec::new("writer", 6003, "nc R2 PORT");
+pub(super) const WRITER: Spec = Spec::new("writer", 6003);
 /// The same with Nagle.
-pub(super) const NAGLE_WRITER: Spec = Spec::new("nagle-writer", 6004, "nc R2 PORT").bulk();
+pub(super) const NAGLE_WRITER: Spec = Spec::new("nagle-writer", 6004).bulk();
 /// Answers each line with a message in one write, with Nagle.
-pub(super) const WHOLE_WRITER: Spec = Spec::new("whole-writer", 6005, "nc R2 PORT").bulk();
+pub(super) const WHOLE_WRITER: Spec = Spec::new("whole-writer", 6005).bulk();
 /// Answers each line with a message in two writes between which nothing is sent, with Nagle.
-pub(super) const HOLDING_WRITER: Spec = Spec::new("holding-writer", 6006, "nc R2 PORT").bulk();
+pub(super) const HOLDING_WRITER: Spec = Spec::new("holding-writer", 6006).bulk();
 
 /// For how long R2 delays an acknowledgement where it does.
 pub(super) const ACK_DELAY: Duration = Duration::from_millis(r2_node::limits::ACK_DELAY.as_millis());
@@ -53,10 +53,22 @@ const SIZE: Size = Size {
 /// Bytes that R2 stores: more than the file of an experiment.
 const STORE: usize = 16 * 1024;
 
+/// What the sessions of the experiments share: a store that keeps a diary.
+struct Observed {
+    store: Diary,
+    counters: Counters,
+}
+
+impl World for Observed {
+    fn counters(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+}
+
 /// R2, and what its sessions share.
 pub(super) struct Machine {
-    node: Node<'static, Diary>,
-    world: World<'static, Diary>,
+    node: Node<'static, Observed>,
+    world: Observed,
 }
 
 impl Machine {
@@ -70,59 +82,29 @@ impl Machine {
     ) -> Self {
         let config = Config {
             mac: ethernet_address(ip.address()),
-            ipv4: ip,
-            ipv6: None,
+            addresses: Leaked.slice(1, |_| ip.into()),
             gateway: None,
             allow: &[],
             secret,
             started_at: Instant::ZERO,
+            backlog: 16,
+            time_wait: 64,
+            limits: Limits::DEFAULT,
         };
-        let mut memory = Leaked;
-        let mut registry = Registry::new(&mut memory);
-        registry.serve(
-            &SECRET,
-            SIZE,
-            || Noted::new(Secret::new(), SECRET.port),
-            |world: &mut World<'_, Diary>| &mut world.store,
-            never,
-        );
-        registry.serve(
-            &DROP,
-            SIZE,
-            || Noted::new(Deposit::new(), DROP.port),
-            |world: &mut World<'_, Diary>| &mut world.store,
-            |world: &World<'_, Diary>| world.store.revision(),
-        );
-        registry.serve(&READER, SIZE, Reader::default, whole, never);
-        registry.serve(&DELAYING_READER, SIZE, Reader::default, whole, never);
-        registry.serve(&WRITER, SIZE, Writer::in_two, whole, never);
-        registry.serve(&NAGLE_WRITER, SIZE, Writer::in_two, whole, never);
-        registry.serve(&WHOLE_WRITER, SIZE, Writer::in_one, whole, never);
-        registry.serve(&HOLDING_WRITER, SIZE, Writer::held, whole, never);
-        let mut counters = Counters::default();
-        let node = Node::serving(registry, &config, &plan(), device, &mut counters, Instant::ZERO);
-        let room = Room::new(
-            Leaked.bytes(CHAT_RING_MIN),
-            Leaked.slice(1, |_| Seat::default()),
-            "R2",
-            "KALI",
-        );
         let store = RamStore::new(
             Leaked.slice(STORE / RAM_BLOCK + 1, |_| Block::EMPTY),
             Leaked.slice(1, |_| File::EMPTY),
             STORE as u64,
         );
-        let world = World {
-            room: room.unwrap_or_else(|_| unreachable!("two names and a seat")),
+        let mut world = Observed {
             store: Diary::new(store, clock),
-            counters,
-            about: About {
-                version: env!("CARGO_PKG_VERSION"),
-                board: "lab",
-                address: ip.address().into(),
-                stack_high_water: None,
-            },
+            counters: Counters::default(),
         };
+        let mut memory = Leaked;
+        let mut registry = Registry::new(&mut memory);
+        register(&mut registry)
+            .unwrap_or_else(|error| unreachable!("{error}: eight services, each with its port"));
+        let node = Node::new(registry, &config, device, &mut world, Instant::ZERO);
         Self { node, world }
     }
 
@@ -150,25 +132,29 @@ impl Machine {
     }
 }
 
-/// None of R2's own services but those that are registered by hand.
-fn plan() -> Plan {
-    let none = Size {
-        connections: 0,
-        ..SIZE
-    };
-    Plan {
-        chat: none,
-        secret: none,
-        drop: none,
-        files: none,
-        status: none,
-        echo: none,
-        discard: none,
-        chargen: none,
-        capture: none,
-        backlog: 16,
-        time_wait: 64,
-    }
+/// Those of R2's services that the experiments talk to, and their own.
+fn register(registry: &mut Registry<'static, '_, Observed, Leaked>) -> Result<(), ServeError> {
+    registry.serve(
+        &SECRET,
+        SIZE,
+        || Noted::new(Secret::new(), SECRET.port),
+        |world| &mut world.store,
+        never,
+    )?;
+    registry.serve(
+        &DROP,
+        SIZE,
+        || Noted::new(Deposit::new(), DROP.port),
+        |world| &mut world.store,
+        |world| world.store.revision(),
+    )?;
+    registry.serve(&READER, SIZE, Reader::default, whole, never)?;
+    registry.serve(&DELAYING_READER, SIZE, Reader::default, whole, never)?;
+    registry.serve(&WRITER, SIZE, Writer::in_two, whole, never)?;
+    registry.serve(&NAGLE_WRITER, SIZE, Writer::in_two, whole, never)?;
+    registry.serve(&WHOLE_WRITER, SIZE, Writer::in_one, whole, never)?;
+    registry.serve(&HOLDING_WRITER, SIZE, Writer::held, whole, never)?;
+    Ok(())
 }
 
 /// Answers each line with [`OK`].

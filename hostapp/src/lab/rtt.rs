@@ -13,7 +13,7 @@ use super::ladder::Ladder;
 use super::packet::Packet;
 use super::{Evidence, in_millis, millis, ms};
 
-use r2_node::service::SECRET;
+use r2_services::SECRET;
 
 /// Messages of each way at each loss.
 const MESSAGES: usize = 300;

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use r2_core::store::Store;
+use r2_node::World;
 use r2_node::node::{CallOutcome, Node};
+use r2_services::CHAT;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
@@ -31,9 +32,9 @@ impl Calling {
 
     /// Calls, again and again until somebody answers, where it `may`. When to do so next; `None` while that is not
     /// known, and once it was answered.
-    pub(super) fn go_on<'a, S: Store + 'a>(
+    pub(super) fn go_on<W: World>(
         &mut self,
-        node: &mut Node<'a, S>,
+        node: &mut Node<'_, W>,
         now: Instant,
         may: bool,
     ) -> Option<Instant> {
@@ -59,9 +60,12 @@ impl Calling {
             self.again_at = Some(now + CALL_AGAIN_AFTER);
         }
         if self.again_at.is_some_and(|at| at <= now) && may {
-            self.again_at = match node.call(self.remote, now) {
-                Ok(()) => None,
-                Err(error) => {
+            let called = node
+                .service_at(CHAT.port)
+                .map(|chat| node.call(chat, self.remote, now));
+            self.again_at = match called {
+                Some(Ok(())) => None,
+                error => {
                     log::debug!("call: {error:?}");
                     Some(now + CALL_AGAIN_AFTER)
                 }

@@ -9,7 +9,8 @@ use nix::poll::{PollFd, PollFlags};
 use r2_core::chat::{Room, Seat};
 use r2_node::node::Node;
 use r2_node::service::{Registry, Spec};
-use r2_node::{About, Config, Counters, Size, Storage, World};
+use r2_node::{Config, Counters, Limits as Times, Size, Storage};
+use r2_services::{About, Plan, Shared};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
@@ -51,8 +52,8 @@ const OTHERS_MAX: usize = 4;
 /// `world.room` is where a console talks.
 pub struct R2<L> {
     /// What all sessions share.
-    pub world: World<'static, DiskStore>,
-    pub(super) node: Node<'static, DiskStore>,
+    pub world: Shared<'static, DiskStore>,
+    pub(super) node: Node<'static, Shared<'static, DiskStore>>,
     link: Tee<L>,
     clock: Clock,
     /// How many frames had come when R2 last had nothing to do.
@@ -68,9 +69,10 @@ impl<L: Link> R2<L> {
         let plan = plan(options.sessions.into());
         let mut memory = Leaked;
         let mut registry = Registry::new(&mut memory);
-        registry.serve_r2(&plan);
         // As small as R2's own services of questions and answers.
-        services::register(&mut registry, &options.with, plan.secret);
+        r2_services::register(&mut registry, &plan)
+            .and_then(|()| services::register(&mut registry, &options.with, plan.secret))
+            .map_err(Refusal::at_start)?;
         let offers: Vec<_> = registry.offers().collect();
         let link = open(&offers)?;
         let limits = Limits {
@@ -90,10 +92,8 @@ impl<L: Link> R2<L> {
                 "cannot write {path}: {error}; choose another with --pcap"
             ))
         })?;
-        let mut counters = Counters::default();
         let clock = Clock::start();
-        let config = config(options, SystemTime::now())?;
-        let node = Node::serving(registry, &config, &plan, &mut link, &mut counters, Instant::ZERO);
+        let config = config(options, &plan, SystemTime::now())?;
         let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
         let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
             .map_err(|_| Refusal::at_start("--name and --peer-name must be different names"))?;
@@ -103,12 +103,13 @@ impl<L: Link> R2<L> {
             address: address.into(),
             stack_high_water: None,
         };
-        let world = World {
+        let mut world = Shared {
             room,
             store,
-            counters,
+            counters: Counters::default(),
             about,
         };
+        let node = Node::new(registry, &config, &mut link, &mut world, Instant::ZERO);
         Ok(Self {
             world,
             node,
@@ -245,7 +246,7 @@ fn until(now: Instant, at: Instant) -> Duration {
 }
 
 /// The node's addresses and secrets.
-fn config(options: &Serve, started_at: SystemTime) -> Result<Config<'static>, Refusal> {
+fn config(options: &Serve, plan: &Plan, started_at: SystemTime) -> Result<Config<'static>, Refusal> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret)
         .map_err(|error| Refusal::at_start(format!("the system gives no random numbers: {error}")))?;
@@ -255,13 +256,19 @@ fn config(options: &Serve, started_at: SystemTime) -> Result<Config<'static>, Re
         Some(IpAddr::V6(_)) => return Err(Refusal::at_start("--gateway takes an IPv4 address")),
     };
     let allow: &'static [IpCidr] = options.allow.clone().leak();
+    let addresses = [Some(options.ip.into()), options.ip6.map(IpCidr::from)]
+        .into_iter()
+        .flatten();
+    let addresses: &'static [IpCidr] = addresses.collect::<Vec<_>>().leak();
     Ok(Config {
         mac: ethernet_address(options.ip.address()),
-        ipv4: options.ip,
-        ipv6: options.ip6,
+        addresses,
         gateway,
         allow,
         secret,
         started_at: unix_time(started_at),
+        backlog: plan.backlog,
+        time_wait: plan.time_wait,
+        limits: Times::DEFAULT,
     })
 }

@@ -8,8 +8,8 @@ use r2_core::session::{Over, Session, Wants};
 use r2_core::time::Instant;
 use r2_node::service::Spec;
 
-/// What the node has to know: a name, a port, and how netcat talks to it.
-pub const SPEC: Spec = Spec::new("guess", 5060, "nc R2 PORT");
+/// What the node has to know: a name and a port.
+pub const SPEC: Spec = Spec::new("guess", 5060);
 
 /// The longest line that is looked at, and room for the longest answer.
 const LINE: usize = 16;

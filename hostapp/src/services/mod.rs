@@ -6,34 +6,45 @@
 
 pub mod guess;
 
-use r2_node::service::{Registry, Spec, never, whole};
-use r2_node::{Size, World};
+use r2_node::Size;
+use r2_node::service::{Registry, ServeError, ServiceId, Spec, never, whole};
+use r2_services::{Netcat, Shared};
 
 use crate::disk::DiskStore;
 use crate::memory::Leaked;
 
 /// What a host's services are registered with.
-type Services<'m> = Registry<'static, 'm, World<'static, DiskStore>, Leaked>;
+type Services<'m> = Registry<'static, 'm, Shared<'static, DiskStore>, Leaked>;
 
 /// A service that is served when it is asked for.
 pub struct Own {
     /// What it is to the node; its name is what `--with` takes.
     pub spec: Spec,
-    serve: fn(&mut Services<'_>, &'static Spec, Size),
+    /// How netcat talks to it.
+    pub netcat: Netcat,
+    serve: fn(&mut Services<'_>, &'static Spec, Size) -> Result<ServiceId, ServeError>,
 }
 
 /// The table: a row for each.
 pub const OWN: &[Own] = &[Own {
     spec: guess::SPEC,
+    netcat: Netcat::new("nc R2 PORT"),
     serve: |r2, spec, size| r2.serve(spec, size, guess::Guess::new, whole, never),
 }];
 
 /// Registers those of the table that `names` names, with so many connections each.
-pub(crate) fn register(services: &mut Services<'_>, names: &[String], size: Size) {
+pub(crate) fn register(services: &mut Services<'_>, names: &[String], size: Size) -> Result<(), ServeError> {
     for own in OWN
         .iter()
         .filter(|own| names.iter().any(|name| name == own.spec.name))
     {
-        (own.serve)(services, &own.spec, size);
+        (own.serve)(services, &own.spec, size)?;
     }
+    Ok(())
+}
+
+/// How netcat talks to a service, R2's or one of the table.
+pub(crate) fn netcat(service: &str) -> Option<Netcat> {
+    let own = || OWN.iter().find(|own| own.spec.name == service);
+    Netcat::of(service).or_else(|| Some(own()?.netcat))
 }

@@ -1,20 +1,15 @@
 //! Frames for those who read along: each goes from the device straight into the transmit buffers of the open capture
 //! connections, where it has room there whole, and is counted as lost where not. Nothing else holds it.
 
-#[cfg(not(feature = "capture"))]
-#[path = "nobody.rs"]
-mod tap;
-#[cfg(feature = "capture")]
+mod pcap;
 mod tap;
 #[cfg(feature = "segmentation-offload")]
 mod transport;
 
-use r2_core::capture::{RECORD_HEADER, record_header};
 use smoltcp::time::Instant;
 
-pub(crate) use self::tap::Captures;
-#[cfg(feature = "capture")]
-pub(crate) use self::tap::{Captured, Recording};
+pub use self::pcap::{Capture, FILE_HEADER, RECORD_HEADER, record_header};
+pub(crate) use self::tap::{Captured, Captures, Recording};
 
 /// A frame as it stands in a pcap file.
 ///

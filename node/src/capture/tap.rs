@@ -2,13 +2,11 @@
 
 use core::ops::Range;
 
-use r2_core::capture::RECORD_HEADER;
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-use super::Record;
+use super::{RECORD_HEADER, Record};
 use crate::counters::add;
-use crate::service::CAPTURE;
 use crate::slot::{Phase, Slot};
 
 /// The capture connections of a node.
@@ -16,6 +14,7 @@ pub(crate) struct Captures {
     /// Their slots; none where the service is not offered.
     pub(crate) slots: Range<usize>,
     pub(crate) service: usize,
+    port: u16,
     /// How many are open: with none, a frame costs a look at this.
     open: usize,
     whole_checksums: bool,
@@ -35,14 +34,15 @@ pub(crate) struct Captured {
 
 impl Captures {
     pub(crate) fn new(
-        place: impl FnOnce() -> Option<(usize, Range<usize>)>,
+        offered: Option<(usize, u16, Range<usize>)>,
         whole_checksums: bool,
         started_at: Instant,
     ) -> Self {
-        let (service, slots) = place().unwrap_or_default();
+        let (service, port, slots) = offered.unwrap_or_default();
         Self {
             slots,
             service,
+            port,
             open: 0,
             whole_checksums,
             started_at,
@@ -79,11 +79,7 @@ impl Captures {
     /// What all of `slots` that read along are given of a frame to or from our `port`: nothing where it is that of
     /// capture connections. Recorded, it would make the next.
     pub(crate) fn tap<'t, 'a>(&'t mut self, slots: &'t mut [Slot<'a>], port: u16) -> Tap<'t, 'a> {
-        let readers = if port == CAPTURE.port {
-            0..0
-        } else {
-            self.readers()
-        };
+        let readers = if port == self.port { 0..0 } else { self.readers() };
         Tap {
             readers: slots.get_mut(readers).unwrap_or_default(),
             captures: self,

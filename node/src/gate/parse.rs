@@ -1,12 +1,12 @@
 //! From a frame to what it is.
 
 use smoltcp::phy::ChecksumCapabilities;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Cidr, Ipv4Packet,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet,
     TcpOption, TcpPacket, UdpPacket,
 };
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::{Ipv6Cidr, Ipv6Packet};
 
 use super::Flow;
 use crate::config::Config;
@@ -15,9 +15,7 @@ use crate::counters::Reason;
 /// Who we are, who may talk to us, and which checksums the link leaves to us.
 pub(crate) struct Border<'a> {
     mac: EthernetAddress,
-    ipv4: Ipv4Cidr,
-    #[cfg(feature = "ipv6")]
-    ipv6: Option<Ipv6Cidr>,
+    addresses: &'a [IpCidr],
     allow: &'a [IpCidr],
     checksum: ChecksumCapabilities,
 }
@@ -83,9 +81,7 @@ impl<'a> Border<'a> {
     pub(crate) fn new(config: &Config<'a>, checksum: ChecksumCapabilities) -> Self {
         Self {
             mac: config.mac,
-            ipv4: config.ipv4,
-            #[cfg(feature = "ipv6")]
-            ipv6: config.ipv6,
+            addresses: config.addresses,
             allow: config.allow,
             checksum,
         }
@@ -215,11 +211,7 @@ impl<'a> Border<'a> {
     }
 
     fn is_ours(&self, address: IpAddress) -> bool {
-        match address {
-            IpAddress::Ipv4(address) => address == self.ipv4.address(),
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(address) => self.ipv6.is_some_and(|ours| ours.address() == address),
-        }
+        self.addresses.iter().any(|ours| ours.address() == address)
     }
 
     fn is_unicast(&self, address: IpAddress) -> bool {
@@ -228,10 +220,18 @@ impl<'a> Border<'a> {
 
     fn is_broadcast(&self, address: IpAddress) -> bool {
         match address {
-            IpAddress::Ipv4(address) => address.is_broadcast() || self.ipv4.broadcast() == Some(address),
+            IpAddress::Ipv4(address) => address.is_broadcast() || self.is_broadcast_of_ours(address),
             #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => false,
         }
+    }
+
+    fn is_broadcast_of_ours(&self, address: Ipv4Address) -> bool {
+        self.addresses.iter().any(|ours| match ours {
+            IpCidr::Ipv4(ours) => ours.broadcast() == Some(address),
+            #[cfg(feature = "ipv6")]
+            IpCidr::Ipv6(_) => false,
+        })
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! A socket in TIME-WAIT would hold a slot and its buffers for a few bytes of state; here they are 40 bytes each.
 
-use r2_core::time::Instant;
+use r2_core::time::{Duration, Instant};
 
 use super::Flow;
-use crate::limits::{TIME_WAIT, TIME_WAIT_WAYS};
+use crate::limits::TIME_WAIT_WAYS;
 use crate::storage::Storage;
 
 /// What is left of a connection that both sides have closed.
@@ -23,12 +23,15 @@ pub(crate) struct Closed {
 /// one overwrites the oldest of its bucket.
 pub(crate) struct TimeWait<'a> {
     closed: &'a mut [Option<Closed>],
+    /// How long each is remembered.
+    time: Duration,
 }
 
 impl<'a> TimeWait<'a> {
-    pub(crate) fn new(len: usize, storage: &mut impl Storage<'a>) -> Self {
+    pub(crate) fn new(len: usize, time: Duration, storage: &mut impl Storage<'a>) -> Self {
         Self {
             closed: storage.slice(len, |_| None),
+            time,
         }
     }
 
@@ -39,9 +42,10 @@ impl<'a> TimeWait<'a> {
         }
     }
 
-    /// The connection that `flow` was, if it closed less than [`TIME_WAIT`] ago.
+    /// The connection that `flow` was, if it closed no longer ago than it is remembered.
     pub(crate) fn find(&mut self, flow: &Flow, secret: &[u8; 16], now: Instant) -> Option<Closed> {
-        let fresh = |closed: &&Closed| closed.flow == *flow && now.since(closed.since) < TIME_WAIT;
+        let time = self.time;
+        let fresh = |closed: &&Closed| closed.flow == *flow && now.since(closed.since) < time;
         self.bucket(flow, secret).iter().flatten().find(fresh).copied()
     }
 
@@ -77,6 +81,7 @@ mod tests {
     use smoltcp::wire::IpAddress;
 
     const SECRET: [u8; 16] = [7; 16];
+    const TIME: Duration = Duration::from_secs(10);
 
     fn closed(port: u16) -> Closed {
         Closed {
@@ -93,7 +98,7 @@ mod tests {
     #[test]
     fn the_latest_are_found_until_their_time_is_over_or_they_are_used_anew() {
         for len in [1, 7, 8, 9, 100, 1024] {
-            let mut table = TimeWait::new(len, &mut Leak);
+            let mut table = TimeWait::new(len, TIME, &mut Leak);
             for port in 1..=2000 {
                 table.remember(closed(port), &SECRET);
             }
@@ -104,11 +109,11 @@ mod tests {
             let latest = u16::try_from(len.div_ceil(8)).unwrap();
             assert!((2001 - latest..=2000).all(&mut found), "{len}");
             let flow = closed(2000).flow;
-            assert!(table.find(&flow, &SECRET, now + TIME_WAIT).is_none());
+            assert!(table.find(&flow, &SECRET, now + TIME).is_none());
             table.forget(&flow, &SECRET);
             assert!(table.find(&flow, &SECRET, now).is_none());
         }
-        let mut none = TimeWait::new(0, &mut Leak);
+        let mut none = TimeWait::new(0, TIME, &mut Leak);
         none.remember(closed(1), &SECRET);
         assert!(none.find(&closed(1).flow, &SECRET, Instant::default()).is_none());
     }

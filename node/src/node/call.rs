@@ -1,21 +1,17 @@
-//! R2 calls: a chat connection that this side opens.
+//! Calls: connections that this side opens.
 
-use r2_core::store::Store;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, IpEndpoint};
 
-#[cfg(feature = "capture")]
 use super::ingress::NO_PORT;
 use super::{Node, flow_of, millis};
-#[cfg(feature = "capture")]
 use crate::capture::Recording;
 use crate::config::Config;
 use crate::counters::add;
 use crate::gate::Flow;
-use crate::limits::ESTABLISH_WITHIN;
 use crate::neighbor::Resolver;
-use crate::service;
+use crate::service::ServiceId;
 use crate::slot::{Phase, to_core};
 use crate::world::World;
 
@@ -76,7 +72,7 @@ struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CallError {
-    /// Every chat connection is taken, or another call is under way. Try again later.
+    /// Every connection of the service is taken, or another call is under way. Try again later.
     Busy,
     /// The node has no address of that family, or the address or port is none that can be called.
     Unaddressable,
@@ -86,23 +82,23 @@ pub enum CallError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CallOutcome {
-    /// Somebody answered, and is in the chat room.
+    /// Somebody answered, and the session is open.
     Answered,
-    /// Nobody listens there, or nobody answered within 10 s.
+    /// Nobody listens there, or nobody answered within [`Limits::establish_within`](crate::Limits).
     Refused,
-    /// The address did not answer ARP or NDP within 10 s.
+    /// The address did not answer ARP or NDP within that time.
     Unreachable,
 }
 
-impl<'a, S: Store + 'a> Node<'a, S> {
-    /// Calls `remote` and opens a chat session there, as if it had connected. What becomes of it is told by
+impl<'a, W: World> Node<'a, W> {
+    /// Calls `remote` and opens a session of `service` there, as if it had connected. What becomes of it is told by
     /// [`take_call_outcome`](Self::take_call_outcome).
-    pub fn call(&mut self, remote: IpEndpoint, now: Instant) -> Result<(), CallError> {
-        let chat = self
-            .services
-            .iter()
-            .position(|service| service.spec().port == service::CHAT.port);
-        let chat = chat.ok_or(CallError::Unaddressable)?;
+    pub fn call(
+        &mut self,
+        ServiceId(service): ServiceId,
+        remote: IpEndpoint,
+        now: Instant,
+    ) -> Result<(), CallError> {
         if self.caller.call.is_some() {
             return Err(CallError::Busy);
         }
@@ -115,8 +111,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
             return Err(CallError::Unaddressable);
         }
-        let slot = self.take_free(chat).ok_or(CallError::Busy)?;
-        let give_up_at = now + millis(ESTABLISH_WITHIN);
+        let slot = self.take_free(service).ok_or(CallError::Busy)?;
+        let give_up_at = now + millis(self.limits.establish_within);
         self.caller.call = Some(Call {
             slot,
             remote,
@@ -133,12 +129,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Asks for the Ethernet address of whoever is called, and sends the SYN once it is known.
-    pub(super) fn go_on_calling<D: Device + ?Sized>(
-        &mut self,
-        now: Instant,
-        device: &mut D,
-        world: &mut World<'a, S>,
-    ) {
+    pub(super) fn go_on_calling<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D, world: &mut W) {
         let Some(&Call {
             slot,
             remote,
@@ -152,7 +143,6 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return;
         }
         let Some(peer) = self.caller.resolver.found() else {
-            #[cfg(feature = "capture")]
             let device = &mut Recording {
                 device,
                 tap: self.captures.tap(self.slots, NO_PORT),
@@ -161,7 +151,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 self.give_back(slot);
                 self.caller.end(CallOutcome::Unreachable);
             } else if self.caller.resolver.send(now, device) {
-                add(&mut world.counters.frames_out, 1);
+                add(&mut world.counters().frames_out, 1);
             }
             return;
         };

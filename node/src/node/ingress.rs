@@ -1,6 +1,5 @@
 //! What becomes of a frame.
 
-use r2_core::store::Store;
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -11,20 +10,15 @@ use smoltcp::wire::{
 use super::{Node, flow_of, interface};
 use crate::counters::{Reason, add};
 use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
+use crate::service::ServiceId;
 use crate::slot::{Verdict, to_core};
 use crate::udp;
 use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
-impl<'a, S: Store + 'a> Node<'a, S> {
+impl<'a, W: World> Node<'a, W> {
     /// Takes in one frame.
-    pub(super) fn take_in(
-        &mut self,
-        frame: &[u8],
-        answer: impl TxToken,
-        now: Instant,
-        world: &mut World<'a, S>,
-    ) {
+    pub(super) fn take_in(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, world: &mut W) {
         let parsed = self.border.inspect(frame);
         let port = match &parsed {
             Ok(Parsed::Tcp(segment)) => segment.flow.local.port,
@@ -32,11 +26,11 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         self.captures.tap(self.slots, port).record(frame);
         match parsed {
-            Err(reason) => world.counters.drop(reason),
+            Err(reason) => world.counters().drop(reason),
             Ok(Parsed::Plain) => {
                 #[cfg(feature = "call")]
                 self.caller.learn(frame);
-                self.take_plain(frame, answer, now, &mut world.counters.frames_out);
+                self.take_plain(frame, answer, now, &mut world.counters().frames_out);
             }
             Ok(Parsed::Udp(datagram)) => self.take_datagram(frame, &datagram, answer, now, world),
             Ok(Parsed::Tcp(segment)) => self.take_segment(&segment, answer, now, world),
@@ -63,7 +57,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         datagram: &Datagram<'_>,
         answer: impl TxToken,
         now: Instant,
-        world: &mut World<'a, S>,
+        world: &mut W,
     ) {
         let port = datagram.flow.local.port;
         let found = self
@@ -71,56 +65,49 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             .iter()
             .position(|s| s.spec().port == port && s.spec().datagram.is_some());
         let Some((index, service)) = found.and_then(|index| Some((index, self.services.get(index)?))) else {
-            return self.take_plain(frame, answer, now, &mut world.counters.frames_out);
+            return self.take_plain(frame, answer, now, &mut world.counters().frames_out);
         };
         let mtu = self.capabilities.max_transmission_unit;
-        world.counters.service(index, |count| {
+        world.counters().service(index, |count| {
             add(&mut count.bytes_in, datagram.payload.len() as u64);
         });
         let answer = self.captures.tap(self.slots, NO_PORT).on(answer);
         match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
             Some(len) => {
-                add(&mut world.counters.frames_out, u64::from(len > 0));
+                add(&mut world.counters().frames_out, u64::from(len > 0));
                 world
-                    .counters
+                    .counters()
                     .service(index, |count| add(&mut count.bytes_out, len as u64));
             }
-            None => world.counters.drop(Reason::NoAnswer),
+            None => world.counters().drop(Reason::NoAnswer),
         }
     }
 
-    fn take_segment(
-        &mut self,
-        segment: &Segment<'_>,
-        answer: impl TxToken,
-        now: Instant,
-        world: &mut World<'a, S>,
-    ) {
+    fn take_segment(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, world: &mut W) {
         if let Some(slot) = self.flows.find(&segment.flow, |slot| flow_of(self.slots, slot)) {
             self.deliver(slot, segment, answer, now, world);
         } else if segment.rst {
             self.backlog.forget(&segment.flow);
         } else if segment.syn
             && segment.ack.is_none()
-            && let Some(service) = self.service_at(segment.flow.local.port)
+            && let Some(service) = self.open_at(segment.flow.local.port)
         {
             self.take_syn(segment, service, answer, now, world);
         } else if let Some(closed) = self.time_wait.find(&segment.flow, &self.secret, to_core(now)) {
             if segment.len > 0 {
-                let frames_out = &mut world.counters.frames_out;
+                let frames_out = &mut world.counters().frames_out;
                 self.acknowledge(&closed, segment.from, answer, frames_out);
             }
         } else {
-            self.refuse(segment, answer, now, &mut world.counters.frames_out);
+            self.refuse(segment, answer, now, &mut world.counters().frames_out);
         }
     }
 
-    fn service_at(&self, port: u16) -> Option<usize> {
-        let stopping = self.stop_by.is_some();
-        self.services
-            .iter()
-            .position(|service| service.spec().port == port)
-            .filter(|_| !stopping)
+    /// The service that a SYN to `port` may have a connection of.
+    fn open_at(&self, port: u16) -> Option<usize> {
+        let ServiceId(index) = self.service_at(port).filter(|_| self.stop_by.is_none())?;
+        self.pools.get(index).filter(|pool| pool.len > 0)?;
+        Some(index)
     }
 
     /// Gives a segment to the slot of its connection.
@@ -130,7 +117,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         segment: &Segment<'_>,
         answer: impl TxToken,
         now: Instant,
-        world: &mut World<'a, S>,
+        world: &mut W,
     ) {
         let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
             return;
@@ -140,7 +127,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             Verdict::Pass => {
                 let newer_window = slot.before(segment, to_core(now));
                 if slot.sent.overruns(segment) && !segment.rst {
-                    world.counters.drop(Reason::BeyondWindow);
+                    world.counters().drop(Reason::BeyondWindow);
                     return;
                 }
                 newer_window
@@ -148,7 +135,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                     .unwrap_or(segment.packet)
             }
             verdict => {
-                world.counters.drop(Reason::Challenged);
+                world.counters().drop(Reason::Challenged);
                 if verdict == Verdict::Drop {
                     return;
                 }
@@ -170,7 +157,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 fill_checksum: self.capabilities.checksum.tcp.tx(),
                 sent: &mut sent,
             }),
-            frames_out: &mut world.counters.frames_out,
+            frames_out: &mut world.counters().frames_out,
             capabilities: &self.steered_capabilities,
         };
         self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
@@ -187,14 +174,14 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         service: usize,
         answer: impl TxToken,
         now: Instant,
-        world: &mut World<'a, S>,
+        world: &mut W,
     ) {
         self.time_wait.forget(&segment.flow, &self.secret);
         let Some(index) = self.take_free(service) else {
             if let Some(given_up) = self.backlog.hold(segment, service, to_core(now)) {
-                world.counters.drop(Reason::Backlog);
+                world.counters().drop(Reason::Backlog);
                 world
-                    .counters
+                    .counters()
                     .service(given_up, |count| add(&mut count.refused, 1));
             }
             self.search_at.get_or_insert(now);
@@ -224,12 +211,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Gives free slots to SYNs that wait for one.
-    pub(super) fn admit_held<D: Device + ?Sized>(
-        &mut self,
-        now: Instant,
-        device: &mut D,
-        world: &mut World<'a, S>,
-    ) {
+    pub(super) fn admit_held<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D, world: &mut W) {
         if self.backlog.is_empty() {
             return;
         }

@@ -6,7 +6,6 @@ mod ingress;
 mod pool;
 
 use r2_core::session::Over;
-use r2_core::store::Store;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
 use smoltcp::time::Instant;
@@ -17,25 +16,23 @@ use self::call::Caller;
 #[cfg(feature = "call")]
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
-use crate::capture::Captures;
-#[cfg(feature = "capture")]
-use crate::capture::{Captured, Recording};
-use crate::config::{Config, Plan};
-use crate::counters::{Counters, add};
+use crate::capture::{Captured, Captures, Recording};
+use crate::config::{Config, Limits};
+use crate::counters::add;
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
-use crate::limits::{CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX, STOP_WITHIN};
-use crate::service::{CAPTURE, Registry, Services, Spec};
+use crate::limits::{ADDRESSES_MAX, CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX};
+use crate::service::{Registry, ServiceId, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
 use crate::wire::{Inward, Nowhere, longest_frame, steered_capabilities};
 use crate::world::World;
 
-/// R2 on a network device.
+/// A server on a network device: any sessions, behind a backlog, at a cost that does not grow with their number.
 ///
 /// Call [`poll`](Self::poll) when a frame has arrived, when the world has news (a store finished something, the
 /// operator typed a line), and when the time that it returned has come.
-pub struct Node<'a, S> {
+pub struct Node<'a, W> {
     ours: EthernetAddress,
     addresses: Addresses,
     secret: [u8; 16],
@@ -50,7 +47,8 @@ pub struct Node<'a, S> {
     no_sockets: SocketSet<'a>,
     /// Where the answer to a datagram is written before its length is known, and a segment that is to be changed.
     scratch: &'a mut [u8],
-    services: Services<'a, World<'a, S>>,
+    limits: Limits,
+    services: Services<'a, W>,
     pools: heapless::Vec<Pool, SERVICES_MAX>,
     slots: &'a mut [Slot<'a>],
     flows: Flows<'a>,
@@ -66,54 +64,37 @@ pub struct Node<'a, S> {
     stop_by: Option<Instant>,
 }
 
-impl<'a, S: Store + 'a> Node<'a, S> {
-    /// A node on `device` that serves R2's services, with all the memory that `plan` asks for taken from `storage`.
-    ///
-    /// The services are registered in `counters`, which belongs into the world that is passed to
-    /// [`poll`](Self::poll).
+impl<'a, W: World> Node<'a, W> {
+    /// A node on `device` with the services of `registry` and the memory that they and `config` ask for. The services are
+    /// registered in the counters of `world`, which is what every later call is given.
     pub fn new<M: Storage<'a>>(
+        registry: Registry<'a, '_, W, M>,
         config: &Config<'a>,
-        plan: &Plan,
         device: &mut (impl Device + ?Sized),
-        storage: &mut M,
-        counters: &mut Counters,
+        world: &mut W,
         now: Instant,
     ) -> Self {
-        let mut registry = Registry::new(storage);
-        registry.serve_r2(plan);
-        Self::serving(registry, config, plan, device, counters, now)
-    }
-
-    /// The same with the services of `registry`, which may be others.
-    pub fn serving<M: Storage<'a>>(
-        registry: Registry<'a, '_, World<'a, S>, M>,
-        config: &Config<'a>,
-        plan: &Plan,
-        device: &mut (impl Device + ?Sized),
-        counters: &mut Counters,
-        now: Instant,
-    ) -> Self {
-        let Registry { services, storage } = registry;
-        let (pools, slots) = pool::make(&services, storage);
+        let Registry {
+            services,
+            capture,
+            storage,
+        } = registry;
+        let (pools, slots) = pool::make(&services, &config.limits, storage);
+        let counters = world.counters();
         counters.sessions_max = slots.len();
         for service in &services {
             counters.register(service.spec().name);
         }
         let capabilities = device.capabilities();
-        let place_of_captures = || {
-            let index = services.iter().position(|s| s.spec().port == CAPTURE.port)?;
-            Some((index, pools.get(index)?.slots()))
-        };
+        let offered = capture.and_then(|ServiceId(index)| {
+            let (service, pool) = (services.get(index)?, pools.get(index)?);
+            Some((index, service.spec().port, pool.slots()))
+        });
         let whole_checksums = capabilities.checksum.tcp.tx();
-        let captures = Captures::new(place_of_captures, whole_checksums, config.started_at);
+        let captures = Captures::new(offered, whole_checksums, config.started_at);
         let steered_capabilities = steered_capabilities(&capabilities);
-        let mut addresses = Addresses::new();
-        // Two addresses, room for two.
-        let _ = addresses.push(config.ipv4.into());
-        #[cfg(feature = "ipv6")]
-        if let Some(ipv6) = config.ipv6 {
-            let _ = addresses.push(ipv6.into());
-        }
+        // As many as smoltcp's interfaces have room for.
+        let addresses: Addresses = config.addresses.iter().copied().take(ADDRESSES_MAX).collect();
         let seed = u64::from_ne_bytes(*config.secret.first_chunk().unwrap_or(&[0; 8]));
         let hardware = HardwareAddress::Ethernet(config.mac);
         let plain = interface(hardware, &addresses, seed, &capabilities, config.gateway, now);
@@ -134,14 +115,15 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             no_sockets: SocketSet::new(&mut [][..]),
             scratch: storage.bytes(longest_frame(&capabilities)),
             flows: Flows::new(slots.len(), config.secret, storage),
-            backlog: Backlog::new(plan.backlog, storage),
-            time_wait: TimeWait::new(plan.time_wait, storage),
+            backlog: Backlog::new(config.backlog, storage),
+            time_wait: TimeWait::new(config.time_wait, config.limits.time_wait, storage),
             deadlines: Deadlines::new(slots.len(), storage),
             #[cfg(feature = "call")]
             caller: Caller::new(config),
             capabilities,
             steered_capabilities,
             addresses,
+            limits: config.limits,
             services,
             pools,
             slots,
@@ -150,6 +132,15 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             search_at: None,
             stop_by: None,
         }
+    }
+
+    /// The service that has `port`, if any has.
+    pub fn service_at(&self, port: u16) -> Option<ServiceId> {
+        let place = self
+            .services
+            .iter()
+            .position(|service| service.spec().port == port);
+        place.map(ServiceId)
     }
 
     /// What it serves, in the order of registration.
@@ -163,7 +154,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         &mut self,
         now: Instant,
         device: &mut D,
-        world: &mut World<'a, S>,
+        world: &mut W,
     ) -> Option<Instant> {
         if self.stop_by.is_some_and(|by| by <= now) {
             self.end_sessions(now, world, |_| true);
@@ -173,7 +164,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         while frames < FRAMES_PER_PASS
             && let Some((frame, answer)) = device.receive(now)
         {
-            add(&mut world.counters.frames_in, 1);
+            add(&mut world.counters().frames_in, 1);
             frame.consume(|frame| {
                 frames = frames.saturating_add(frame.len().div_ceil(ETHERNET_FRAME).max(1));
                 self.take_in(frame, answer, now, world);
@@ -205,21 +196,20 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// The caller's clock stood still for so long: frames are captured later than it says.
-    #[cfg(feature = "capture")]
     pub fn stood_still(&mut self, time: smoltcp::time::Duration) {
         self.captures.stood_still(time);
     }
 
     /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
     /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
-    pub fn stop(&mut self, now: Instant, world: &mut World<'a, S>) {
-        self.stop_by = Some(now + millis(STOP_WITHIN));
+    pub fn stop(&mut self, now: Instant, world: &mut W) {
+        self.stop_by = Some(now + millis(self.limits.stop_within));
         // Who has been sent everything, FIN included, may still acknowledge it.
         self.end_sessions(now, world, |slot| !slot.is_closing());
     }
 
     /// Ends the sessions that are still alive in some of the slots.
-    fn end_sessions(&mut self, now: Instant, world: &mut World<'a, S>, which: impl Fn(&Slot<'a>) -> bool) {
+    fn end_sessions(&mut self, now: Instant, world: &mut W, which: impl Fn(&Slot<'a>) -> bool) {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index).filter(|slot| which(slot)) else {
                 continue;
@@ -242,8 +232,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Touches the slots of every service for whose sessions the world has news.
-    fn hear_news(&mut self, world: &mut World<'a, S>) {
-        #[cfg(feature = "capture")]
+    fn hear_news(&mut self, world: &mut W) {
         self.count_captured(world);
         for index in 0..self.services.len() {
             let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
@@ -254,32 +243,39 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 continue;
             }
             for slot in pool.slots() {
-                if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Open) {
-                    self.touch(slot);
-                }
+                self.touch_open(slot);
             }
+        }
+        self.count_captured(world);
+    }
+
+    /// Counts what was recorded, and touches the capture connections, whose bytes they are.
+    fn count_captured(&mut self, world: &mut W) {
+        let Captured { bytes, lost } = core::mem::take(&mut self.captures.tally);
+        let counters = world.counters();
+        add(&mut counters.capture_lost, lost);
+        if bytes == 0 {
+            return;
+        }
+        counters.service(self.captures.service, |count| add(&mut count.bytes_out, bytes));
+        for slot in self.captures.slots.clone() {
+            self.touch_open(slot);
         }
     }
 
-    /// Counts what was recorded: news for the capture sessions, whose bytes they are.
-    #[cfg(feature = "capture")]
-    fn count_captured(&mut self, world: &mut World<'a, S>) {
-        let Captured { bytes, lost } = core::mem::take(&mut self.captures.tally);
-        let captured = &mut world.counters.captured;
-        *captured = captured.wrapping_add((bytes > 0).into());
-        add(&mut world.counters.capture_lost, lost);
-        world
-            .counters
-            .service(self.captures.service, |count| add(&mut count.bytes_out, bytes));
+    /// Touches a slot whose session is alive.
+    fn touch_open(&mut self, index: usize) {
+        if self
+            .slots
+            .get(index)
+            .is_some_and(|slot| slot.phase == Phase::Open)
+        {
+            self.touch(index);
+        }
     }
 
     /// Serves each slot that was touched once; whether the device had no more room.
-    fn serve_touched<D: Device + ?Sized>(
-        &mut self,
-        now: Instant,
-        device: &mut D,
-        world: &mut World<'a, S>,
-    ) -> bool {
+    fn serve_touched<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D, world: &mut W) -> bool {
         for _ in 0..self.touched.len {
             let Some(index) = self.next_touched() else { break };
             if self.serve(index, now, device, world) {
@@ -291,16 +287,12 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Gives a slot its turn; whether the device had no more room.
-    #[cfg_attr(
-        not(feature = "capture"),
-        allow(unused_variables, reason = "there is nothing to tap")
-    )]
     fn serve<D: Device + ?Sized>(
         &mut self,
         index: usize,
         now: Instant,
         device: &mut D,
-        world: &mut World<'a, S>,
+        world: &mut W,
     ) -> bool {
         let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
             return false;
@@ -318,17 +310,17 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         let service = slot.service;
         let opened = slot.open(session, to_core(now), world);
         if opened {
-            world.counters.sessions_open = world.counters.sessions_open.saturating_add(1);
+            world.counters().sessions_open = world.counters().sessions_open.saturating_add(1);
             world
-                .counters
+                .counters()
                 .service(service, |count| add(&mut count.connections, 1));
         }
-        #[cfg(feature = "capture")]
         let device = &mut Recording { device, tap };
         let mut turn = Turn {
             interface: &mut self.steered,
             device,
             capabilities: &self.steered_capabilities,
+            limits: &self.limits,
             ours: self.ours,
             fill_checksum: self.capabilities.checksum.tcp.tx(),
             now,
@@ -337,8 +329,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         };
         let after = slot.serve(session, &mut turn);
         let tally = turn.tally;
-        add(&mut world.counters.frames_out, tally.frames_out);
-        world.counters.service(service, |count| {
+        add(&mut world.counters().frames_out, tally.frames_out);
+        world.counters().service(service, |count| {
             add(&mut count.bytes_in, tally.bytes_in);
             add(&mut count.bytes_out, tally.bytes_out);
         });
@@ -360,9 +352,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 
     /// Lets a slot listen again.
-    fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut World<'a, S>) {
+    fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut W) {
         let Some(slot) = self.slots.get(index) else { return };
-        let open = &mut world.counters.sessions_open;
+        let open = &mut world.counters().sessions_open;
         *open = open.saturating_sub(slot.opened.into());
         if slot.opened {
             self.captures.closed(index);
@@ -423,8 +415,8 @@ impl<'a, S: Store + 'a> Node<'a, S> {
     }
 }
 
-/// At most one address of each family.
-type Addresses = heapless::Vec<IpCidr, 2>;
+/// The addresses of a node.
+type Addresses = heapless::Vec<IpCidr, ADDRESSES_MAX>;
 
 fn flow_of(slots: &[Slot<'_>], index: usize) -> Option<Flow> {
     slots.get(index)?.flow
@@ -454,7 +446,7 @@ fn interface(
     let mut interface = Interface::new(config, &mut nowhere, now);
     interface.update_ip_addrs(|list| {
         for address in addresses {
-            // smoltcp has room for two by default.
+            // smoltcp has room for as many.
             let _ = list.push(*address);
         }
     });

@@ -3,20 +3,16 @@
 use core::ops::Range;
 
 use r2_core::session::Over;
-use r2_core::store::Store;
 use smoltcp::iface::SocketStorage;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::{Node, millis};
-use crate::config::Size;
+use crate::config::{Limits, Size};
 use crate::counters::{Reason, add};
 use crate::gate::Flow;
-use crate::limits::{
-    CLOSED_GIVES_WAY_AFTER, CROWD, CROWD_GIVES_WAY_AFTER, HALF_OPEN_GIVES_WAY_AFTER, IDLE_GIVES_WAY_AFTER,
-    SEARCH_IDLE_EVERY, SERVICES_MAX,
-};
-use crate::service::{self, Services};
+use crate::limits::{CROWD, SEARCH_IDLE_EVERY, SERVICES_MAX};
+use crate::service::{Services, Spec};
 use crate::slot::{Phase, Slot, to_core};
 use crate::storage::Storage;
 use crate::world::World;
@@ -44,6 +40,9 @@ pub(super) struct Queue {
     pub(super) len: usize,
 }
 
+/// What a slot would be that belongs to no service. There is none.
+static NOBODYS: Spec = Spec::new("", 0);
+
 /// Makes the slots of all services, each with its buffers.
 #[allow(
     clippy::cast_possible_truncation,
@@ -51,6 +50,7 @@ pub(super) struct Queue {
 )]
 pub(super) fn make<'a, W>(
     services: &Services<'a, W>,
+    limits: &Limits,
     storage: &mut impl Storage<'a>,
 ) -> (heapless::Vec<Pool, SERVICES_MAX>, &'a mut [Slot<'a>]) {
     let mut pools = heapless::Vec::new();
@@ -75,19 +75,17 @@ pub(super) fn make<'a, W>(
         let _ = pools.push(Pool {
             first,
             len,
-            free: Some(first as u32),
+            free: (len > 0).then_some(first as u32),
             revision: 0,
         });
         first = first.saturating_add(len);
     }
     let slots = storage.slice(first, |index| {
-        let service = pools
-            .iter()
-            .rposition(|pool: &Pool| pool.first <= index)
-            .unwrap_or(0);
+        let holds = |pool: &Pool| pool.slots().contains(&index);
+        let service = pools.iter().position(holds).unwrap_or(0);
         let (pool, spec) = (
             pools.get(service),
-            services.get(service).map_or(&service::CHAT, |s| s.spec()),
+            services.get(service).map_or(&NOBODYS, |s| s.spec()),
         );
         let (place, last) = pool.map_or((0, true), |pool| {
             let place = index.saturating_sub(pool.first);
@@ -95,7 +93,7 @@ pub(super) fn make<'a, W>(
         });
         let memory = buffers.get_mut(service).and_then(Iterator::next);
         let (sockets, (receive, transmit)) = memory.unwrap_or_default();
-        let mut slot = Slot::new(service, place, spec, sockets, receive, transmit);
+        let mut slot = Slot::new(service, place, (spec, limits), sockets, receive, transmit);
         slot.next = if last {
             None
         } else {
@@ -106,7 +104,7 @@ pub(super) fn make<'a, W>(
     (pools, slots)
 }
 
-impl<'a, S: Store + 'a> Node<'a, S> {
+impl<'a, W: World> Node<'a, W> {
     pub(super) fn has_free(&self, service: usize) -> bool {
         self.pools.get(service).is_some_and(|pool| pool.free.is_some())
     }
@@ -140,14 +138,14 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 
     /// While SYNs wait: takes back what is half-open or half-closed, and closes the longest-idle connection of
     /// each service that they wait for.
-    pub(super) fn make_room(&mut self, now: Instant, world: &mut World<'a, S>) {
+    pub(super) fn make_room(&mut self, now: Instant, world: &mut W) {
         if self.search_at.is_none_or(|at| at > now) {
             return;
         }
         while let Some(service) = self.backlog.expire(to_core(now)) {
-            world.counters.drop(Reason::Backlog);
+            world.counters().drop(Reason::Backlog);
             world
-                .counters
+                .counters()
                 .service(service, |count| add(&mut count.refused, 1));
         }
         self.search_at = (!self.backlog.is_empty()).then(|| now + millis(SEARCH_IDLE_EVERY));
@@ -158,30 +156,30 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         }
     }
 
-    fn make_room_in(&mut self, index: usize, now: Instant, world: &mut World<'a, S>) {
+    fn make_room_in(&mut self, index: usize, now: Instant, world: &mut W) {
         let (Some(pool), Some(service)) = (self.pools.get(index), self.services.get(index)) else {
             return;
         };
         let (range, gives_way) = (pool.slots(), service.spec().gives_way);
-        let core_now = to_core(now);
+        let (limits, core_now) = (self.limits, to_core(now));
         let patience = if self.is_crowded_out(index, pool, core_now) {
-            CROWD_GIVES_WAY_AFTER
+            limits.crowd_gives_way_after
         } else {
-            IDLE_GIVES_WAY_AFTER
+            limits.idle_gives_way_after
         };
         let mut idle = None;
         for place in range {
             let Some(slot) = self.slots.get(place) else { return };
             match slot.phase {
-                Phase::Opening if slot.since + HALF_OPEN_GIVES_WAY_AFTER <= core_now => {
+                Phase::Opening if slot.since + limits.half_open_gives_way_after <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
                 _ if slot.state() == State::FinWait2
-                    && slot.moved + HALF_OPEN_GIVES_WAY_AFTER <= core_now =>
+                    && slot.moved + limits.half_open_gives_way_after <= core_now =>
                 {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
-                Phase::Ended if slot.moved + CLOSED_GIVES_WAY_AFTER <= core_now => {
+                Phase::Ended if slot.moved + limits.closed_gives_way_after <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
                 Phase::Open
@@ -195,7 +193,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             }
         }
         if let Some((_, place)) = idle {
-            world.counters.service(index, |count| add(&mut count.refused, 1));
+            world
+                .counters()
+                .service(index, |count| add(&mut count.refused, 1));
             self.end_slot(place, now, world, Ending::InOrder);
         }
     }
@@ -208,13 +208,14 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return false;
         };
         let stays = |slot: &Slot<'a>| {
-            let leaves = slot.phase == Phase::Ended && slot.moved + HALF_OPEN_GIVES_WAY_AFTER > now;
+            let leaves =
+                slot.phase == Phase::Ended && slot.moved + self.limits.half_open_gives_way_after > now;
             slot.flow.is_some_and(|flow| flow.remote.addr == remote.addr) && !leaves
         };
         pool.len >= CROWD && self.backlog.waits_beside(index, remote.addr) && slots.iter().all(stays)
     }
 
-    fn end_slot(&mut self, index: usize, now: Instant, world: &mut World<'a, S>, ending: Ending) {
+    fn end_slot(&mut self, index: usize, now: Instant, world: &mut W, ending: Ending) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };

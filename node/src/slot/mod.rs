@@ -12,6 +12,7 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
 
 pub(crate) use self::turn::{After, Tally, Turn};
+use crate::config::Limits;
 use crate::gate::{Flow, Segment, Sent};
 use crate::service::Spec;
 
@@ -78,7 +79,7 @@ impl<'a> Slot<'a> {
     pub(crate) fn new(
         service: usize,
         place: usize,
-        spec: &Spec,
+        (spec, limits): (&Spec, &Limits),
         sockets: &'a mut [SocketStorage<'a>],
         receive: &'a mut [u8],
         transmit: &'a mut [u8],
@@ -86,7 +87,8 @@ impl<'a> Slot<'a> {
         let mut socket = Socket::new(SocketBuffer::new(receive), SocketBuffer::new(transmit));
         socket.set_nagle_enabled(!spec.interactive);
         socket.set_ack_delay(spec.ack_delay());
-        let silent = smoltcp::time::Duration::from_millis(spec.silent_after.as_millis());
+        let silent_after = spec.silent_after.unwrap_or(limits.silent_after);
+        let silent = smoltcp::time::Duration::from_millis(silent_after.as_millis());
         // Five probes before the peer is given up: one lost probe or answer costs nothing.
         socket.set_keep_alive(Some(silent / 5));
         let mut sockets = SocketSet::new(sockets);
@@ -102,7 +104,7 @@ impl<'a> Slot<'a> {
             since: Instant::default(),
             moved: Instant::default(),
             heard: Instant::default(),
-            silent_after: spec.silent_after,
+            silent_after,
             window_closed: Instant::default(),
             read: 0,
             peer_fin: None,
@@ -275,7 +277,6 @@ impl<'a> Slot<'a> {
 
     /// Puts `pieces`, `length` bytes in all, behind what waits to be sent, past the session. Whether they had room: if
     /// not, none of them is there.
-    #[cfg(feature = "capture")]
     pub(crate) fn put_whole<const N: usize>(&mut self, length: usize, pieces: [&[u8]; N]) -> bool {
         let placed = self.with_socket(|socket| {
             let room = socket.send_capacity().saturating_sub(socket.send_queue());

@@ -9,11 +9,10 @@ use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::EthernetAddress;
 
 use super::{Phase, Slot, to_core, to_smoltcp};
+use crate::config::Limits;
 use crate::counters::add;
 use crate::deadline::earlier;
-use crate::limits::{
-    CLOSED_WINDOW_FOR, ESTABLISH_WITHIN, HALF_CLOSED_IDLE, ROUNDS_PER_TURN, SEGMENTS_PER_TURN,
-};
+use crate::limits::{ROUNDS_PER_TURN, SEGMENTS_PER_TURN};
 use crate::wire::{Header, Outward};
 
 /// What a turn needs beyond the slot.
@@ -21,6 +20,7 @@ pub(crate) struct Turn<'t, D: ?Sized, W> {
     pub(crate) interface: &'t mut Interface,
     pub(crate) device: &'t mut D,
     pub(crate) capabilities: &'t DeviceCapabilities,
+    pub(crate) limits: &'t Limits,
     pub(crate) ours: EthernetAddress,
     pub(crate) fill_checksum: bool,
     pub(crate) now: smoltcp::time::Instant,
@@ -83,21 +83,21 @@ impl Slot<'_> {
             None
         };
         let at = earlier(socket_at, session_at.map(to_smoltcp));
-        After::Wait(earlier(at, self.clock().map(to_smoltcp)))
+        After::Wait(earlier(at, self.clock(turn.limits).map(to_smoltcp)))
     }
 
     /// The node's own clock on this connection.
-    fn clock(&self) -> Option<Instant> {
+    fn clock(&self, limits: &Limits) -> Option<Instant> {
         // A live peer with a closed window answers probes that grow to a minute apart: no shorter time-out fits.
         let gone = if self.sent.window_is_closed() {
-            self.window_closed + CLOSED_WINDOW_FOR
+            self.window_closed + limits.closed_window_for
         } else {
             self.heard + self.silent_after
         };
         let own = match (self.phase, self.state()) {
             (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,
-            (Phase::Opening, _) => Some(self.since + ESTABLISH_WITHIN),
-            (_, State::FinWait2) => Some(self.moved + HALF_CLOSED_IDLE),
+            (Phase::Opening, _) => Some(self.since + limits.establish_within),
+            (_, State::FinWait2) => Some(self.moved + limits.half_closed_idle),
             _ => None,
         };
         Some(own.map_or(gone, |own| gone.min(own)))
@@ -109,7 +109,7 @@ impl Slot<'_> {
         turn: &mut Turn<'_, D, W>,
         now: Instant,
     ) {
-        if self.clock().is_some_and(|at| at <= now) {
+        if self.clock(turn.limits).is_some_and(|at| at <= now) {
             self.give_up(session, now, turn.world);
         }
     }

@@ -5,7 +5,8 @@ use bumpalo::Bump;
 use r2_core::chat::{Room, Seat};
 use r2_core::limits::CHAT_RING_MIN;
 use r2_core::store::ram::{Block, File, RamStore};
-use r2_node::{About, Counters, Storage, World};
+use r2_node::{Counters, Storage};
+use r2_services::{About, Shared};
 use smoltcp::wire::Ipv4Address;
 
 /// R2's address.
@@ -55,12 +56,12 @@ impl<'a> Storage<'a> for Memory<'a> {
 /// # Panics
 ///
 /// Never: its names are names.
-pub fn world(bump: &Bump) -> World<'_, RamStore<'_>> {
+pub fn world(bump: &Bump) -> Shared<'_, RamStore<'_>> {
     let mut memory = Memory(bump);
     let seats = memory.slice(4, |_| Seat::default());
     let blocks = memory.slice(16, |_| Block::EMPTY);
     let files = memory.slice(5, |_| File::EMPTY);
-    World {
+    Shared {
         room: Room::new(memory.bytes(CHAT_RING_MIN), seats, "R2", "KALI").expect("two names"),
         store: RamStore::new(blocks, files, 3000),
         counters: Counters::default(),

@@ -1,6 +1,6 @@
 //! What a capture connection is given.
 
-use r2_core::capture::{FILE_HEADER, record_header};
+use r2_node::capture::{FILE_HEADER, record_header};
 use r2_tests::pcap;
 use r2_tests::simulation::{BUFFER, Kali, Simulation, plan};
 use r2_tests::stranger::{Said, datagram};

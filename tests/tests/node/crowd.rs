@@ -1,6 +1,7 @@
 //! Many.
 
-use r2_node::{Plan, Size};
+use r2_node::Size;
+use r2_services::Plan;
 use r2_tests::simulation::{R2_ADDRESS, Simulation, plan};
 
 #[test]

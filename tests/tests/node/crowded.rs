@@ -1,6 +1,7 @@
 //! One address that wants more than its share, and another that waits. The one is the stranger, the other KALI.
 
-use r2_node::{Plan, Size};
+use r2_node::Size;
+use r2_services::Plan;
 use r2_tests::simulation::{BUFFER, Simulation, plan};
 use r2_tests::stranger::Said;
 use smoltcp::time::Duration;

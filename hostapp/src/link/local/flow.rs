@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
-use r2_node::limits::CLOSED_WINDOW_FOR;
+use r2_node::Limits;
 use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
@@ -334,5 +334,5 @@ impl Flow {
 }
 
 fn closed_window_for() -> Duration {
-    Duration::from_millis(CLOSED_WINDOW_FOR.as_millis())
+    Duration::from_millis(Limits::DEFAULT.closed_window_for.as_millis())
 }

@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use bumpalo::Bump;
 use libfuzzer_sys::fuzz_target;
 use r2_fuzz::{Choices, Memory, R2, world};
-use r2_node::{Config, Node, Plan, Size};
+use r2_node::service::Registry;
+use r2_node::{Config, Limits, Node, Size};
+use r2_services::{Plan, register};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv6Packet, IpAddress, IpProtocol,
+    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv6Packet, IpAddress, IpCidr, IpProtocol,
     IpRepr, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket, UdpPacket,
 };
 
@@ -49,23 +51,24 @@ fuzz_target!(|input: &[u8]| {
     };
     let config = Config {
         mac: EthernetAddress(MAC),
-        ipv4: Ipv4Cidr::new(R2, 24),
-        ipv6: Some(Ipv6Cidr::new(R2_V6, 64)),
+        addresses: &[
+            IpCidr::Ipv4(Ipv4Cidr::new(R2, 24)),
+            IpCidr::Ipv6(Ipv6Cidr::new(R2_V6, 64)),
+        ],
         gateway: None,
         allow: &[],
         secret: [7; 16],
         started_at: Instant::ZERO,
+        backlog: plan.backlog,
+        time_wait: plan.time_wait,
+        limits: Limits::DEFAULT,
     };
     let (mut choices, mut world, mut wire) = (Choices(input), world(&bump), Wire::default());
     let mut now = Instant::ZERO;
-    let mut node = Node::new(
-        &config,
-        &plan,
-        &mut wire,
-        &mut Memory(&bump),
-        &mut world.counters,
-        now,
-    );
+    let mut memory = Memory(&bump);
+    let mut registry = Registry::new(&mut memory);
+    register(&mut registry, &plan).expect("room for R2's services");
+    let mut node = Node::new(registry, &config, &mut wire, &mut world, now);
     let mut peers = [Peer::default(); 4];
     while !choices.is_over() {
         let choice = choices.byte();

@@ -1,10 +1,10 @@
-//! Capture: a pcap file of the frames that pass from now on, for ever.
+//! A pcap file of the frames that pass from now on, for ever.
 //!
-//! The session sends the file's header. The frames are known to whoever has the device: it writes each behind what
-//! waits to be sent already, with [`record_header`] before it, whole or not at all.
+//! The session sends the file's header. The node, which has the device, writes each frame behind what waits to be sent
+//! already, with [`record_header`] before it, whole or not at all.
 
-use crate::session::{Over, Session, Wants};
-use crate::time::Instant;
+use r2_core::session::{Over, Session, Wants};
+use r2_core::time::Instant;
 
 /// What a pcap file begins with: microseconds, version 2.4, frames of up to 262,144 bytes (what its readers take, and
 /// more than any link's), Ethernet. Little-endian, as the first four bytes tell.
