@@ -30,7 +30,7 @@
 //! use r2_node::{Config, Counters, Limits, Node, Size, Storage, World};
 //! use smoltcp::phy::{Loopback, Medium};
 //! use smoltcp::time::Instant;
-//! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+//! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 //!
 //! /// What all connections share: how many there were, and the node's counters.
 //! #[derive(Default)]
@@ -73,6 +73,7 @@
 //!     }
 //! }
 //! static VISITS: Spec = Spec::new("visits", 6000);
+//! static ADDRESSES: [IpCidr; 1] = [IpCidr::Ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24))];
 //!
 //! /// Memory that is never given back. A board hands out parts of a static.
 //! struct Leak;
@@ -83,12 +84,13 @@
 //! }
 //!
 //! let (mut device, mut world) = (Loopback::new(Medium::Ethernet), Visits::default());
-//! let mut registry = Registry::new(&mut Leak);
+//! let mut memory = Leak;
+//! let mut registry = Registry::new(&mut memory);
 //! let size = Size { connections: 8, receive: 4096, transmit: 2048 };
 //! registry.serve(&VISITS, size, Visit::default, whole, never)?;
 //! let config = Config {
 //!     mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-//!     addresses: &[IpCidr::new(Ipv4Address::new(192, 168, 69, 1).into(), 24)],
+//!     addresses: &ADDRESSES,
 //!     gateway: None,
 //!     allow: &[],
 //!     secret: [7; 16], // real entropy, elsewhere

@@ -12,7 +12,7 @@
 //! use r2_services::{About, Plan, Shared, register};
 //! use smoltcp::phy::{Device, Loopback, Medium, TxToken};
 //! use smoltcp::time::Instant;
-//! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+//! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 //!
 //! /// Memory that is never given back. A board hands out parts of a static.
 //! struct Leak;
@@ -24,10 +24,11 @@
 //!
 //! let few = Size { connections: 2, receive: 4096, transmit: 2048 };
 //! let plan = Plan { chat: few, secret: few, drop: few, files: few, ..Plan::NOTHING };
-//! let address = Ipv4Address::new(192, 168, 69, 1);
+//! const ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 1);
+//! static ADDRESSES: [IpCidr; 1] = [IpCidr::Ipv4(Ipv4Cidr::new(ADDRESS, 24))];
 //! let config = Config {
 //!     mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-//!     addresses: &[IpCidr::new(address.into(), 24)],
+//!     addresses: &ADDRESSES,
 //!     gateway: None,
 //!     allow: &[],
 //!     secret: [7; 16], // real entropy, elsewhere
@@ -42,10 +43,11 @@
 //!     room: Room::new(Leak.bytes(CHAT_RING_MIN), seats, "R2", "KALI").unwrap(),
 //!     store: RamStore::new(blocks, files, u64::MAX),
 //!     counters: Counters::default(),
-//!     about: About { version: "1", board: "doctest", address: address.into(), stack_high_water: None },
+//!     about: About { version: "1", board: "doctest", address: ADDRESS.into(), stack_high_water: None },
 //! };
 //! let mut device = Loopback::new(Medium::Ethernet);
-//! let mut registry = Registry::new(&mut Leak);
+//! let mut memory = Leak;
+//! let mut registry = Registry::new(&mut memory);
 //! register(&mut registry, &plan)?;
 //! let mut node = Node::new(registry, &config, &mut device, &mut world, Instant::ZERO);
 //!

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use r2_tests::payload;
+use r2_sim::payload;
 use r2_tests::program::PATIENCE;
 use rustix::time::{ClockId, clock_gettime};
 

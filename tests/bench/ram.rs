@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --package r2-tests --bench ram`
 
-use hostapp::link::memory::Wire;
 use hostapp::memory;
 use r2_core::chat::{Room, Seat};
 use r2_core::limits::CHAT_RING_MIN;
@@ -10,6 +9,7 @@ use r2_core::store::ram::RamStore;
 use r2_node::service::Registry;
 use r2_node::{Config, Counters, Limits, Node, Size, Storage};
 use r2_services::{About, Plan, Shared, register};
+use r2_sim::wire::Wire;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use r2_tests::lab::Lab;
-use r2_tests::payload::{sha256_of, write_random};
+use r2_sim::payload::{sha256_of, write_random};
 use r2_tests::tmpfs::Tmpfs;
 use rustix::process::Signal;
 
@@ -120,7 +120,7 @@ fn of_a_hundred_netcats_killed_at_random_moments_none_leaves_a_final_name() {
     let mut random = seeded();
     let disk = Tmpfs::new(2 * GIB);
     let mut lab = Lab::on(disk.path(), "");
-    let bytes = r2_tests::payload::random(4 << 20, 2);
+    let bytes = r2_sim::payload::random(4 << 20, 2);
     for _ in 0..100 {
         // A moment is a number of bytes: nc has taken at least those but a pipe's worth when it is killed.
         let moment = random.usize(0..bytes.len());
@@ -195,7 +195,7 @@ fn a_server_killed_while_it_stores_leaves_no_final_name() {
         let mut peer = lab.connect(5020);
         let moment = random.u64(1..(4 << 20));
         let before = lab.store.bytes();
-        peer.write_all(&r2_tests::payload::random(8 << 20, 3)).unwrap();
+        peer.write_all(&r2_sim::payload::random(8 << 20, 3)).unwrap();
         lab.store
             .wait_until("so many bytes", |store| store.bytes() >= before + moment);
         lab.r2.signal(Signal::KILL);

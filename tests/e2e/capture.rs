@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Instant;
 
+use r2_sim::pcap;
 use r2_tests::lab::Lab;
-use r2_tests::pcap;
 use r2_tests::program::{PATIENCE, Program};
 use rustix::process::Signal;
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use r2_tests::lab::Lab;
-use r2_tests::payload::{random, sha256, sha256_of};
+use r2_sim::payload::{random, sha256, sha256_of};
 use rustix::process::Signal;
 
 const NC: &str = "nc.openbsd -N 192.168.69.1 5030";

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use r2_tests::lab::{R2, hostapp};
 use r2_tests::namespace::Namespace;
-use r2_tests::payload;
+use r2_sim::payload;
 use serde_json::Value;
 
 /// A segment with the connection's port, as tshark reads it.

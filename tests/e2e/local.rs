@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use r2_tests::lab::{Lab, hostapp, serve};
 use r2_tests::namespace::Namespace;
-use r2_tests::payload::sha256_of;
+use r2_sim::payload::sha256_of;
 use r2_tests::program::Program;
 use rustix::process::Signal;
 

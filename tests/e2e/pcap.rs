@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use r2_sim::pcap::frames;
+use r2_sim::stranger::Heard;
 use r2_tests::lab::Lab;
-use r2_tests::pcap::frames;
-use r2_tests::stranger::Heard;
 
 #[test]
 fn the_frames_of_a_conversation_are_in_the_file() {

@@ -8,7 +8,7 @@ mod sizes;
 use std::fs;
 use std::time::Instant;
 
-use r2_tests::pcap;
+use r2_sim::pcap;
 use r2_tests::program::PATIENCE;
 
 use crate::lab::Lab;

@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use r2_sim::stranger::{Said, datagram_to};
 use r2_tests::board::Board;
 use r2_tests::namespace::Namespace;
-use r2_tests::stranger::{Said, datagram_to};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket};
 use tempfile::TempDir;
 

@@ -7,8 +7,8 @@ use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
-use hostapp::link::memory::Wire;
-use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6};
+use r2_sim::simulation::{R2_ADDRESS, R2_ADDRESS6};
+use r2_sim::wire::Wire;
 
 /// How long a peer's TCP goes on without an answer.
 const PATIENCE: Duration = Duration::from_secs(100);

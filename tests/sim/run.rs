@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use bumpalo::Bump;
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
 use r2_core::chat;
 use r2_core::session::Session;
 use r2_core::store::Store;
 use r2_node::{Node, Size};
 use r2_services::{CHAT, Plan, Shared, register};
-use r2_tests::simulation::{R2_MAC, boot, ram_store};
+use r2_sim::simulation::{R2_MAC, boot, ram_store};
+use r2_sim::wire::Frame;
 use r2_tests::slow::Slow;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
@@ -377,7 +377,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         });
         while let Some(mut frame) = self.r2.0.leaving.pop_front() {
             let to = EthernetFrame::new_unchecked(&*frame).dst_addr();
-            if to == r2_tests::stranger::MAC {
+            if to == r2_sim::stranger::MAC {
                 self.to_stranger.push(frame);
                 continue;
             }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use r2_core::hex::Hex;
 use r2_node::Size;
 use r2_services::Plan;
-use r2_tests::simulation::plan_of;
+use r2_sim::simulation::plan_of;
 use r2_tests::store_suite::digest;
 use smoltcp::time::{Duration, Instant};
 

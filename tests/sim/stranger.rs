@@ -1,9 +1,9 @@
 //! What a stranger throws between the frames of the peers: nonsense, floods, and segments in a peer's name.
 
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
-use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC};
-use r2_tests::stranger::{ADDRESS, FIRST, MAC, Said, arp, datagram, tampered, with_options};
+use r2_sim::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC};
+use r2_sim::stranger::{ADDRESS, FIRST, MAC, Said, arp, datagram, tampered, with_options};
+use r2_sim::wire::Frame;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet,

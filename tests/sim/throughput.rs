@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use r2_node::Size;
-use r2_tests::simulation::plan_of;
+use r2_sim::simulation::plan_of;
 use smoltcp::time::{Duration, Instant};
 
 use super::net::Weather;

@@ -8,7 +8,7 @@ use smoltcp::time;
 use smoltcp::wire::TcpControl;
 
 use crate::program::PATIENCE;
-use crate::stranger::{Heard, Said};
+use r2_sim::stranger::{Heard, Said};
 
 /// How long the card listens for something that ought not to come.
 const QUIET: time::Duration = time::Duration::from_millis(50);

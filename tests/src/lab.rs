@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
-use crate::payload;
+use r2_sim::payload;
 use crate::program::{Ended, PATIENCE, Program};
 use crate::store::Store;
 

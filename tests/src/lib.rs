@@ -1,7 +1,6 @@
 //! What the tests share.
 //!
-//! [`splits`] plays a conversation to a session at every size of input and output; a
-//! [`Simulation`](simulation::Simulation) is a node and a peer on a wire in memory, under a clock of its own. Everything else is the lab in a
+//! [`splits`] plays a conversation to a session at every size of input and output. Everything else is the lab in a
 //! box that the end-to-end tests and the benchmark run in: a [`Lab`](lab::Lab) is a network namespace of its own
 //! with a TAP, R2 serving on it, and the shell of KALI at the other end: a test types command lines there, or opens
 //! kernel sockets, and reads what appears on the screens. Nothing sleeps: whoever waits, waits for an event, and not
@@ -17,17 +16,13 @@ pub mod lab;
 pub mod namespace;
 #[path = "../../core/tests/flash/nor.rs"]
 pub mod nor;
-pub mod payload;
-pub mod pcap;
 pub mod power_loss;
 pub mod program;
-pub mod simulation;
 #[path = "../../core/tests/late/slow.rs"]
 pub mod slow;
 pub mod splits;
 pub mod store;
 pub mod store_suite;
-pub mod stranger;
 pub mod terminal;
 pub mod tmpfs;
 pub mod wire;

@@ -23,7 +23,7 @@ fn every_test_that_is_named_exists() {
         .parent()
         .expect("the project's folder");
     let mut all = String::new();
-    for folder in ["core", "node", "hostapp", "tests"] {
+    for folder in ["core", "node", "services", "sim", "hostapp", "tests"] {
         sources(&root.join(folder), &mut all);
     }
     let page = fs::read_to_string(root.join("SECURITY.md")).expect("SECURITY.md");

@@ -14,7 +14,7 @@ use super::diary::Call;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::packet::Frame;
 use super::r2::Machine;
-use crate::link::memory::Wire;
+use r2_sim::wire::Wire;
 
 /// KALI's Ethernet address.
 const KALI: EthernetAddress = EthernetAddress([0x02, 0x52, 0x4b, 0, 0, 1]);

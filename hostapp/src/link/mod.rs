@@ -13,7 +13,6 @@ use smoltcp::wire::EthernetAddress;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a TAP needs most of it"))]
 pub(crate) mod checksum;
 pub mod local;
-pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod tap;
 

@@ -1,10 +1,10 @@
 //! Packets that no kernel sends: flags, options, fragments, ICMP and ARP that lie, and fields at their ends.
 
+use r2_sim::simulation::R2_MAC;
+use r2_sim::stranger::{self, Said, tampered, with_options};
 use r2_tests::aftermath::{AT_ONCE, IDLE, SOON, survives};
 use r2_tests::card::{Card, syn};
 use r2_tests::lab::Lab;
-use r2_tests::simulation::R2_MAC;
-use r2_tests::stranger::{self, Said, tampered, with_options};
 use smoltcp::wire::TcpControl;
 use std::io::{Read, Write};
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 
-use r2_tests::payload::random;
+use r2_sim::payload::random;
 
 use crate::Soak;
 use crate::answers::asked;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use r2_tests::payload::{sha256_of, write_random};
+use r2_sim::payload::{sha256_of, write_random};
 
 use crate::Soak;
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use r2_tests::aftermath::PAGES;
 use r2_tests::lab::Lab;
-use r2_tests::payload::sha256_of;
+use r2_sim::payload::sha256_of;
 use r2_tests::wire::wire;
 
 /// How long the load lasts where nobody says.

@@ -1,5 +1,7 @@
 //! R2's node and KALI in memory, under a clock that jumps to the next event. No thread, no chance.
 
+use std::task::Poll;
+
 use r2_core::chat::{Room, Seat};
 use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::store::Store;
@@ -16,9 +18,8 @@ use smoltcp::wire::{
     EthernetAddress, EthernetFrame, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
 };
 
-use crate::store_suite;
 use crate::stranger::{self, Heard, Said};
-use hostapp::link::memory::{Frame, Wire};
+use crate::wire::{Frame, Wire};
 
 /// R2's Ethernet address: the one that a host's R2 has at [`R2_ADDRESS`].
 pub const R2_MAC: EthernetAddress = EthernetAddress([0x02, 0x52, 0x32, 168, 69, 1]);
@@ -296,7 +297,15 @@ impl Simulation {
 
     /// The files of the store: names and lengths.
     pub fn stored(&mut self) -> Vec<String> {
-        store_suite::list(&mut self.world.store)
+        let store = &mut self.world.store;
+        let ticket = store.claim().expect("a ticket");
+        let (mut names, mut last) = (Vec::new(), None);
+        while let Poll::Ready(Ok(Some(entry))) = store.next(&ticket, last.as_ref()) {
+            names.push(format!("{} {}", entry.name, entry.length));
+            last = Some(entry.name);
+        }
+        store.release(ticket);
+        names
     }
 
     /// How many frames R2 has dropped for `reason`.

@@ -1,8 +1,8 @@
 //! UDP.
 
 use r2_node::Reason;
-use r2_tests::simulation::{Simulation, plan};
-use r2_tests::stranger::{datagram, heard_datagram};
+use r2_sim::simulation::{Simulation, plan};
+use r2_sim::stranger::{datagram, heard_datagram};
 
 /// What R2 answers to a datagram, in the turn that takes it.
 fn answers(lab: &mut Simulation, from: u16, to: u16, payload: &[u8]) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! More peers than slots.
 
-use hostapp::link::memory::{Leaving, Wire};
-use r2_tests::simulation::{Simulation, plan, switch_on};
-use r2_tests::stranger::{FIRST, Heard, Said};
+use r2_sim::simulation::{Simulation, plan, switch_on};
+use r2_sim::stranger::{FIRST, Heard, Said};
+use r2_sim::wire::{Leaving, Wire};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Ends of connections, and what comes after them.
 
-use r2_tests::simulation::{Simulation, plan};
-use r2_tests::stranger::{Heard, Said};
+use r2_sim::simulation::{Simulation, plan};
+use r2_sim::stranger::{Heard, Said};
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
@@ -44,7 +44,7 @@ fn visit(lab: &mut Simulation) -> (Heard, Said<'static>) {
 
 /// Behind the stranger's SYN and FIN.
 fn last_ack() -> u32 {
-    r2_tests::stranger::FIRST.wrapping_add(2)
+    r2_sim::stranger::FIRST.wrapping_add(2)
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_peer_that_never_sends_fin_gives_way_to_a_syn_that_waits() {
 #[test]
 fn everything_works_over_ipv6() {
     let mut lab = Simulation::new(&plan(1));
-    let address = r2_tests::simulation::R2_ADDRESS6.into();
+    let address = r2_sim::simulation::R2_ADDRESS6.into();
     let kali = lab.connect_to(address, 5010);
     lab.pass(Duration::from_secs(1));
     lab.send(kali, b"12SECRET3\n");

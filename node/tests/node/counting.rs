@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use r2_node::Reason;
-use r2_tests::simulation::{Simulation, plan};
-use r2_tests::stranger::datagram;
+use r2_sim::simulation::{Simulation, plan};
+use r2_sim::stranger::datagram;
 
 fn page(lab: &mut Simulation) -> BTreeMap<String, String> {
     let kali = lab.connect(5040);

@@ -1,9 +1,9 @@
 //! What a capture connection is given.
 
 use r2_node::capture::{FILE_HEADER, record_header};
-use r2_tests::pcap;
-use r2_tests::simulation::{BUFFER, Kali, Simulation, plan};
-use r2_tests::stranger::{Said, datagram};
+use r2_sim::pcap;
+use r2_sim::simulation::{BUFFER, Kali, Simulation, plan};
+use r2_sim::stranger::{Said, datagram};
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 

@@ -2,7 +2,7 @@
 
 use r2_node::Size;
 use r2_services::Plan;
-use r2_tests::simulation::{R2_ADDRESS, Simulation, plan};
+use r2_sim::simulation::{R2_ADDRESS, Simulation, plan};
 
 #[test]
 fn ten_thousand_slots_and_a_thousand_peers() {

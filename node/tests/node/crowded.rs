@@ -2,8 +2,8 @@
 
 use r2_node::Size;
 use r2_services::Plan;
-use r2_tests::simulation::{BUFFER, Simulation, plan};
-use r2_tests::stranger::Said;
+use r2_sim::simulation::{BUFFER, Simulation, plan};
+use r2_sim::stranger::Said;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 

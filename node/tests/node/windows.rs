@@ -1,8 +1,8 @@
 //! The windows that a peer shows: which one holds, and what is sent into it.
 
 use r2_node::counters::Reason;
-use r2_tests::simulation::{BUFFER, Simulation, plan};
-use r2_tests::stranger::Said;
+use r2_sim::simulation::{BUFFER, Simulation, plan};
+use r2_sim::stranger::Said;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 

@@ -1,6 +1,6 @@
 //! Peers that fall silent.
 
-use r2_tests::simulation::{BUFFER, Simulation, plan};
+use r2_sim::simulation::{BUFFER, Simulation, plan};
 use smoltcp::time::Duration;
 
 fn open_sessions(lab: &Simulation) -> usize {

@@ -1,8 +1,8 @@
 //! Segments that no honest peer sends, or that meet the stack's weak places.
 
 use r2_node::Reason;
-use r2_tests::simulation::{BUFFER, R2_ADDRESS, R2_MAC, Simulation, plan};
-use r2_tests::stranger::{FIRST, Heard, Said};
+use r2_sim::simulation::{BUFFER, R2_ADDRESS, R2_MAC, Simulation, plan};
+use r2_sim::stranger::{FIRST, Heard, Said};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl};
 
 const SYN: Said<'_> = Said {
@@ -161,7 +161,7 @@ fn uploads_of_every_size_around_the_window_are_exact() {
     ];
     for size in BUFFER - 4..=BUFFER + 4 {
         for last in LAST {
-            let file = r2_tests::payload::random(size, last as u64);
+            let file = r2_sim::payload::random(size, last as u64);
             let mut lab = Simulation::new(&plan(1));
             let ours = syn_ack(&mut lab, &SYN).end();
             let mut receipt = Vec::new();
@@ -196,7 +196,7 @@ fn uploads_of_every_size_around_the_window_are_exact() {
                 );
             }
             let receipt = String::from_utf8(receipt).unwrap();
-            let sha256 = r2_tests::payload::sha256(&file[..]);
+            let sha256 = r2_sim::payload::sha256(&file[..]);
             assert_eq!(
                 receipt,
                 format!("stored drop-0001 {size} bytes sha256 {sha256}\n"),

@@ -1,8 +1,8 @@
 //! Frames that no honest machine sends: dropped, counted, and without a trace in R2.
 
 use r2_node::Reason;
-use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC, Simulation, plan};
-use r2_tests::stranger::{ADDRESS, Said, arp, datagram};
+use r2_sim::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC, Simulation, plan};
+use r2_sim::stranger::{ADDRESS, Said, arp, datagram};
 use smoltcp::wire::{
     ArpOperation, EthernetAddress, Ipv4Address, Ipv4Packet, Ipv6Address, TcpControl, TcpPacket,
 };

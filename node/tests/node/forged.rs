@@ -2,8 +2,8 @@
 //! speaks of its own accord.
 
 use r2_node::Reason;
-use r2_tests::simulation::{BUFFER, Simulation, plan};
-use r2_tests::stranger::{Heard, Said};
+use r2_sim::simulation::{BUFFER, Simulation, plan};
+use r2_sim::stranger::{Heard, Said};
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
@@ -48,7 +48,7 @@ fn assert_challenge(heard: &[Heard], ours: u32, expected: u32) {
         panic!("one challenge ACK, not {heard:?}");
     };
     assert!(!challenge.rst && !challenge.syn && !challenge.fin);
-    let expected = r2_tests::stranger::FIRST.wrapping_add(expected);
+    let expected = r2_sim::stranger::FIRST.wrapping_add(expected);
     assert_eq!((challenge.seq, challenge.ack), (ours, expected));
     assert_ne!(challenge.window, 0, "an open window stays open");
 }
@@ -101,7 +101,7 @@ fn a_challenge_is_sent_once_a_second_at_most() {
 fn an_honest_rst_may_be_ahead_of_the_last_acknowledgement() {
     let mut lab = Simulation::new(&plan(1));
     let ours = upload(&mut lab, b"hello");
-    let acknowledged = |heard: &Heard| heard.ack == r2_tests::stranger::FIRST.wrapping_add(6);
+    let acknowledged = |heard: &Heard| heard.ack == r2_sim::stranger::FIRST.wrapping_add(6);
     assert!(!lab.heard().iter().any(acknowledged), "not yet");
     lab.say(&rst(6));
     assert_eq!(open(&lab), 0);

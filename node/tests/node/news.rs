@@ -1,7 +1,7 @@
 //! What one session says reaches the others, and what it has to say leaves, at once.
 
-use r2_tests::simulation::{Simulation, plan};
-use r2_tests::stranger::Said;
+use r2_sim::simulation::{Simulation, plan};
+use r2_sim::stranger::Said;
 use smoltcp::wire::TcpControl;
 
 #[test]
