@@ -3,7 +3,7 @@
 //! The session sends the file's header. The frames are known to whoever has the device: it writes each behind what
 //! waits to be sent already, with [`record_header`] before it, whole or not at all.
 
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// What a pcap file begins with: microseconds, version 2.4, frames of up to 262,144 bytes (what its readers take, and
@@ -66,12 +66,6 @@ impl<W: ?Sized> Session<W> for Capture {
     }
 
     fn finished(&mut self, _: Instant, _: &mut W) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         Wants::Nothing

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use crate::limits::{SECRET_ANSWER_MAX, SECRET_LINE_MAX, SECRET_REST};
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 #[cfg(test)]
@@ -284,8 +284,6 @@ impl<W: ?Sized> Session<W> for Secret {
             self.end_string();
         }
     }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
 
     fn poll_at(&self) -> Option<Instant> {
         self.rested_at

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use crate::limits::STATUS_LINE_MAX;
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// What the page reports: the world of a [`Status`] session.
@@ -66,12 +66,6 @@ impl<R: Report + ?Sized> Session<R> for Status {
     }
 
     fn finished(&mut self, _: Instant, _: &mut R) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut R) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         if self.complete && self.outbox.is_empty() {

@@ -219,10 +219,6 @@ impl Session<Room<'_>> for Peer {
         }
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         if self.state == State::Left && self.outgoing.is_done() {
             Wants::Close

@@ -3,7 +3,7 @@
 use heapless::String;
 
 use crate::limits::SECRET_ANSWER_MAX;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::text::Cleaner;
 use crate::time::Instant;
 
@@ -71,12 +71,6 @@ impl<W: ?Sized> Session<W> for Ask<'_> {
         let Self { cleaner, answer, .. } = self;
         cleaner.finish(|run| add(answer, run));
         self.is_answered |= !answer.is_empty();
-    }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

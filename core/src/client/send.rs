@@ -126,10 +126,6 @@ impl<S: Source + ?Sized> Session<S> for Send {
         self.exchange.end(Err(Failure::Broken));
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         self.exchange.wants()
     }

@@ -1,7 +1,7 @@
 //! Chargen (RFC 864): a rotating pattern, for ever.
 
 use crate::limits::CHARGEN_DATAGRAM_MAX;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// How many characters ASCII can print, space among them.
@@ -95,12 +95,6 @@ impl<W: ?Sized> Session<W> for Chargen {
     }
 
     fn finished(&mut self, _: Instant, _: &mut W) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         Wants::Nothing

@@ -2,7 +2,7 @@
 
 use crate::limits::ECHO_BUFFER;
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// The echo session: sends every byte back, and closes when the last one behind the peer's FIN has left.
@@ -33,12 +33,6 @@ impl<W: ?Sized> Session<W> for Echo {
 
     fn finished(&mut self, _: Instant, _: &mut W) {
         self.finished = true;
-    }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {
