@@ -49,6 +49,7 @@ extern crate std;
 #[macro_use]
 mod log;
 
+pub mod bytes;
 pub mod capture;
 pub mod chat;
 pub mod client;

@@ -5,6 +5,8 @@ use core::ops::{Deref, DerefMut};
 
 use heapless::{Vec, VecView};
 
+use crate::bytes;
+
 /// Up to `N` bytes on their way out, in order.
 ///
 /// A session writes a whole answer, then the driver's room decides how many calls it takes to leave. All that it can do
@@ -86,11 +88,7 @@ impl Waiting {
 
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
     pub fn drain_into(&mut self, tx: &mut [u8]) -> usize {
-        let waiting = self.waiting();
-        let taken = waiting.len().min(tx.len());
-        for (to, from) in tx.iter_mut().zip(waiting) {
-            *to = *from;
-        }
+        let taken = bytes::copy(tx, self.waiting());
         self.leave(taken);
         taken
     }

@@ -1,5 +1,6 @@
 //! The last lines of the room, in one ring of bytes.
 
+use crate::bytes;
 use crate::limits::CHAT_OUT_MAX;
 
 /// The bytes in front of each line: its length, as a little-endian u16.
@@ -109,10 +110,9 @@ impl<'a> Lines<'a> {
 
     fn length_at(&self, place: Place) -> usize {
         let mut header = [0; HEADER];
-        let bytes = self.read(place.byte, HEADER);
-        for (to, from) in header.iter_mut().zip(bytes.into_iter().flatten()) {
-            *to = *from;
-        }
+        let [first, second] = self.read(place.byte, HEADER);
+        let copied = bytes::copy(&mut header, first);
+        bytes::copy(header.get_mut(copied..).unwrap_or_default(), second);
         u16::from_le_bytes(header).into()
     }
 
@@ -135,9 +135,8 @@ impl<'a> Lines<'a> {
     fn write(&mut self, at: u64, bytes: &[u8]) {
         let offset = self.offset(at);
         let (front, back) = self.ring.split_at_mut_checked(offset).unwrap_or_default();
-        for (to, from) in back.iter_mut().chain(front).zip(bytes) {
-            *to = *from;
-        }
+        let copied = bytes::copy(back, bytes);
+        bytes::copy(front, bytes.get(copied..).unwrap_or_default());
     }
 }
 

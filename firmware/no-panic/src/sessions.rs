@@ -18,7 +18,7 @@ use r2_core::drop::Deposit;
 use r2_core::files::Files;
 use r2_core::io::Pump;
 use r2_core::secret::{self, Secret};
-use r2_core::session::{Over, Session};
+use r2_core::session::{Over, Part, Session};
 use r2_core::status::Status;
 
 use crate::opaque::{Carrier, World, bytes, name, now, room, text};
@@ -32,6 +32,7 @@ pub(crate) fn all() {
     drive(Files::new(), &mut World);
     drive(Status::new(), &mut World);
     drive(Capture::new(), &mut World);
+    drive(Part::new(Echo::new(), |()| black_box(&mut World)), &mut ());
     chat();
     clients();
     pump();

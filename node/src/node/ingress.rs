@@ -1,5 +1,6 @@
 //! What becomes of a frame.
 
+use r2_core::bytes;
 use r2_core::store::Store;
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
@@ -313,9 +314,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
 /// room. Its checksum was looked at, and nobody looks again.
 fn with_window<'r>(window: u16, segment: &Segment<'_>, room: &'r mut [u8]) -> Option<&'r [u8]> {
     let room = room.get_mut(..segment.packet.len())?;
-    for (to, from) in room.iter_mut().zip(segment.packet) {
-        *to = *from;
-    }
+    bytes::copy(room, segment.packet);
     *room.get_mut(segment.window_at..)?.first_chunk_mut()? = window.to_be_bytes();
     Some(room)
 }

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::medium::{Medium, Place};
 use super::page::{Kind, Label, PAYLOAD, Page};
+use crate::bytes;
 use crate::store::{Digest, StoreError};
 
 /// An upload: the bytes that do not fill a page yet, the place of that page, and the SHA-256 so far.
@@ -55,9 +56,7 @@ impl Upload {
         }
         let room = self.payload.get_mut(self.filled..).unwrap_or_default();
         let (now, _) = bytes.split_at(bytes.len().min(room.len()));
-        for (to, from) in room.iter_mut().zip(now) {
-            *to = *from;
-        }
+        bytes::copy(room, now);
         self.sha256.update(now);
         self.filled = self.filled.saturating_add(now.len());
         if self.filled == PAYLOAD {

@@ -1,5 +1,6 @@
 //! Memory in blocks of one size, chained into files.
 
+use crate::bytes;
 use crate::limits::RAM_BLOCK;
 use crate::store::directory::Bytes;
 
@@ -77,12 +78,9 @@ impl<'a> Blocks<'a> {
                 break;
             };
             let room = block.bytes.get_mut(used..).unwrap_or_default();
-            let (now, later) = rest.split_at(rest.len().min(room.len()));
-            for (to, from) in room.iter_mut().zip(now) {
-                *to = *from;
-            }
-            chain.length = chain.length.saturating_add(now.len());
-            rest = later;
+            let copied = bytes::copy(room, rest);
+            chain.length = chain.length.saturating_add(copied);
+            rest = rest.get(copied..).unwrap_or_default();
         }
         bytes.len().saturating_sub(rest.len())
     }
@@ -94,11 +92,7 @@ impl<'a> Blocks<'a> {
         for piece in self.pieces(chain).skip(offset / RAM_BLOCK) {
             let piece = piece.get(skip..).unwrap_or_default();
             let room = into.get_mut(copied..).unwrap_or_default();
-            let now = piece.len().min(room.len());
-            for (to, from) in room.iter_mut().zip(piece) {
-                *to = *from;
-            }
-            copied = copied.saturating_add(now);
+            copied = copied.saturating_add(bytes::copy(room, piece));
             skip = 0;
             if copied == into.len() {
                 break;
