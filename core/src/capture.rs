@@ -3,6 +3,7 @@
 //! The session sends the file's header. The frames are known to whoever has the device: it writes each behind what
 //! waits to be sent already, with [`record_header`] before it, whole or not at all.
 
+use crate::bug::OrBug;
 use crate::bytes;
 use crate::session::{Session, Wants};
 use crate::time::Instant;
@@ -57,7 +58,9 @@ impl<W: ?Sized> Session<W> for Capture {
     }
 
     fn transmit(&mut self, _: Instant, tx: &mut [u8], _: &mut W) -> usize {
-        let left = FILE_HEADER.get(self.sent..).unwrap_or_default();
+        let left = FILE_HEADER
+            .get(self.sent..)
+            .or_bug("no more is sent than there is");
         let filled = bytes::copy(tx, left);
         self.sent = self.sent.saturating_add(filled);
         filled

@@ -47,6 +47,8 @@
 extern crate std;
 
 #[macro_use]
+mod bug;
+#[macro_use]
 mod log;
 
 pub mod bytes;

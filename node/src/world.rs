@@ -116,12 +116,6 @@ impl<S: Store> Report for World<'_, S> {
         }
         match value {
             Value::Text(text) => out.write_str(text)?,
-            // Not by the standard library's formatter of addresses, which also pads them.
-            Value::Address(IpAddress::Ipv4(address)) => {
-                let [a, b, c, d] = address.octets();
-                write!(out, "{a}.{b}.{c}.{d}")?;
-            }
-            #[cfg(feature = "ipv6")]
             Value::Address(address) => write!(out, "{address}")?,
             Value::Count(count) => write!(out, "{count}")?,
         }

@@ -1,5 +1,6 @@
 //! The last lines of the room, in one ring of bytes.
 
+use crate::bug::OrBug;
 use crate::bytes;
 use crate::limits::CHAT_OUT_MAX;
 
@@ -79,7 +80,9 @@ impl<'a> Lines<'a> {
         while end.byte.saturating_sub(self.oldest.byte) > self.ring.len() as u64 && self.oldest != self.end {
             self.oldest = self.oldest.after(self.length_at(self.oldest));
         }
-        let header = u16::try_from(length).unwrap_or_default().to_le_bytes();
+        let header = u16::try_from(length)
+            .or_bug("a line has at most CHAT_OUT_MAX bytes")
+            .to_le_bytes();
         let mut at = self.end.byte;
         for part in core::iter::once(&header[..]).chain(parts.iter().map(|part| part.as_bytes())) {
             self.write(at, part);
@@ -112,7 +115,12 @@ impl<'a> Lines<'a> {
         let mut header = [0; HEADER];
         let [first, second] = self.read(place.byte, HEADER);
         let copied = bytes::copy(&mut header, first);
-        bytes::copy(header.get_mut(copied..).unwrap_or_default(), second);
+        bytes::copy(
+            header
+                .get_mut(copied..)
+                .or_bug("no more is copied than there is room"),
+            second,
+        );
         u16::from_le_bytes(header).into()
     }
 
@@ -124,7 +132,10 @@ impl<'a> Lines<'a> {
     }
 
     fn read(&self, at: u64, length: usize) -> [&[u8]; 2] {
-        let (front, back) = self.ring.split_at_checked(self.offset(at)).unwrap_or_default();
+        let (front, back) = self
+            .ring
+            .split_at_checked(self.offset(at))
+            .or_bug("an offset is in the ring");
         let first = back.get(..length).unwrap_or(back);
         let second = front
             .get(..length.saturating_sub(first.len()))
@@ -134,9 +145,15 @@ impl<'a> Lines<'a> {
 
     fn write(&mut self, at: u64, bytes: &[u8]) {
         let offset = self.offset(at);
-        let (front, back) = self.ring.split_at_mut_checked(offset).unwrap_or_default();
+        let (front, back) = self
+            .ring
+            .split_at_mut_checked(offset)
+            .or_bug("an offset is in the ring");
         let copied = bytes::copy(back, bytes);
-        bytes::copy(front, bytes.get(copied..).unwrap_or_default());
+        bytes::copy(
+            front,
+            bytes.get(copied..).or_bug("no more is copied than there is"),
+        );
     }
 }
 

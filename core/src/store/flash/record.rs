@@ -1,6 +1,7 @@
 //! What the log says of one file.
 
 use super::page::PAYLOAD;
+use crate::bug::OrBug;
 use crate::bytes;
 use crate::limits::NAME_MAX;
 use crate::name::Name;
@@ -121,7 +122,7 @@ struct Writer([u8; SIZE], usize);
 
 impl Writer {
     fn put(&mut self, field: &[u8]) {
-        let behind = self.0.get_mut(self.1..).unwrap_or_default();
+        let behind = self.0.get_mut(self.1..).or_bug("all fields have room");
         self.1 = self.1.saturating_add(bytes::copy(behind, field));
     }
 }

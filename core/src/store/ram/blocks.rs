@@ -1,5 +1,6 @@
 //! Memory in blocks of one size, chained into files.
 
+use crate::bug::OrBug;
 use crate::bytes;
 use crate::limits::RAM_BLOCK;
 use crate::store::directory::Bytes;
@@ -77,10 +78,13 @@ impl<'a> Blocks<'a> {
             let Some(block) = self.block_mut(chain.last) else {
                 break;
             };
-            let room = block.bytes.get_mut(used..).unwrap_or_default();
+            let room = block
+                .bytes
+                .get_mut(used..)
+                .or_bug("less than a block of the last one is used");
             let copied = bytes::copy(room, rest);
             chain.length = chain.length.saturating_add(copied);
-            rest = rest.get(copied..).unwrap_or_default();
+            rest = rest.get(copied..).or_bug("no more is copied than there is");
         }
         bytes.len().saturating_sub(rest.len())
     }
@@ -91,7 +95,9 @@ impl<'a> Blocks<'a> {
         let mut copied = 0;
         for piece in self.pieces(chain).skip(offset / RAM_BLOCK) {
             let piece = piece.get(skip..).unwrap_or_default();
-            let room = into.get_mut(copied..).unwrap_or_default();
+            let room = into
+                .get_mut(copied..)
+                .or_bug("no more is copied than there is room");
             copied = copied.saturating_add(bytes::copy(room, piece));
             skip = 0;
             if copied == into.len() {
