@@ -160,3 +160,60 @@ where
         self.session.wants()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Answers every call with something else than a default, and writes it into its world.
+    struct Told;
+
+    const LATER: Instant = Instant::from_millis(7);
+
+    impl Session<Vec<&'static str>> for Told {
+        fn opened(&mut self, _: Instant, told: &mut Vec<&'static str>) {
+            told.push("opened");
+        }
+
+        fn receive(&mut self, _: Instant, rx: &[u8], told: &mut Vec<&'static str>) -> usize {
+            told.push("receive");
+            rx.len()
+        }
+
+        fn transmit(&mut self, _: Instant, tx: &mut [u8], told: &mut Vec<&'static str>) -> usize {
+            told.push("transmit");
+            tx.len()
+        }
+
+        fn finished(&mut self, _: Instant, told: &mut Vec<&'static str>) {
+            told.push("finished");
+        }
+
+        fn over(&mut self, _: Instant, how: Over, told: &mut Vec<&'static str>) {
+            assert_eq!(how, Over::Reset);
+            told.push("over");
+        }
+
+        fn poll_at(&self) -> Option<Instant> {
+            Some(LATER)
+        }
+
+        fn wants(&self) -> Wants {
+            Wants::Close
+        }
+    }
+
+    #[test]
+    fn every_call_of_a_part_is_one_of_its_session() {
+        let mut world = (1, Vec::new());
+        let mut part = Part::new(Told, |world: &mut (u8, Vec<&'static str>)| &mut world.1);
+        part.opened(LATER, &mut world);
+        assert_eq!(part.receive(LATER, b"abc", &mut world), 3);
+        assert_eq!(part.transmit(LATER, &mut [0; 5], &mut world), 5);
+        part.finished(LATER, &mut world);
+        part.over(LATER, Over::Reset, &mut world);
+        assert_eq!((part.poll_at(), part.wants()), (Some(LATER), Wants::Close));
+        assert_eq!(world.1, ["opened", "receive", "transmit", "finished", "over"]);
+    }
+}

@@ -32,7 +32,10 @@ pub(crate) fn all() {
     drive(Files::new(), &mut World);
     drive(Status::new(), &mut World);
     drive(Capture::new(), &mut World);
-    drive(Part::new(Echo::new(), |()| black_box(&mut World)), &mut ());
+    drive(
+        Part::new(Echo::new(), |world: &mut World| black_box(world)),
+        &mut World,
+    );
     chat();
     clients();
     pump();
