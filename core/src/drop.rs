@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::task::{Poll, ready};
 
+use crate::bug::OrBug;
 use crate::hex::Hex;
 use crate::limits::{DISCARD_FOR, DROP_GIVE_UP_AFTER, DROP_HINT_AFTER, DROP_LINE_MAX};
 use crate::name::Name;
@@ -143,16 +144,16 @@ impl Deposit {
     fn fail<S: Store>(&mut self, now: Instant, why: StoreError, store: &mut S) {
         let name = self.name.as_ref().map_or("drop", Name::as_str);
         let written = self.ticket.as_ref().map_or(0, |ticket| store.written(ticket));
-        // Fits: a name, a text of the store's and a number are shorter than a receipt.
-        self.outbox.push_text(&["failed ", name, " ", why.text()]);
-        let _ = writeln!(self.outbox, " after {written} bytes");
+        writeln!(self.outbox, "failed {name} {} after {written} bytes", why.text())
+            .or_bug("a name, a text of the store's and a number are shorter than a receipt");
         self.stage = Stage::Closing { since: now };
         self.give_back(store);
     }
 
     fn close(&mut self, now: Instant, line: fmt::Arguments<'_>) {
-        // Fits: the outbox has room for the hint and one line more.
-        let _ = self.outbox.write_fmt(line);
+        self.outbox
+            .write_fmt(line)
+            .or_bug("the outbox has room for the hint and one line more");
         self.stage = Stage::Closing { since: now };
     }
 
@@ -171,11 +172,11 @@ impl Deposit {
                 self.silence.hinted = true;
                 if self.outbox.is_empty() {
                     let bytes = self.bytes;
-                    // Fits: shorter than a receipt.
-                    let _ = writeln!(
+                    writeln!(
                         self.outbox,
                         "waiting: {bytes} bytes so far; end with FIN (nc -N, -q 1) or Ctrl-C"
-                    );
+                    )
+                    .or_bug("it is shorter than a receipt");
                 }
             }
             Stage::Storing if self.name.is_none() => {

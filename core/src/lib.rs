@@ -46,10 +46,13 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+pub mod bug;
 #[cfg(feature = "services")]
 #[macro_use]
 mod log;
 
+pub mod bytes;
 #[cfg(feature = "services")]
 pub mod chat;
 #[cfg(feature = "services")]

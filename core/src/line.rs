@@ -2,6 +2,8 @@
 
 use heapless::Vec;
 
+use crate::bug::OrBug;
+
 /// Collects one line at a time, of at most `N` bytes without its ending (`\n` or `\r\n`; the `\r` counts while it
 /// is not known to be part of the ending).
 #[derive(Debug, Default)]
@@ -32,12 +34,13 @@ impl<const N: usize> LineReader<N> {
     /// the line is complete: then [`line`](Self::line) is it, until [`clear`](Self::clear) begins the next.
     pub fn take(&mut self, rx: &[u8]) -> (usize, bool) {
         let (text, ending) = match rx.iter().position(|&byte| byte == b'\n') {
-            Some(at) => (rx.get(..at).unwrap_or_default(), 1),
+            Some(at) => (rx.get(..at).or_bug("it was found in it"), 1),
             None => (rx, 0),
         };
         let (fits, rest) = text.split_at(text.len().min(N.saturating_sub(self.bytes.len())));
-        // Fits: `fits` is no longer than the room that is left.
-        let _ = self.bytes.extend_from_slice(fits);
+        self.bytes
+            .extend_from_slice(fits)
+            .or_bug("it is no longer than the room that is left");
         self.too_long |= !rest.is_empty();
         (text.len() + ending, ending > 0)
     }

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::bug::OrBug;
 use crate::limits::{NAME_MAX, NAME_WITH_ENDING_MAX};
 
 /// The ending of an upload whose end was not seen.
@@ -33,18 +34,16 @@ impl Name {
     /// The name of the numbered upload `number`: `drop-` and at least four digits.
     pub fn numbered(number: u32) -> Self {
         let mut name = heapless::String::new();
-        // Fits: the prefix and the ten digits of a u32 are 15 bytes.
-        let _ = name.push_str(NUMBERED);
-        let _ = write!(name, "{number:04}");
+        write!(name, "{NUMBERED}{number:04}").or_bug("the prefix and the ten digits of a u32 are 15 bytes");
         Self(name)
     }
 
     /// This name with an ending behind it, in place of the ending that it had.
     pub fn with_ending(&self, ending: &str) -> Self {
         let mut name = heapless::String::new();
-        // Fits: a stem has at most NAME_MAX bytes, and both endings were counted in NAME_WITH_ENDING_MAX.
-        let _ = name.push_str(self.stem());
-        let _ = name.push_str(ending);
+        write!(name, "{}{ending}", self.stem()).or_bug(
+            "a stem has at most NAME_MAX bytes, and both endings were counted in NAME_WITH_ENDING_MAX",
+        );
         Self(name)
     }
 

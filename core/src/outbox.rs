@@ -1,49 +1,30 @@
 //! Bytes that a session has placed and its connection has not yet taken.
 
 use core::fmt;
-use core::ops::{Deref, DerefMut};
 
 use heapless::{Vec, VecView};
 
+use crate::bug::OrBug;
+use crate::bytes;
+
 /// Up to `N` bytes on their way out, in order.
 ///
-/// A session writes a whole answer, then the driver's room decides how many calls it takes to leave. All that it can do
-/// is in [`Waiting`], which is the same code for every size.
+/// A session writes a whole answer, then the driver's room decides how many calls it takes to leave.
 #[derive(Debug, Default)]
-pub struct Outbox<const N: usize>(Waiting<Vec<u8, N>>);
+pub struct Outbox<const N: usize> {
+    sent: usize,
+    bytes: Vec<u8, N>,
+}
 
 impl<const N: usize> Outbox<N> {
     /// An empty outbox.
     pub const fn new() -> Self {
-        Self(Waiting {
+        Self {
             sent: 0,
             bytes: Vec::new(),
-        })
+        }
     }
-}
 
-impl<const N: usize> Deref for Outbox<N> {
-    type Target = Waiting;
-
-    fn deref(&self) -> &Waiting {
-        &self.0
-    }
-}
-
-impl<const N: usize> DerefMut for Outbox<N> {
-    fn deref_mut(&mut self) -> &mut Waiting {
-        &mut self.0
-    }
-}
-
-/// The bytes of an [`Outbox`] of any size.
-#[derive(Debug, Default)]
-pub struct Waiting<B: ?Sized = VecView<u8>> {
-    sent: usize,
-    bytes: B,
-}
-
-impl Waiting {
     /// Whether every byte has left.
     pub fn is_empty(&self) -> bool {
         self.sent == self.bytes.len()
@@ -52,7 +33,7 @@ impl Waiting {
     /// How many more bytes fit.
     pub fn room(&self) -> usize {
         let taken = if self.is_empty() { 0 } else { self.bytes.len() };
-        self.bytes.capacity().saturating_sub(taken)
+        N.saturating_sub(taken)
     }
 
     /// Places the front of `bytes`, as much as fits, and returns how many that is; 0 when full.
@@ -60,23 +41,14 @@ impl Waiting {
         if self.is_empty() {
             self.clear();
         }
-        let (now, _) = bytes.split_at(bytes.len().min(self.room()));
-        match self.bytes.extend_from_slice(now) {
-            Ok(()) => now.len(),
-            Err(_) => 0,
-        }
-    }
-
-    /// Places a text that is in `parts`. They must fit, as with `write!`, which takes more code to place them.
-    pub fn push_text(&mut self, parts: &[&str]) {
-        for part in parts {
-            self.push(part.as_bytes());
-        }
+        append(&mut self.bytes, bytes)
     }
 
     /// The bytes that have not left, the oldest first.
     pub fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.sent..).unwrap_or_default()
+        self.bytes
+            .get(self.sent..)
+            .or_bug("no more is sent than there is")
     }
 
     /// The oldest `count` bytes, or as many as there are, have left.
@@ -86,11 +58,7 @@ impl Waiting {
 
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
     pub fn drain_into(&mut self, tx: &mut [u8]) -> usize {
-        let waiting = self.waiting();
-        let taken = waiting.len().min(tx.len());
-        for (to, from) in tx.iter_mut().zip(waiting) {
-            *to = *from;
-        }
+        let taken = bytes::copy(tx, self.waiting());
         self.leave(taken);
         taken
     }
@@ -104,13 +72,23 @@ impl Waiting {
 
 /// `write!` places the whole text or, when it does not fit, an unspecified front of it and an error: sessions
 /// write only where a compile-time bound says that it fits.
-impl fmt::Write for Waiting {
+impl<const N: usize> fmt::Write for Outbox<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.push(text.as_bytes()) == text.len() {
             Ok(())
         } else {
             Err(fmt::Error)
         }
+    }
+}
+
+/// Appends the front of `bytes`, as much as fits, and returns how many. The same code for every size of outbox.
+fn append(to: &mut VecView<u8>, bytes: &[u8]) -> usize {
+    let room = to.capacity().saturating_sub(to.len());
+    let (now, _) = bytes.split_at(bytes.len().min(room));
+    match to.extend_from_slice(now) {
+        Ok(()) => now.len(),
+        Err(_) => 0,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use core::fmt::Write;
 
+use crate::bug::OrBug;
 use crate::limits::{SECRET_ANSWER_MAX, SECRET_LINE_MAX, SECRET_REST};
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 #[cfg(test)]
@@ -85,15 +86,17 @@ impl Scan {
     fn conclude(&mut self) {
         let found = self.matched == CODE.len() && !self.is_too_long();
         if found && self.digits > 0 {
-            // Fits: SECRET_ANSWER_MAX has room for as many digits as a string has bytes, and their count.
-            let _ = writeln!(self.answer, " Count: {}", self.digits);
+            writeln!(self.answer, " Count: {}", self.digits).or_bug(
+                "SECRET_ANSWER_MAX has room for as many digits as a string has bytes, and their count",
+            );
             return;
         }
         self.answer.clear();
         if found {
             self.answer.push(b"Digits: Count: 0\n");
         } else if self.is_too_long() {
-            let _ = writeln!(self.answer, "Line too long: at most {SECRET_LINE_MAX} bytes.");
+            writeln!(self.answer, "Line too long: at most {SECRET_LINE_MAX} bytes.")
+                .or_bug("the answer is empty");
         } else {
             self.answer.push(NOT_FOUND);
         }
@@ -284,8 +287,6 @@ impl<W: ?Sized> Session<W> for Secret {
             self.end_string();
         }
     }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
 
     fn poll_at(&self) -> Option<Instant> {
         self.rested_at

@@ -1,5 +1,7 @@
 //! What a session is: the protocol of one connection, without the connection.
 
+use core::marker::PhantomData;
+
 use crate::time::Instant;
 
 /// The protocol of one connection: it is handed bytes and says how many it took, it is handed room and says
@@ -38,14 +40,22 @@ pub trait Session<W: ?Sized> {
     fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut W) -> usize;
 
     /// The peer has half-closed: its FIN came, and every byte before it was taken. It may still be reading.
+    ///
+    /// Without a default: a session that ignores this keeps its connection until the peer resets it or falls silent.
     fn finished(&mut self, now: Instant, world: &mut W);
 
     /// The connection is over. The last call, exactly once for every [`opened`](Self::opened).
-    fn over(&mut self, now: Instant, how: Over, world: &mut W);
+    ///
+    /// Does nothing by default, for a session that leaves nothing behind in the world.
+    fn over(&mut self, now: Instant, how: Over, world: &mut W) {
+        let _ = (now, how, world);
+    }
 
     /// When the session wants [`transmit`](Self::transmit) to be called though nothing else happens; `None` for
-    /// never. A time that has passed means now.
-    fn poll_at(&self) -> Option<Instant>;
+    /// never, the default. A time that has passed means now.
+    fn poll_at(&self) -> Option<Instant> {
+        None
+    }
 
     /// What the session wants of its driver now.
     fn wants(&self) -> Wants;
@@ -77,4 +87,133 @@ pub enum Over {
     Stopped,
     /// The carrier cannot tell.
     Unknown,
+}
+
+/// A session that is handed its part of the world: a session whose world is `P` becomes one whose world is `W`, for
+/// every `W` that `F` finds a `P` in.
+///
+/// `F` is a type parameter, so that each part has code of its own and no call goes through a pointer.
+///
+/// ```
+/// use r2_core::chat::{Peer, Room};
+/// use r2_core::session::{Part, Session, Wants};
+///
+/// struct World<'a> {
+///     room: Room<'a>,
+/// }
+/// fn peer<'a>() -> impl Session<World<'a>> {
+///     Part::new(Peer::new(), |world: &mut World<'a>| &mut world.room)
+/// }
+/// assert_eq!(peer().wants(), Wants::Nothing);
+/// ```
+pub struct Part<P: ?Sized, S, F> {
+    /// The session.
+    pub session: S,
+    find: F,
+    of: PhantomData<fn(&mut P)>,
+}
+
+impl<P: ?Sized, S, F> Part<P, S, F> {
+    /// Hands `session` what `find` finds in the world.
+    pub const fn new<W: ?Sized>(session: S, find: F) -> Self
+    where
+        F: Fn(&mut W) -> &mut P,
+    {
+        Self {
+            session,
+            find,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<W: ?Sized, P: ?Sized, S, F> Session<W> for Part<P, S, F>
+where
+    S: Session<P>,
+    F: Fn(&mut W) -> &mut P,
+{
+    fn opened(&mut self, now: Instant, world: &mut W) {
+        self.session.opened(now, (self.find)(world));
+    }
+
+    fn receive(&mut self, now: Instant, rx: &[u8], world: &mut W) -> usize {
+        self.session.receive(now, rx, (self.find)(world))
+    }
+
+    fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut W) -> usize {
+        self.session.transmit(now, tx, (self.find)(world))
+    }
+
+    fn finished(&mut self, now: Instant, world: &mut W) {
+        self.session.finished(now, (self.find)(world));
+    }
+
+    fn over(&mut self, now: Instant, how: Over, world: &mut W) {
+        self.session.over(now, how, (self.find)(world));
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.session.poll_at()
+    }
+
+    fn wants(&self) -> Wants {
+        self.session.wants()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// Answers every call with something else than a default, and writes it into its world.
+    struct Told;
+
+    const LATER: Instant = Instant::from_millis(7);
+
+    impl Session<Vec<&'static str>> for Told {
+        fn opened(&mut self, _: Instant, told: &mut Vec<&'static str>) {
+            told.push("opened");
+        }
+
+        fn receive(&mut self, _: Instant, rx: &[u8], told: &mut Vec<&'static str>) -> usize {
+            told.push("receive");
+            rx.len()
+        }
+
+        fn transmit(&mut self, _: Instant, tx: &mut [u8], told: &mut Vec<&'static str>) -> usize {
+            told.push("transmit");
+            tx.len()
+        }
+
+        fn finished(&mut self, _: Instant, told: &mut Vec<&'static str>) {
+            told.push("finished");
+        }
+
+        fn over(&mut self, _: Instant, how: Over, told: &mut Vec<&'static str>) {
+            assert_eq!(how, Over::Reset);
+            told.push("over");
+        }
+
+        fn poll_at(&self) -> Option<Instant> {
+            Some(LATER)
+        }
+
+        fn wants(&self) -> Wants {
+            Wants::Close
+        }
+    }
+
+    #[test]
+    fn every_call_of_a_part_is_one_of_its_session() {
+        let mut world = (1, Vec::new());
+        let mut part = Part::new(Told, |world: &mut (u8, Vec<&'static str>)| &mut world.1);
+        part.opened(LATER, &mut world);
+        assert_eq!(part.receive(LATER, b"abc", &mut world), 3);
+        assert_eq!(part.transmit(LATER, &mut [0; 5], &mut world), 5);
+        part.finished(LATER, &mut world);
+        part.over(LATER, Over::Reset, &mut world);
+        assert_eq!((part.poll_at(), part.wants()), (Some(LATER), Wants::Close));
+        assert_eq!(world.1, ["opened", "receive", "transmit", "finished", "over"]);
+    }
 }

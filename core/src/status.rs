@@ -2,9 +2,10 @@
 
 use core::fmt::{self, Write};
 
+use crate::bug::OrBug;
 use crate::limits::STATUS_LINE_MAX;
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// What the page reports: the world of a [`Status`] session.
@@ -38,7 +39,7 @@ impl Status {
 
     /// Writes the next line into the empty outbox.
     fn write_line<R: Report + ?Sized>(&mut self, now: Instant, report: &R) {
-        match report.line(now, self.next, &mut &mut *self.outbox) {
+        match report.line(now, self.next, &mut self.outbox) {
             Ok(true) if self.outbox.push(b"\n") == 1 => {}
             Ok(false) => self.complete = true,
             // A line without its end would make the next one part of it.
@@ -56,7 +57,9 @@ impl<R: Report + ?Sized> Session<R> for Status {
     fn transmit(&mut self, now: Instant, tx: &mut [u8], report: &mut R) -> usize {
         let mut filled = 0;
         loop {
-            let behind = tx.get_mut(filled..).unwrap_or_default();
+            let behind = tx
+                .get_mut(filled..)
+                .or_bug("no more is filled than there is room");
             filled = filled.saturating_add(self.outbox.drain_into(behind));
             if !self.outbox.is_empty() || self.complete {
                 return filled;
@@ -66,12 +69,6 @@ impl<R: Report + ?Sized> Session<R> for Status {
     }
 
     fn finished(&mut self, _: Instant, _: &mut R) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut R) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         if self.complete && self.outbox.is_empty() {

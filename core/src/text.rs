@@ -2,6 +2,8 @@
 
 use core::str;
 
+use crate::bug::OrBug;
+
 /// What stands for bytes that are not UTF-8.
 const REPLACEMENT: &str = "\u{FFFD}";
 
@@ -35,15 +37,18 @@ impl Cleaner {
                 Ok(text) => return hand_on(text, &mut each),
                 Err(error) => error,
             };
-            let (valid, invalid) = rest.split_at_checked(error.valid_up_to()).unwrap_or_default();
-            hand_on(str::from_utf8(valid).unwrap_or_default(), &mut each);
+            let (valid, invalid) = rest
+                .split_at_checked(error.valid_up_to())
+                .or_bug("what is valid is a front of it");
+            hand_on(str::from_utf8(valid).or_bug("it was found valid"), &mut each);
             let Some(length) = error.error_len() else {
-                // Fits: the front of a character has at most three bytes.
-                let _ = self.held.extend_from_slice(invalid);
+                self.held
+                    .extend_from_slice(invalid)
+                    .or_bug("the front of a character has at most three bytes");
                 return;
             };
             each(REPLACEMENT);
-            rest = invalid.get(length..).unwrap_or_default();
+            rest = invalid.get(length..).or_bug("what is invalid is a front of it");
         }
     }
 
@@ -60,8 +65,9 @@ impl Cleaner {
         while !self.held.is_empty()
             && let Some((byte, behind)) = bytes.split_first()
         {
-            // Fits: a character has at most four bytes, and the front of one at most three.
-            let _ = self.held.push(*byte);
+            self.held
+                .push(*byte)
+                .or_bug("the front of a character has at most three bytes");
             match str::from_utf8(&self.held) {
                 Ok(text) => hand_on(text, each),
                 Err(error) if error.error_len().is_none() => {

@@ -1,10 +1,9 @@
 //! The services of a node: which session a port opens, how many, with which buffers.
 
 use core::fmt;
-use core::marker::PhantomData;
 
-use r2_core::session::{Over, Session, Wants};
-use r2_core::time::{Duration, Instant};
+use r2_core::session::{Part, Session};
+use r2_core::time::Duration;
 
 use crate::capture::Capture;
 use crate::config::Size;
@@ -79,62 +78,20 @@ pub(crate) type Services<'a, W> = heapless::Vec<&'a mut dyn Service<W>, SERVICES
 
 /// The sessions of one service, and how they are made. Every function is a type of its own, so that each service's
 /// code is its own: no call goes through a pointer, and a session is made in its place.
-struct Pool<'a, W, P: ?Sized, S, New, Part, Revision> {
+struct Pool<'a, P: ?Sized, S, New, F, Revision> {
     spec: &'static Spec,
     size: Size,
-    sessions: &'a mut [Placed<W, P, S, Part>],
+    sessions: &'a mut [Part<P, S, F>],
     new: New,
     revision: Revision,
 }
 
-/// A session that is handed its part of the world only.
-struct Placed<W, P: ?Sized, S, Part> {
-    session: S,
-    part: Part,
-    of: PhantomData<fn(&mut W) -> &mut P>,
-}
-
-impl<W, P, S, Part> Session<W> for Placed<W, P, S, Part>
-where
-    P: ?Sized,
-    S: Session<P>,
-    Part: Fn(&mut W) -> &mut P,
-{
-    fn opened(&mut self, now: Instant, world: &mut W) {
-        self.session.opened(now, (self.part)(world));
-    }
-
-    fn receive(&mut self, now: Instant, rx: &[u8], world: &mut W) -> usize {
-        self.session.receive(now, rx, (self.part)(world))
-    }
-
-    fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut W) -> usize {
-        self.session.transmit(now, tx, (self.part)(world))
-    }
-
-    fn finished(&mut self, now: Instant, world: &mut W) {
-        self.session.finished(now, (self.part)(world));
-    }
-
-    fn over(&mut self, now: Instant, how: Over, world: &mut W) {
-        self.session.over(now, how, (self.part)(world));
-    }
-
-    fn poll_at(&self) -> Option<Instant> {
-        self.session.poll_at()
-    }
-
-    fn wants(&self) -> Wants {
-        self.session.wants()
-    }
-}
-
-impl<W, P, S, New, Part, Revision> Service<W> for Pool<'_, W, P, S, New, Part, Revision>
+impl<W, P, S, New, F, Revision> Service<W> for Pool<'_, P, S, New, F, Revision>
 where
     P: ?Sized,
     S: Session<P>,
     New: Fn() -> S,
-    Part: Fn(&mut W) -> &mut P,
+    F: Fn(&mut W) -> &mut P,
     Revision: Fn(&W) -> u32,
 {
     fn spec(&self) -> &'static Spec {
@@ -150,15 +107,15 @@ where
     }
 
     fn renew(&mut self, index: usize) {
-        if let Some(placed) = self.sessions.get_mut(index) {
-            placed.session = (self.new)();
+        if let Some(place) = self.sessions.get_mut(index) {
+            place.session = (self.new)();
         }
     }
 
     fn session(&mut self, index: usize) -> Option<&mut dyn Session<W>> {
         self.sessions
             .get_mut(index)
-            .map(|placed| placed as &mut dyn Session<W>)
+            .map(|place| place as &mut dyn Session<W>)
     }
 }
 
@@ -237,11 +194,7 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
             return Err(ServeError::Full);
         }
         let id = ServiceId(self.services.len());
-        let sessions = self.storage.slice(size.connections, |_| Placed {
-            session: new(),
-            part,
-            of: PhantomData,
-        });
+        let sessions = self.storage.slice(size.connections, |_| Part::new(new(), part));
         let mut pool = Some(Pool {
             spec,
             size,

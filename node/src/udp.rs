@@ -1,5 +1,6 @@
 //! Datagrams: answered in the frame, without a socket or a buffer.
 
+use r2_core::bytes;
 use smoltcp::phy::{ChecksumCapabilities, TxToken};
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, IpRepr, UdpPacket, UdpRepr,
@@ -66,9 +67,7 @@ pub(crate) fn answer(
         if let Some(udp_bytes) = ethernet.payload_mut().get_mut(ip.header_len()..) {
             let mut packet = UdpPacket::new_unchecked(udp_bytes);
             let write = |to: &mut [u8]| {
-                for (to, from) in to.iter_mut().zip(payload) {
-                    *to = *from;
-                }
+                bytes::copy(to, payload);
             };
             udp.emit(&mut packet, &source, &destination, len, write, &checksums);
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use r2_tests::lab::Lab;
 use r2_sim::payload::{sha256_of, write_random};
+use r2_tests::lab::Lab;
 use r2_tests::tmpfs::Tmpfs;
 use rustix::process::Signal;
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use r2_tests::lab::Lab;
 use r2_sim::payload::{random, sha256, sha256_of};
+use r2_tests::lab::Lab;
 use r2_tests::program::PATIENCE;
 use r2_tests::tmpfs::Tmpfs;
 use rustix::process::{Signal, kill_process};

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-use r2_tests::lab::Lab;
 use r2_sim::payload::{random, sha256, sha256_of};
+use r2_tests::lab::Lab;
 use rustix::process::Signal;
 
 const NC: &str = "nc.openbsd -N 192.168.69.1 5030";

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use r2_sim::payload;
 use r2_tests::lab::{R2, hostapp};
 use r2_tests::namespace::Namespace;
-use r2_sim::payload;
 use serde_json::Value;
 
 /// A segment with the connection's port, as tshark reads it.

@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
+use r2_sim::payload::sha256_of;
 use r2_tests::lab::{Lab, hostapp, serve};
 use r2_tests::namespace::Namespace;
-use r2_sim::payload::sha256_of;
 use r2_tests::program::Program;
 use rustix::process::Signal;
 

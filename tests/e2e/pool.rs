@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use r2_tests::lab::Lab;
 use r2_sim::payload::sha256_of;
+use r2_tests::lab::Lab;
 use r2_tests::program::{PATIENCE, Program};
 
 const CLIENTS: usize = 200;

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 
+use r2_sim::payload;
 use r2_tests::lab::Lab;
 use r2_tests::namespace::Namespace;
-use r2_sim::payload;
 
 /// What R2 says where it has to do without.
 const PLAIN: &str = "tap0 carries no super-frames";

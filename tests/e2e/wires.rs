@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use r2_tests::lab::Lab;
 use r2_sim::payload::sha256_of;
+use r2_tests::lab::Lab;
 use r2_tests::wire::{rule, wire};
 
 /// How long a transfer over such a wire may take.

@@ -13,9 +13,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
-use r2_sim::payload;
 use crate::program::{Ended, PATIENCE, Program};
 use crate::store::Store;
+use r2_sim::payload;
 
 /// R2's address on every test's TAP.
 pub const R2: &str = "192.168.69.1";

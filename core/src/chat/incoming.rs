@@ -3,6 +3,7 @@
 use heapless::String;
 
 use super::command::Command;
+use crate::bug::OrBug;
 use crate::limits::CHAT_LINE_MAX;
 use crate::text::Cleaner;
 
@@ -93,8 +94,7 @@ fn add_text(
         say(text);
         text.clear();
         *part = Part::Later;
-        // Fits: the text is empty.
-        let _ = text.push(c);
+        text.push(c).or_bug("the text is empty");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The last lines of the room, in one ring of bytes.
 
+use crate::bug::OrBug;
+use crate::bytes;
 use crate::limits::CHAT_OUT_MAX;
 
 /// The bytes in front of each line: its length, as a little-endian u16.
@@ -78,7 +80,9 @@ impl<'a> Lines<'a> {
         while end.byte.saturating_sub(self.oldest.byte) > self.ring.len() as u64 && self.oldest != self.end {
             self.oldest = self.oldest.after(self.length_at(self.oldest));
         }
-        let header = u16::try_from(length).unwrap_or_default().to_le_bytes();
+        let header = u16::try_from(length)
+            .or_bug("a line has at most CHAT_OUT_MAX bytes")
+            .to_le_bytes();
         let mut at = self.end.byte;
         for part in core::iter::once(&header[..]).chain(parts.iter().map(|part| part.as_bytes())) {
             self.write(at, part);
@@ -109,10 +113,14 @@ impl<'a> Lines<'a> {
 
     fn length_at(&self, place: Place) -> usize {
         let mut header = [0; HEADER];
-        let bytes = self.read(place.byte, HEADER);
-        for (to, from) in header.iter_mut().zip(bytes.into_iter().flatten()) {
-            *to = *from;
-        }
+        let [first, second] = self.read(place.byte, HEADER);
+        let copied = bytes::copy(&mut header, first);
+        bytes::copy(
+            header
+                .get_mut(copied..)
+                .or_bug("no more is copied than there is room"),
+            second,
+        );
         u16::from_le_bytes(header).into()
     }
 
@@ -124,7 +132,10 @@ impl<'a> Lines<'a> {
     }
 
     fn read(&self, at: u64, length: usize) -> [&[u8]; 2] {
-        let (front, back) = self.ring.split_at_checked(self.offset(at)).unwrap_or_default();
+        let (front, back) = self
+            .ring
+            .split_at_checked(self.offset(at))
+            .or_bug("an offset is in the ring");
         let first = back.get(..length).unwrap_or(back);
         let second = front
             .get(..length.saturating_sub(first.len()))
@@ -134,10 +145,15 @@ impl<'a> Lines<'a> {
 
     fn write(&mut self, at: u64, bytes: &[u8]) {
         let offset = self.offset(at);
-        let (front, back) = self.ring.split_at_mut_checked(offset).unwrap_or_default();
-        for (to, from) in back.iter_mut().chain(front).zip(bytes) {
-            *to = *from;
-        }
+        let (front, back) = self
+            .ring
+            .split_at_mut_checked(offset)
+            .or_bug("an offset is in the ring");
+        let copied = bytes::copy(back, bytes);
+        bytes::copy(
+            front,
+            bytes.get(copied..).or_bug("no more is copied than there is"),
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use super::lines::{Found, Place, length_of};
 use super::room::Room;
 use super::roster::Speaker;
+use crate::bug::OrBug;
 use crate::limits::{CHAT_OUT_MAX, LABEL_MAX};
 use crate::outbox::Outbox;
 
@@ -63,7 +64,9 @@ impl Outgoing {
         if !self.is_turn(room) || length > self.outbox.room() {
             return false;
         }
-        self.outbox.push_text(parts);
+        for part in parts {
+            self.outbox.push(part.as_bytes());
+        }
         true
     }
 
@@ -85,7 +88,9 @@ impl Outgoing {
     pub(super) fn transmit(&mut self, tx: &mut [u8], room: &Room<'_>) -> usize {
         let mut filled = 0;
         loop {
-            let behind = tx.get_mut(filled..).unwrap_or_default();
+            let behind = tx
+                .get_mut(filled..)
+                .or_bug("no more is filled than there is room");
             filled = filled.saturating_add(self.outbox.drain_into(behind));
             if !self.outbox.is_empty() || !self.refill(room) {
                 return filled;
@@ -113,8 +118,8 @@ impl Outgoing {
                 true
             }
             Found::Gone(lines, next) => {
-                // Fits: the number has at most 20 digits.
-                let _ = writeln!(self.outbox, "* {lines} lines skipped");
+                writeln!(self.outbox, "* {lines} lines skipped")
+                    .or_bug("the outbox is empty, and the number has at most 20 digits");
                 self.next = next;
                 true
             }

@@ -7,6 +7,7 @@ use super::nick::Nick;
 use super::outgoing::Outgoing;
 use super::room::Room;
 use super::roster::{Renamed, Speaker};
+use crate::bug::OrBug;
 use crate::session::{Over, Session, Wants};
 use crate::time::Instant;
 
@@ -181,7 +182,9 @@ impl Session<Room<'_>> for Peer {
             && !rest.is_empty()
         {
             let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            let (text, behind) = rest.split_at_checked(length).unwrap_or_default();
+            let (text, behind) = rest
+                .split_at_checked(length)
+                .or_bug("the end of the line was found in it");
             let label = room.label(who);
             self.incoming.add(text, &label, |part| room.say(who, part));
             rest = behind;
@@ -198,7 +201,9 @@ impl Session<Room<'_>> for Peer {
     fn transmit(&mut self, _: Instant, tx: &mut [u8], room: &mut Room<'_>) -> usize {
         let mut filled = 0;
         loop {
-            let behind = tx.get_mut(filled..).unwrap_or_default();
+            let behind = tx
+                .get_mut(filled..)
+                .or_bug("no more is filled than there is room");
             filled = filled.saturating_add(self.outgoing.transmit(behind, room));
             if !self.end_input(room) {
                 return filled;
@@ -217,10 +222,6 @@ impl Session<Room<'_>> for Peer {
         if let State::Here(who) | State::Ending(who) = self.state {
             self.leave(who, room);
         }
-    }
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

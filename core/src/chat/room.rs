@@ -3,6 +3,7 @@
 use super::lines::{Found, Lines, Place};
 use super::nick::Nick;
 use super::roster::{Label, Renamed, Roster, Seat, Speaker};
+use crate::bug::OrBug;
 use crate::limits::{CHAT_RING_MIN, CHAT_SEATS_MAX};
 
 /// Why no room can be made. Each is the operator's fault.
@@ -60,7 +61,7 @@ impl<'a> Room<'a> {
     /// A number that changes with every line: then every chat session has something to transmit.
     pub fn revision(&self) -> u32 {
         // The low half: a number that changes is all that is promised.
-        u32::try_from(self.lines.end().line & u64::from(u32::MAX)).unwrap_or_default()
+        u32::try_from(self.lines.end().line & u64::from(u32::MAX)).or_bug("32 bits of it")
     }
 
     /// Whether R2's operator typed `/quit`.

@@ -126,10 +126,12 @@ impl<'a> Roster<'a> {
             Some(Name::Numbered(1)) => (&self.peer, None),
             Some(Name::Numbered(number)) => (&self.peer, Some(number)),
         };
-        // Fits: LABEL_MAX is the longest name with the largest number.
-        let _ = label.push_str(name);
-        if let Some(number) = number {
-            let _ = write!(label, "-{number}");
+        let written = match number {
+            None => label.push_str(name).is_ok(),
+            Some(number) => write!(label, "{name}-{number}").is_ok(),
+        };
+        if !written {
+            bug!("LABEL_MAX is the longest name with the largest number");
         }
         label
     }

@@ -144,10 +144,6 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
         self.show(terminal);
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         if self.typing_ended && self.hello.is_empty() {
             Wants::Close

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 
+use crate::bug::OrBug;
 use crate::hex;
 use crate::limits::{FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
@@ -74,8 +75,9 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Places the command line, once.
     pub(super) fn ask(&mut self, command: fmt::Arguments<'_>) {
-        // Fits: FILES_LINE_MAX holds the longest command.
-        let _ = self.outbox.write_fmt(command);
+        self.outbox
+            .write_fmt(command)
+            .or_bug("FILES_LINE_MAX holds the longest command");
     }
 
     pub(super) fn transmit(&mut self, tx: &mut [u8]) -> usize {
@@ -151,8 +153,8 @@ fn refusal(said: &str) -> Refusal {
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
     let mut kept = heapless::String::new();
     for c in printable {
-        // Fits: no longer than the line that it came in.
-        let _ = kept.push(c);
+        kept.push(c)
+            .or_bug("it is no longer than the line that it came in");
     }
     Refusal(kept)
 }

@@ -139,10 +139,6 @@ impl<S: Sink + ?Sized> Session<S> for Get {
         self.exchange.end(Err(Failure::Broken));
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         self.exchange.wants()
     }

@@ -60,10 +60,6 @@ impl<L: Listing + ?Sized> Session<L> for List {
         self.exchange.end(Err(Failure::Broken));
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         self.exchange.wants()
     }

@@ -52,10 +52,6 @@ impl<W: ?Sized> Session<W> for Remove {
         self.exchange.end(Err(Failure::Broken));
     }
 
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         self.exchange.wants()
     }

@@ -2,8 +2,9 @@
 
 use heapless::String;
 
+use crate::bug::OrBug;
 use crate::limits::SECRET_ANSWER_MAX;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::text::Cleaner;
 use crate::time::Instant;
 
@@ -61,7 +62,7 @@ impl<W: ?Sized> Session<W> for Ask<'_> {
         let mut filled = 0_usize;
         for part in &mut self.question {
             let sent = room.by_ref().zip(*part).map(|(to, from)| *to = *from).count();
-            *part = part.get(sent..).unwrap_or_default();
+            *part = part.get(sent..).or_bug("no more is sent than there is");
             filled = filled.saturating_add(sent);
         }
         filled
@@ -71,12 +72,6 @@ impl<W: ?Sized> Session<W> for Ask<'_> {
         let Self { cleaner, answer, .. } = self;
         cleaner.finish(|run| add(answer, run));
         self.is_answered |= !answer.is_empty();
-    }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

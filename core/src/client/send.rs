@@ -1,6 +1,7 @@
 //! `send`: a file of this side goes to R2, from the byte on that R2 lacks.
 
 use super::exchange::{Answer, Exchange, Failure, LocalFailure, Outcome};
+use crate::bug::OrBug;
 use crate::hex::Hex;
 use crate::name::Name;
 use crate::session::{Over, Session, Wants};
@@ -92,7 +93,9 @@ impl<S: Source + ?Sized> Session<S> for Send {
 
     fn transmit(&mut self, _: Instant, tx: &mut [u8], source: &mut S) -> usize {
         let filled = self.exchange.transmit(tx);
-        let room = tx.get_mut(filled..).unwrap_or_default();
+        let room = tx
+            .get_mut(filled..)
+            .or_bug("no more is filled than there is room");
         match self.step {
             Step::Sending { offset }
                 if offset < source.length() && !room.is_empty() && self.outcome().is_none() =>
@@ -124,10 +127,6 @@ impl<S: Source + ?Sized> Session<S> for Send {
 
     fn over(&mut self, _: Instant, _: Over, _: &mut S) {
         self.exchange.end(Err(Failure::Broken));
-    }
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

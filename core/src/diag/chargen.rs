@@ -1,7 +1,8 @@
 //! Chargen (RFC 864): a rotating pattern, for ever.
 
+use crate::bug::OrBug;
 use crate::limits::CHARGEN_DATAGRAM_MAX;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// How many characters ASCII can print, space among them.
@@ -45,7 +46,9 @@ impl Chargen {
 
     /// Fills `tx` with what comes next of the pattern.
     fn fill(&mut self, tx: &mut [u8]) {
-        let (once, behind) = tx.split_at_mut_checked(tx.len().min(PERIOD)).unwrap_or_default();
+        let (once, behind) = tx
+            .split_at_mut_checked(tx.len().min(PERIOD))
+            .or_bug("a front of it");
         self.fill_lines(once);
         // Copying the pattern costs a tenth of making it.
         for again in behind.chunks_mut(PERIOD) {
@@ -62,7 +65,9 @@ impl Chargen {
             let ending = b"\r\n".get(column.saturating_sub(LINE)..).unwrap_or_default();
             for piece in [waiting, ending] {
                 let length = piece.len().min(tx.len());
-                let (front, behind) = tx.split_at_mut_checked(length).unwrap_or_default();
+                let (front, behind) = tx
+                    .split_at_mut_checked(length)
+                    .or_bug("no more than there is room");
                 copy(front, piece);
                 self.advance(length);
                 tx = behind;
@@ -95,12 +100,6 @@ impl<W: ?Sized> Session<W> for Chargen {
     }
 
     fn finished(&mut self, _: Instant, _: &mut W) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         Wants::Nothing

@@ -1,6 +1,6 @@
 //! Discard (RFC 863): what comes is forgotten. A datagram gets no answer.
 
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// The discard session: takes every byte, says nothing, closes at the peer's FIN.
@@ -27,12 +27,6 @@ impl<W: ?Sized> Session<W> for Discard {
 
     fn finished(&mut self, _: Instant, _: &mut W) {
         self.finished = true;
-    }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

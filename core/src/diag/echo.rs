@@ -1,8 +1,9 @@
 //! Echo (RFC 862): what comes goes back.
 
+use crate::bytes;
 use crate::limits::ECHO_BUFFER;
 use crate::outbox::Outbox;
-use crate::session::{Over, Session, Wants};
+use crate::session::{Session, Wants};
 use crate::time::Instant;
 
 /// The echo session: sends every byte back, and closes when the last one behind the peer's FIN has left.
@@ -35,12 +36,6 @@ impl<W: ?Sized> Session<W> for Echo {
         self.finished = true;
     }
 
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         if self.finished && self.outbox.is_empty() {
             Wants::Close
@@ -53,11 +48,7 @@ impl<W: ?Sized> Session<W> for Echo {
 /// Answers one UDP datagram with itself, also when it is empty. Returns the length of the answer in the front of
 /// `out`; `None` when `out` is too small.
 pub fn answer(datagram: &[u8], out: &mut [u8]) -> Option<usize> {
-    let front = out.get_mut(..datagram.len())?;
-    for (to, from) in front.iter_mut().zip(datagram) {
-        *to = *from;
-    }
-    Some(datagram.len())
+    (datagram.len() <= out.len()).then(|| bytes::copy(out, datagram))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use core::fmt::Write;
 use core::task::Poll;
 
 use super::{Files, Step, Then, claimed};
+use crate::bug::OrBug;
 use crate::hex::Hex;
 use crate::store::{Entry, Store};
 use crate::time::Instant;
@@ -21,8 +22,8 @@ impl Files {
                 self.refuse(now, "bad-request", text, Then::NextCommand, store);
             }
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
-                // Fits: the outbox was empty when the command was read.
-                let _ = writeln!(self.outbox, "FILE {name} {length} {}", Hex(&sha256));
+                writeln!(self.outbox, "FILE {name} {length} {}", Hex(&sha256))
+                    .or_bug("the outbox was empty when the command was read");
                 self.step = Step::Send { offset, length };
             }
         }
@@ -37,13 +38,16 @@ impl Files {
         store: &mut S,
     ) -> usize {
         let Some(ticket) = &self.ticket else {
+            bug!("a file that is sent was opened with a ticket");
             return 0;
         };
         let left = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let most = tx.len().min(left);
         let mut filled = 0;
         while filled < most {
-            let room = tx.get_mut(filled..most).unwrap_or_default();
+            let room = tx
+                .get_mut(filled..most)
+                .or_bug("no more is filled than there is room");
             match store.read(ticket, offset, room) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0) | Err(_)) => {
@@ -71,8 +75,8 @@ impl Files {
             Poll::Pending => {}
             Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
             Poll::Ready(Ok(())) => {
-                // Fits: the outbox was empty when the command was read.
-                let _ = writeln!(self.outbox, "DELETED {name}");
+                writeln!(self.outbox, "DELETED {name}")
+                    .or_bug("the outbox was empty when the command was read");
                 self.done(store);
             }
         }

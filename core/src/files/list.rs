@@ -4,8 +4,9 @@ use core::fmt::Write;
 use core::task::Poll;
 
 use super::{Files, Then, claimed};
+use crate::bug::OrBug;
 use crate::hex::Hex;
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use crate::time::Instant;
 
 impl Files {
@@ -18,20 +19,14 @@ impl Files {
             Poll::Pending => return false,
             Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::NextCommand, store),
             Poll::Ready(Ok(None)) => {
-                // Fits: the outbox is empty.
-                let _ = self.outbox.write_str("END\n");
+                self.outbox.write_str("END\n").or_bug("the outbox is empty");
                 self.done(store);
             }
             Poll::Ready(Ok(Some(entry))) => {
-                // Fits: shorter than STORED with the same words.
-                let _ = writeln!(
-                    self.outbox,
-                    "{} {} {}",
-                    entry.name,
-                    entry.length,
-                    Hex(&entry.sha256)
-                );
-                self.name = Some(entry.name);
+                let Entry { name, length, sha256 } = entry;
+                writeln!(self.outbox, "{name} {length} {}", Hex(&sha256))
+                    .or_bug("it is shorter than STORED with the same words");
+                self.name = Some(name);
             }
         }
         true

@@ -5,7 +5,10 @@ mod list;
 pub mod parse;
 mod put;
 
+use core::fmt::Write;
+
 use self::parse::Request;
+use crate::bug::OrBug;
 use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
 use crate::name::Name;
@@ -152,8 +155,7 @@ impl Files {
     }
 
     fn refuse<S: Store>(&mut self, now: Instant, code: &str, text: &str, then: Then, store: &mut S) {
-        // Fits: FILES_ANSWER_MAX says so of every text.
-        self.outbox.push_text(&["ERROR ", code, " ", text, "\n"]);
+        writeln!(self.outbox, "ERROR {code} {text}").or_bug("FILES_ANSWER_MAX says so of every text");
         self.done(store);
         if then == Then::Close {
             self.step = Step::Closing { since: now };
@@ -200,9 +202,13 @@ impl<S: Store> Session<S> for Files {
         self.advance(now, store);
         let mut filled = 0;
         loop {
-            let behind = tx.get_mut(filled..).unwrap_or_default();
+            let behind = tx
+                .get_mut(filled..)
+                .or_bug("no more is filled than there is room");
             filled = filled.saturating_add(self.outbox.drain_into(behind));
-            let room = tx.get_mut(filled..).unwrap_or_default();
+            let room = tx
+                .get_mut(filled..)
+                .or_bug("no more is filled than there is room");
             match self.step {
                 _ if !self.outbox.is_empty() => return filled,
                 Step::Send { offset, length } => {

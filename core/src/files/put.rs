@@ -4,6 +4,7 @@ use core::fmt::Write;
 use core::task::Poll;
 
 use super::{Behind, Files, Step, Then, claimed};
+use crate::bug::OrBug;
 use crate::hex::Hex;
 use crate::store::{Digest, Entry, Store, Upload};
 use crate::time::Instant;
@@ -24,8 +25,8 @@ impl Files {
             Poll::Pending => {}
             Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::Close, store),
             Poll::Ready(Ok(created)) => {
-                // Fits: the outbox was empty when the command was read.
-                let _ = writeln!(self.outbox, "SEND {}", created.offset);
+                writeln!(self.outbox, "SEND {}", created.offset)
+                    .or_bug("the outbox was empty when the command was read");
                 self.behind = match created.offset {
                     0 if length > 0 => Behind::Put,
                     0 => Behind::Command,
@@ -56,6 +57,7 @@ impl Files {
         store: &mut S,
     ) -> usize {
         let Some(ticket) = &self.ticket else {
+            bug!("a file that arrives was created with a ticket");
             return 0;
         };
         let most = usize::try_from(left).unwrap_or(usize::MAX);
@@ -84,6 +86,7 @@ impl Files {
 
     pub(super) fn seal<S: Store>(&mut self, now: Instant, store: &mut S) {
         let Some(ticket) = &self.ticket else {
+            bug!("a file that is sealed was created with a ticket");
             return;
         };
         match store.seal(ticket) {
@@ -93,8 +96,8 @@ impl Files {
                 self.refuse_for(now, why, Then::close_if(self.behind == Behind::RestOfPut), store);
             }
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
-                // Fits: the outbox has room for SEND and one answer.
-                let _ = writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256));
+                writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256))
+                    .or_bug("the outbox has room for SEND and one answer");
                 self.done(store);
             }
         }
@@ -102,11 +105,11 @@ impl Files {
 
     /// FIN came before the last byte: what is there stays for a resume.
     pub(super) fn cut_short<S: Store>(&mut self, left: u64, store: &mut S) {
-        // Fits: the outbox has room for SEND and one answer.
-        let _ = writeln!(
+        writeln!(
             self.outbox,
             "ERROR bad-request the file ended {left} bytes too early"
-        );
+        )
+        .or_bug("the outbox has room for SEND and one answer");
         self.done(store);
     }
 }

@@ -2,6 +2,7 @@
 
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
+use r2_core::bytes;
 use r2_support::register::Register;
 use smoltcp::wire::EthernetAddress;
 
@@ -69,9 +70,7 @@ pub(crate) fn ethernet_address() -> EthernetAddress {
     let mut address = [0; 6];
     let (low, high) = address.split_at_mut(3);
     for (half, register) in [(low, USER_REG0), (high, USER_REG1)] {
-        for (to, from) in half.iter_mut().zip(register.read().to_le_bytes()) {
-            *to = from;
-        }
+        bytes::copy(half, &register.read().to_le_bytes());
     }
     EthernetAddress(address)
 }

@@ -20,6 +20,7 @@ pub(crate) fn all() {
     outbox();
     cleaner();
     times();
+    slices();
 }
 
 fn names() {
@@ -80,4 +81,8 @@ fn cleaner() {
 fn times() {
     let length = black_box(Duration::from_secs(black_box(0)));
     black_box((now() + length, now() - length, now().since(now())));
+}
+
+fn slices() {
+    black_box(r2_core::bytes::copy(room(), bytes()));
 }

@@ -17,7 +17,7 @@ use r2_core::drop::Deposit;
 use r2_core::files::Files;
 use r2_core::io::Pump;
 use r2_core::secret::{self, Secret};
-use r2_core::session::{Over, Session};
+use r2_core::session::{Over, Part, Session};
 use r2_core::status::Status;
 
 use crate::opaque::{Carrier, World, bytes, name, now, room, text};
@@ -30,6 +30,10 @@ pub(crate) fn all() {
     drive(Deposit::new(), &mut World);
     drive(Files::new(), &mut World);
     drive(Status::new(), &mut World);
+    drive(
+        Part::new(Echo::new(), |world: &mut World| black_box(world)),
+        &mut World,
+    );
     chat();
     clients();
     pump();

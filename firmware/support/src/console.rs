@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 
 use embedded_io::{BufRead, ErrorType, Read, ReadReady, Write, WriteReady};
+use r2_core::bytes;
 use r2_core::io::Connection;
 use r2_core::session::Over;
 
@@ -75,11 +76,7 @@ impl<U: Uart> ReadReady for Console<U> {
 
 impl<U: Uart> Read for Console<U> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Infallible> {
-        let waiting = self.fill_buf()?;
-        let taken = waiting.len().min(into.len());
-        for (to, from) in into.iter_mut().zip(waiting) {
-            *to = *from;
-        }
+        let taken = bytes::copy(into, self.fill_buf()?);
         self.consume(taken);
         Ok(taken)
     }

@@ -1,5 +1,6 @@
 //! The secret that keys hash tables and initial sequence numbers, on boards that have no source of randomness.
 
+use r2_core::bytes;
 use r2_core::store::sha256;
 
 /// Mixes what there is: in QEMU 32 bytes of the host's randomness, except where runs are to be equal; on hardware only `own`, what the board knows of
@@ -10,9 +11,7 @@ pub fn mix(own: &[u8]) -> [u8; 16] {
     #[cfg(not(all(feature = "semihosting", not(feature = "count"))))]
     let digest = sha256(&mut [own].into_iter());
     let mut secret = [0; 16];
-    for (to, from) in secret.iter_mut().zip(digest) {
-        *to = from;
-    }
+    bytes::copy(&mut secret, &digest);
     secret
 }
 

@@ -6,7 +6,7 @@ use r2_core::drop::Deposit;
 use r2_core::limits::RAM_BLOCK;
 use r2_core::outbox::Outbox;
 use r2_core::secret::Secret;
-use r2_core::session::{Over, Session, Wants};
+use r2_core::session::{Session, Wants};
 use r2_core::store::Store as _;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant as CoreInstant;
@@ -183,12 +183,6 @@ impl<W: ?Sized> Session<W> for Reader {
         self.finished = true;
     }
 
-    fn over(&mut self, _: CoreInstant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<CoreInstant> {
-        None
-    }
-
     fn wants(&self) -> Wants {
         close_after(self.finished && self.owed == 0 && self.answer.is_empty())
     }
@@ -260,12 +254,6 @@ impl<W: ?Sized> Session<W> for Writer {
 
     fn finished(&mut self, _: CoreInstant, _: &mut W) {
         self.finished = true;
-    }
-
-    fn over(&mut self, _: CoreInstant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<CoreInstant> {
-        None
     }
 
     fn wants(&self) -> Wants {

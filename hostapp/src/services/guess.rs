@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use r2_core::line::{Line, LineReader};
 use r2_core::outbox::Outbox;
-use r2_core::session::{Over, Session, Wants};
+use r2_core::session::{Session, Wants};
 use r2_core::time::Instant;
 use r2_node::service::Spec;
 
@@ -94,12 +94,6 @@ impl<W: ?Sized> Session<W> for Guess {
             self.answer_line();
         }
         self.over = true;
-    }
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
     }
 
     fn wants(&self) -> Wants {

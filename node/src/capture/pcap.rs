@@ -3,7 +3,9 @@
 //! The session sends the file's header. The node, which has the device, writes each frame behind what waits to be sent
 //! already, with [`record_header`] before it, whole or not at all.
 
-use r2_core::session::{Over, Session, Wants};
+use r2_core::bug::OrBug;
+use r2_core::bytes;
+use r2_core::session::{Session, Wants};
 use r2_core::time::Instant;
 
 /// What a pcap file begins with: microseconds, version 2.4, frames of up to 262,144 bytes (what its readers take, and
@@ -56,22 +58,15 @@ impl<W: ?Sized> Session<W> for Capture {
     }
 
     fn transmit(&mut self, _: Instant, tx: &mut [u8], _: &mut W) -> usize {
-        let left = FILE_HEADER.get(self.sent..).unwrap_or_default();
-        for (to, from) in tx.iter_mut().zip(left) {
-            *to = *from;
-        }
-        let filled = left.len().min(tx.len());
+        let left = FILE_HEADER
+            .get(self.sent..)
+            .or_bug("no more is sent than there is");
+        let filled = bytes::copy(tx, left);
         self.sent = self.sent.saturating_add(filled);
         filled
     }
 
     fn finished(&mut self, _: Instant, _: &mut W) {}
-
-    fn over(&mut self, _: Instant, _: Over, _: &mut W) {}
-
-    fn poll_at(&self) -> Option<Instant> {
-        None
-    }
 
     fn wants(&self) -> Wants {
         Wants::Nothing

@@ -1,5 +1,6 @@
 //! What becomes of a frame.
 
+use r2_core::bytes;
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -295,9 +296,7 @@ impl<'a, W: World> Node<'a, W> {
 /// room. Its checksum was looked at, and nobody looks again.
 fn with_window<'r>(window: u16, segment: &Segment<'_>, room: &'r mut [u8]) -> Option<&'r [u8]> {
     let room = room.get_mut(..segment.packet.len())?;
-    for (to, from) in room.iter_mut().zip(segment.packet) {
-        *to = *from;
-    }
+    bytes::copy(room, segment.packet);
     *room.get_mut(segment.window_at..)?.first_chunk_mut()? = window.to_be_bytes();
     Some(room)
 }

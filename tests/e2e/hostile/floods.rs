@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpStream};
 use std::time::Instant;
 
+use r2_sim::payload::random;
 use r2_sim::simulation::R2_MAC;
 use r2_sim::stranger;
 use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::card::Card;
 use r2_tests::lab::Lab;
-use r2_sim::payload::random;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time;
 use smoltcp::wire::{

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 
+use r2_sim::payload::random;
 use r2_sim::stranger::{Said, tampered};
 use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::card::syn;
-use r2_sim::payload::random;
 use smoltcp::wire::TcpControl;
 use std::time::Duration;
 

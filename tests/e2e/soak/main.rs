@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use r2_sim::payload::sha256_of;
 use r2_tests::aftermath::PAGES;
 use r2_tests::lab::Lab;
-use r2_sim::payload::sha256_of;
 use r2_tests::wire::wire;
 
 /// How long the load lasts where nobody says.

@@ -6,7 +6,7 @@ use r2_core::drop::Deposit;
 use r2_core::files::Files;
 use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::secret::Secret;
-use r2_core::session::{Over, Session, Wants};
+use r2_core::session::{Over, Part, Session, Wants};
 use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant;
@@ -48,12 +48,6 @@ impl World {
     }
 }
 
-/// A session that is handed its part of the world only.
-struct Placed<P: ?Sized, S> {
-    session: S,
-    part: fn(&mut World) -> &mut P,
-}
-
 /// The session that a port opens.
 pub(super) struct AnySession(Box<dyn Session<World>>);
 
@@ -72,37 +66,7 @@ impl AnySession {
     }
 
     fn new<P: ?Sized + 'static>(session: impl Session<P> + 'static, part: fn(&mut World) -> &mut P) -> Self {
-        Self(Box::new(Placed { session, part }))
-    }
-}
-
-impl<P: ?Sized, S: Session<P>> Session<World> for Placed<P, S> {
-    fn opened(&mut self, now: Instant, world: &mut World) {
-        self.session.opened(now, (self.part)(world));
-    }
-
-    fn receive(&mut self, now: Instant, rx: &[u8], world: &mut World) -> usize {
-        self.session.receive(now, rx, (self.part)(world))
-    }
-
-    fn transmit(&mut self, now: Instant, tx: &mut [u8], world: &mut World) -> usize {
-        self.session.transmit(now, tx, (self.part)(world))
-    }
-
-    fn finished(&mut self, now: Instant, world: &mut World) {
-        self.session.finished(now, (self.part)(world));
-    }
-
-    fn over(&mut self, now: Instant, how: Over, world: &mut World) {
-        self.session.over(now, how, (self.part)(world));
-    }
-
-    fn poll_at(&self) -> Option<Instant> {
-        self.session.poll_at()
-    }
-
-    fn wants(&self) -> Wants {
-        self.session.wants()
+        Self(Box::new(Part::new(session, part)))
     }
 }
 

@@ -52,6 +52,7 @@ use self::record::{FileRecord, Record};
 use self::upload::Upload as Writing;
 use super::directory::{Bytes, Directory, Work};
 use super::{Created, Entry, Store, StoreError, Ticket, Upload, Usage, directory};
+use crate::bytes;
 use crate::limits::STORE_TICKETS;
 use crate::name::Name;
 
@@ -253,14 +254,9 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
                 return Poll::Ready(Err(StoreError::Io));
             };
             let piece = page.payload().get(at..).unwrap_or_default();
+            let left = piece.len().min(length.saturating_sub(position) as usize);
             let room = into.get_mut(filled..).unwrap_or_default();
-            let copied = piece
-                .len()
-                .min(room.len())
-                .min(length.saturating_sub(position) as usize);
-            for (to, from) in room.iter_mut().zip(piece).take(copied) {
-                *to = *from;
-            }
+            let copied = bytes::copy(room, piece.get(..left).unwrap_or_default());
             filled = filled.saturating_add(copied);
             position = position.saturating_add(copied as u32);
             near = near.map(Place::following);

@@ -11,6 +11,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
+use crate::bytes;
 use crate::limits::FLASH_PAGE;
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -44,10 +45,8 @@ impl Page {
     /// A page with the front of `payload`, as much as fits.
     pub(super) fn new(label: Label, payload: &[u8]) -> Self {
         let mut page = Self([0; FLASH_PAGE]);
-        let used = payload.len().min(PAYLOAD);
-        for (to, from) in page.0.iter_mut().zip(payload.iter().take(PAYLOAD)) {
-            *to = *from;
-        }
+        let (place, _) = page.0.split_at_mut(PAYLOAD);
+        let used = bytes::copy(place, payload);
         let [u0, u1, ..] = used.to_le_bytes();
         let [o0, o1, o2, o3] = label.object.to_le_bytes();
         let [s0, s1, s2, s3] = label.start.to_le_bytes();

@@ -1,6 +1,8 @@
 //! What the log says of one file.
 
 use super::page::PAYLOAD;
+use crate::bug::OrBug;
+use crate::bytes;
 use crate::limits::NAME_MAX;
 use crate::name::Name;
 use crate::store::Digest;
@@ -119,11 +121,9 @@ impl Record {
 struct Writer([u8; SIZE], usize);
 
 impl Writer {
-    fn put(&mut self, bytes: &[u8]) {
-        for (to, from) in self.0.iter_mut().skip(self.1).zip(bytes) {
-            *to = *from;
-        }
-        self.1 = self.1.saturating_add(bytes.len());
+    fn put(&mut self, field: &[u8]) {
+        let behind = self.0.get_mut(self.1..).or_bug("all fields have room");
+        self.1 = self.1.saturating_add(bytes::copy(behind, field));
     }
 }
 

@@ -5,6 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::medium::{Medium, Place};
 use super::page::{Kind, Label, PAYLOAD, Page};
+use crate::bug::OrBug;
+use crate::bytes;
 use crate::store::{Digest, StoreError};
 
 /// An upload: the bytes that do not fill a page yet, the place of that page, and the SHA-256 so far.
@@ -53,11 +55,12 @@ impl Upload {
             let sector = medium.allocate(self.object, length, reserve)?;
             self.next = Some(Place { sector, page: 0 });
         }
-        let room = self.payload.get_mut(self.filled..).unwrap_or_default();
+        let room = self
+            .payload
+            .get_mut(self.filled..)
+            .or_bug("no more is filled than there is room");
         let (now, _) = bytes.split_at(bytes.len().min(room.len()));
-        for (to, from) in room.iter_mut().zip(now) {
-            *to = *from;
-        }
+        bytes::copy(room, now);
         self.sha256.update(now);
         self.filled = self.filled.saturating_add(now.len());
         if self.filled == PAYLOAD {
@@ -81,7 +84,10 @@ impl Upload {
             object: self.object,
             start: length.saturating_sub(self.filled as u32),
         };
-        let payload = self.payload.get(..self.filled).unwrap_or_default();
+        let payload = self
+            .payload
+            .get(..self.filled)
+            .or_bug("no more is filled than there is room");
         self.next = (self.filled == PAYLOAD).then_some(place.following());
         self.filled = 0;
         medium.write(place, &Page::new(label, payload))

@@ -1,5 +1,7 @@
 //! Memory in blocks of one size, chained into files.
 
+use crate::bug::OrBug;
+use crate::bytes;
 use crate::limits::RAM_BLOCK;
 use crate::store::directory::Bytes;
 
@@ -76,13 +78,13 @@ impl<'a> Blocks<'a> {
             let Some(block) = self.block_mut(chain.last) else {
                 break;
             };
-            let room = block.bytes.get_mut(used..).unwrap_or_default();
-            let (now, later) = rest.split_at(rest.len().min(room.len()));
-            for (to, from) in room.iter_mut().zip(now) {
-                *to = *from;
-            }
-            chain.length = chain.length.saturating_add(now.len());
-            rest = later;
+            let room = block
+                .bytes
+                .get_mut(used..)
+                .or_bug("less than a block of the last one is used");
+            let copied = bytes::copy(room, rest);
+            chain.length = chain.length.saturating_add(copied);
+            rest = rest.get(copied..).or_bug("no more is copied than there is");
         }
         bytes.len().saturating_sub(rest.len())
     }
@@ -93,12 +95,10 @@ impl<'a> Blocks<'a> {
         let mut copied = 0;
         for piece in self.pieces(chain).skip(offset / RAM_BLOCK) {
             let piece = piece.get(skip..).unwrap_or_default();
-            let room = into.get_mut(copied..).unwrap_or_default();
-            let now = piece.len().min(room.len());
-            for (to, from) in room.iter_mut().zip(piece) {
-                *to = *from;
-            }
-            copied = copied.saturating_add(now);
+            let room = into
+                .get_mut(copied..)
+                .or_bug("no more is copied than there is room");
+            copied = copied.saturating_add(bytes::copy(room, piece));
             skip = 0;
             if copied == into.len() {
                 break;

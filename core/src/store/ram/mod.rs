@@ -126,6 +126,7 @@ impl<'a> RamStore<'a> {
     /// Leaves a broken upload, or one without a confirmation, in the state that it has earned.
     fn leave(&mut self, index: usize) {
         let Some(file) = self.directory.files.get(index) else {
+            bug!("a ticket's file is in the directory");
             return;
         };
         let left = file.left();

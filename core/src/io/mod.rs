@@ -1,5 +1,13 @@
-//! [`Pump`]: any connection with the `embedded-io` traits drives a session.
+//! [`Pump`]: any connection with the `embedded-io` traits drives a session; with the feature `async`, `AsyncPump` does
+//! it over those of `embedded-io-async`.
 
+#[cfg(feature = "async")]
+mod asynchronous;
+mod between;
+
+#[cfg(feature = "async")]
+pub use asynchronous::{AsyncConnection, AsyncPump, Timer};
+use between::Between;
 use embedded_io::{BufRead, ReadReady, Write, WriteReady};
 
 use crate::session::{Over, Session, Wants};
@@ -27,7 +35,7 @@ pub trait Connection: BufRead + Write + ReadReady + WriteReady {
 pub struct Pump<C, S, const TX: usize> {
     connection: C,
     session: S,
-    filled: Filled<TX>,
+    filled: Between<TX>,
     phase: Phase,
     peer_finished: bool,
 }
@@ -40,39 +48,14 @@ enum Phase {
     Over(Over),
 }
 
-/// What the session filled in and the connection has not taken yet.
-struct Filled<const TX: usize> {
-    bytes: [u8; TX],
-    start: usize,
-    end: usize,
-}
-
-impl<const TX: usize> Filled<TX> {
-    fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
-    }
-
-    fn room(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
-    }
-}
-
 impl<C: Connection, S, const TX: usize> Pump<C, S, TX> {
     /// Puts `session` on `connection`, which must be established.
     pub fn new(connection: C, session: S) -> Self {
         const { assert!(TX > 0, "a pump needs room for at least one byte") };
-        let filled = Filled {
-            bytes: [0; TX],
-            start: 0,
-            end: 0,
-        };
         Self {
             connection,
             session,
-            filled,
+            filled: Between::new(),
             phase: Phase::New,
             peer_finished: false,
         }
@@ -203,14 +186,14 @@ impl<C: Connection, S, const TX: usize> Pump<C, S, TX> {
     {
         let room = self.filled.room();
         let filled = self.session.transmit(now, room, world).min(room.len());
-        self.filled.end = self.filled.end.saturating_add(filled);
+        self.filled.fill(filled);
         let mut moved = filled > 0;
         while !self.filled.waiting().is_empty() && self.connection.write_ready()? {
             let written = self.connection.write(self.filled.waiting())?;
             if written == 0 {
                 break;
             }
-            self.filled.start = self.filled.start.saturating_add(written);
+            self.filled.leave(written);
             moved = true;
         }
         Ok(moved)
