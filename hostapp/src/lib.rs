@@ -6,20 +6,15 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod demo;
-pub mod disk;
 pub mod docs;
 pub mod lab;
-pub mod link;
 pub mod memory;
-pub mod pcap;
 #[cfg(target_os = "linux")]
 pub mod privileges;
 pub mod ready;
 pub mod serve;
 pub mod services;
 pub mod signals;
-pub mod socket;
-pub(crate) mod wake;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {

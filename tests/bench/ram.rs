@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --package r2-tests --bench ram`
 
-use hostapp::disk::DiskStore;
-use hostapp::link::memory::Wire;
 use hostapp::memory;
+use r2_disk::DiskStore;
+use r2_links::memory::Wire;
 use r2_node::{Config, Counters, Node, Plan, Size, Storage};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};

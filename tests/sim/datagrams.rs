@@ -1,9 +1,9 @@
 //! Questions in datagrams, and what may come back of each.
 
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
 use r2_core::diag::chargen;
 use r2_core::secret;
+use r2_links::memory::Frame;
 use r2_tests::stranger::{datagram, heard_datagram};
 
 use super::net::Weather;

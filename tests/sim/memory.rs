@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use allocation_counter::{measure, opt_out};
-use hostapp::link::memory::{Arrived, Frame, Wire};
+use r2_links::memory::{Arrived, Frame, Wire};
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::env;
 
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
+use r2_links::memory::Frame;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetFrame, EthernetProtocol, Ipv4Packet, PrettyPrinter, TcpPacket};
 

@@ -7,7 +7,7 @@ use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
-use hostapp::link::memory::Wire;
+use r2_links::memory::Wire;
 use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6};
 
 /// How long a peer's TCP goes on without an answer.

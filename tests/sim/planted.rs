@@ -1,9 +1,9 @@
 //! Bugs that the simulator must find: each does from outside what R2 would do without one of its precautions.
 
-use hostapp::link::memory::Frame;
 use r2_core::chat;
 use r2_core::session::{Over, Session, Wants};
 use r2_core::time::Instant;
+use r2_links::memory::Frame;
 use smoltcp::wire::{Ipv4Packet, TcpPacket};
 
 use super::net::change_segment;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use bumpalo::Bump;
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
 use r2_core::chat;
 use r2_core::session::Session;
 use r2_core::store::Store;
+use r2_links::memory::Frame;
 use r2_node::service::CHAT;
 use r2_node::{Node, Plan, Size, World};
 use r2_tests::simulation::{R2_MAC, boot, ram_store};

@@ -1,7 +1,7 @@
 //! What a stranger throws between the frames of the peers: nonsense, floods, and segments in a peer's name.
 
 use fastrand::Rng;
-use hostapp::link::memory::Frame;
+use r2_links::memory::Frame;
 use r2_tests::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC};
 use r2_tests::stranger::{ADDRESS, FIRST, MAC, Said, arp, datagram, tampered, with_options};
 use smoltcp::phy::ChecksumCapabilities;

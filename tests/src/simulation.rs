@@ -17,7 +17,7 @@ use smoltcp::wire::{
 
 use crate::store_suite;
 use crate::stranger::{self, Heard, Said};
-use hostapp::link::memory::{Frame, Wire};
+use r2_links::memory::{Frame, Wire};
 
 /// R2's Ethernet address: the one that a host's R2 has at [`R2_ADDRESS`].
 pub const R2_MAC: EthernetAddress = EthernetAddress([0x02, 0x52, 0x32, 168, 69, 1]);

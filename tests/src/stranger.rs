@@ -8,7 +8,7 @@ use smoltcp::wire::{
 };
 
 use crate::simulation::{R2_ADDRESS, R2_MAC};
-use hostapp::link::memory::Frame;
+use r2_links::memory::Frame;
 
 /// The stranger's Ethernet address.
 pub const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 66]);

@@ -12,13 +12,13 @@ use std::thread::{self, JoinHandle};
 use clap::Parser;
 use r2_core::chat::Peer;
 use r2_core::session::Session;
+use r2_disk::wake::Wake;
+use r2_links::Link;
+use r2_links::local::{Local, Ports};
 
 use super::PATIENCE;
 use crate::cli::{Cli, Command, Serve};
-use crate::link::Link;
-use crate::link::local::{Local, Ports};
 use crate::serve::{self, R2};
-use crate::wake::Wake;
 
 /// R2 on the virtual wire, with its ports wherever there are free ones.
 pub(super) struct Running {

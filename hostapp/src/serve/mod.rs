@@ -3,6 +3,8 @@
 mod call;
 mod clock;
 mod r2;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::Write as _;
@@ -12,6 +14,11 @@ use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
+use r2_disk::thread;
+use r2_links::Link;
+use r2_links::local::{self, Local, Ports};
+#[cfg(target_os = "linux")]
+use r2_links::tap::Tap;
 use r2_node::Size;
 use r2_node::service::Spec;
 use smoltcp::time::Instant;
@@ -21,11 +28,6 @@ use self::call::Calling;
 pub use self::r2::R2;
 use crate::cli::{self, Serve};
 use crate::console::{Console, Notes};
-use crate::link::Link;
-use crate::link::local::{self, Local, Ports};
-#[cfg(target_os = "linux")]
-use crate::link::tap::Tap;
-use crate::memory;
 #[cfg(target_os = "linux")]
 use crate::privileges;
 use crate::ready::Ready;
@@ -184,7 +186,7 @@ impl<L: Link> Server<L> {
 
     /// Drives the node until a signal comes, the operator quits, or the link is gone.
     fn serve(&mut self) -> Result<(), Refusal> {
-        memory::take_stack();
+        thread::take_stack();
         // R2 is in the room before its first peer can be: frames have been waiting since the link was opened.
         let now = self.r2.now();
         self.step_console(now);

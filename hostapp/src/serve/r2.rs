@@ -7,6 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use nix::poll::{PollFd, PollFlags};
 use r2_core::chat::{Room, Seat};
+use r2_disk::{DiskStore, Limits};
+use r2_links::pcap::{Tee, unix_time};
+use r2_links::wait::wait_for;
+use r2_links::{Leaked, Link, ethernet_address};
 use r2_node::node::Node;
 use r2_node::service::{Registry, Spec};
 use r2_node::{About, Config, Counters, Size, Storage, World};
@@ -16,12 +20,8 @@ use smoltcp::wire::IpCidr;
 use super::Refusal;
 use super::clock::Clock;
 use crate::cli::Serve;
-use crate::disk::{DiskStore, Limits};
-use crate::link::{Link, ethernet_address};
-use crate::memory::{Leaked, plan};
-use crate::pcap::{Tee, unix_time};
+use crate::memory::plan;
 use crate::services;
-use crate::wake::wait_for;
 
 /// Bytes of the last chat lines: hundreds of them, for peers that lag.
 const ROOM: usize = 256 * 1024;

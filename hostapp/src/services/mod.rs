@@ -6,11 +6,10 @@
 
 pub mod guess;
 
+use r2_disk::DiskStore;
+use r2_links::Leaked;
 use r2_node::service::{Registry, Spec, never, whole};
 use r2_node::{Size, World};
-
-use crate::disk::DiskStore;
-use crate::memory::Leaked;
 
 /// What a host's services are registered with.
 type Services<'m> = Registry<'static, 'm, World<'static, DiskStore>, Leaked>;

@@ -1,6 +1,6 @@
 //! More peers than slots.
 
-use hostapp::link::memory::{Leaving, Wire};
+use r2_links::memory::{Leaving, Wire};
 use r2_tests::simulation::{Simulation, plan, switch_on};
 use r2_tests::stranger::{FIRST, Heard, Said};
 use smoltcp::phy::{Device, DeviceCapabilities};

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU16;
 
-use crate::link::checksum;
+use crate::checksum;
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 10;

@@ -10,7 +10,7 @@ use smoltcp::wire::{IpCidr, IpEndpoint};
 
 use super::flow::Key;
 use super::gateway::Gateway;
-use crate::memory::BACKLOG;
+use crate::BACKLOG;
 use crate::socket::close_with_reset;
 
 /// How long a kernel that has no more descriptors or memory is left alone.

@@ -11,11 +11,20 @@ use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
 
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a TAP needs most of it"))]
-pub(crate) mod checksum;
+mod checksum;
+mod leaked;
 pub mod local;
 pub mod memory;
+pub mod pcap;
+pub mod socket;
 #[cfg(target_os = "linux")]
 pub mod tap;
+pub mod wait;
+
+pub use self::leaked::Leaked;
+
+/// SYNs held while a service is full: more than the connections of a service with large buffers, many times over.
+pub const BACKLOG: u16 = 512;
 
 /// A network card, and what a server that waits for it has to know.
 ///

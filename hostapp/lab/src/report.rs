@@ -5,17 +5,16 @@ use std::io;
 use std::path::Path;
 
 use super::account::{Account, Part};
-use super::{html, pdf, syscalls};
-use crate::cli::BenchWire;
-use crate::demo;
+use super::{Bench, Experiment, html, pdf, syscalls};
 
 const TITLE: &str = "R2 and KALI: the lab";
 
 /// The place of the socket calls: behind the transcript, 4a and 4b.
 const CALLS: usize = 3;
 
-/// Measures everything on `wire` and writes the report and its captures into `folder`; what to tell of it.
-pub(super) fn write(folder: &Path, wire: &BenchWire) -> io::Result<String> {
+/// Measures everything on `wire` and writes the report and its captures into `folder`, with `transcript` as its parts 1
+/// to 3; what to tell of it.
+pub fn write(folder: &Path, wire: &Bench, transcript: String) -> io::Result<String> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     let on_a_wire: [(&str, &str, Experiment); 5] = [
         ("4a", "ports.pcap", super::ports),
@@ -24,7 +23,11 @@ pub(super) fn write(folder: &Path, wire: &BenchWire) -> io::Result<String> {
         ("4f", "nagle.pcap", super::nagle),
         ("4g", "delayed-ack.pcap", super::delayed_ack),
     ];
-    let mut accounts = vec![transcript()?];
+    let mut accounts = vec![Account {
+        title: "Parts 1 to 3: chat, secret code, file".into(),
+        parts: vec![Part::Printed(transcript)],
+        json: serde_json::Value::Null,
+    }];
     for (question, pcap, measure) in on_a_wire {
         let mut account = measure(wire, Some(&folder.join(pcap)))?;
         account.title = format!("{question}: {}", account.title);
@@ -50,23 +53,9 @@ pub(super) fn write(folder: &Path, wire: &BenchWire) -> io::Result<String> {
     Ok(format!("Wrote {} and {}", page.display(), paper.display()))
 }
 
-/// An experiment on a wire, and where its capture goes.
-type Experiment = fn(&BenchWire, Option<&Path>) -> io::Result<Account>;
-
 fn cannot_write(path: &Path, error: &io::Error) -> io::Error {
     io::Error::other(format!(
         "cannot write {}: {error}; choose another folder with --output",
         path.display()
     ))
-}
-
-/// Parts 1 to 3, as the demo plays them.
-fn transcript() -> io::Result<Account> {
-    let mut printed = Vec::new();
-    demo::play(&mut printed)?;
-    Ok(Account {
-        title: "Parts 1 to 3: chat, secret code, file".into(),
-        parts: vec![Part::Printed(String::from_utf8_lossy(&printed).into_owned())],
-        json: serde_json::Value::Null,
-    })
 }

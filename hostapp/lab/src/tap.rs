@@ -1,16 +1,18 @@
 //! A TAP: R2's node in a thread of this process, KALI on the kernel's sockets.
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::linux::net::TcpStreamExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags};
+use r2_links::Link as _;
+use r2_links::pcap::{self, Tee};
+use r2_links::tap::Tap;
+use r2_links::wait::wait_for;
 use rustix::net::{SendFlags, send};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
@@ -20,10 +22,6 @@ use super::diary::Call;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::packet::Frame;
 use super::r2::Machine;
-use crate::link::Link as _;
-use crate::link::tap::Tap;
-use crate::pcap::{self, Tee};
-use crate::wake::{Wake, wait_for};
 
 /// How long one call may take: far longer than it does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,8 +34,8 @@ pub(super) struct OnTap {
     setting: Setting,
     address: IpAddr,
     connections: Vec<(Option<TcpStream>, u16, Wishes)>,
-    wake: Arc<Wake>,
-    ended: Arc<AtomicBool>,
+    /// R2 goes on as long as this is open.
+    going_on: Option<PipeWriter>,
     /// R2's thread, and the file in which it writes every frame.
     r2: Option<JoinHandle<io::Result<Vec<Call>>>>,
     file: NamedTempFile,
@@ -48,15 +46,13 @@ impl OnTap {
     pub(super) fn open(name: &str, ip: Ipv4Cidr) -> io::Result<Self> {
         let tap = Tap::open(name).map_err(|error| io::Error::other(error.to_string()))?;
         let file = NamedTempFile::with_prefix("r2-lab-")?;
-        let wake = Arc::new(Wake::new()?);
-        let ended = Arc::new(AtomicBool::new(false));
+        let (end, going_on) = io::pipe()?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
         let mut link = Tee::new(tap, Some(file.path()))?;
-        let (woken, end) = (wake.clone(), ended.clone());
         let r2 = thread::Builder::new().name("r2".into()).spawn(move || {
             let machine = Machine::new(ip, secret, |_| unix_time(), &mut link);
-            serve(machine, link, &woken, &end)
+            serve(machine, link, &end)
         })?;
         Ok(Self {
             setting: Setting {
@@ -69,8 +65,7 @@ impl OnTap {
             },
             address: IpAddr::V4(ip.address()),
             connections: Vec::new(),
-            wake,
-            ended,
+            going_on: Some(going_on),
             r2: Some(r2),
             file,
         })
@@ -85,17 +80,12 @@ impl OnTap {
 }
 
 /// Drives R2 until it is to end, and has, or its TAP is gone.
-fn serve(
-    mut machine: Machine,
-    mut link: Tee<Tap>,
-    woken: &Wake,
-    ended: &AtomicBool,
-) -> io::Result<Vec<Call>> {
+fn serve(mut machine: Machine, mut link: Tee<Tap>, end: &PipeReader) -> io::Result<Vec<Call>> {
     let clock = std::time::Instant::now();
-    let mut stopping = false;
+    let (mut ended, mut stopping) = (false, false);
     loop {
         let now = Instant::from_micros(i64::try_from(clock.elapsed().as_micros()).unwrap_or(i64::MAX));
-        if !stopping && ended.load(Ordering::Acquire) {
+        if ended && !stopping {
             stopping = true;
             machine.stop(now);
         }
@@ -116,10 +106,11 @@ fn serve(
         let tap = link.device();
         let mut fds = [
             PollFd::new(tap.as_fd(), tap.wanted()),
-            PollFd::new(woken.as_fd(), PollFlags::POLLIN),
+            PollFd::new(end.as_fd(), PollFlags::POLLIN),
         ];
         // Interrupted or not: the loop looks at everything again.
         let _ = wait_for(&mut fds, timeout);
+        ended |= fds[1].any() == Some(true);
     }
     link.flush()?;
     Ok(machine.calls())
@@ -219,8 +210,7 @@ impl Kali for OnTap {
 impl OnTap {
     /// Ends R2, if that has not happened: what its sessions were asked to do.
     fn end(&mut self) -> io::Result<Vec<Call>> {
-        self.ended.store(true, Ordering::Release);
-        self.wake.wake();
+        self.going_on = None;
         match self.r2.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
             // A panic has told about itself.

@@ -9,11 +9,11 @@ use super::ladder::Ladder;
 
 /// The account of an experiment.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
+pub struct Account {
     pub(super) title: String,
     pub(super) parts: Vec<Part>,
     /// What was measured, for a script.
-    pub(super) json: Value,
+    pub json: Value,
 }
 
 /// A part of an account.

@@ -1,7 +1,7 @@
 //! R2 behind the gateway, in one thread, and its clients in another.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,8 +11,7 @@ use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cli::{Cli, Command, Serve};
-use crate::serve::R2;
+use crate::cli::{Cli, Command};
 
 fn options(store: &Path) -> Serve {
     let store = store.to_str().unwrap();
@@ -33,7 +32,7 @@ fn options(store: &Path) -> Serve {
 }
 
 fn open(offers: &[(Spec, Size)]) -> Local {
-    let options = Options {
+    let options = local::Options {
         ip: Ipv4Addr::new(192, 168, 69, 1),
         ports: Ports::Free,
         allow: &[],
@@ -152,7 +151,7 @@ fn an_upload_counts_as_confirmed_when_its_client_has_the_receipt() {
 /// Resets an upload once R2 has its first bytes, and waits until R2 has heard of that.
 fn close_when_heard(upload: TcpStream, r2: &Found) {
     while !status(r2).contains("drop_bytes_in: 1048617\n") {}
-    crate::socket::close_with_reset(upload);
+    r2_links::socket::close_with_reset(upload);
     while !status(r2).contains("sessions_open: 1\n") {}
 }
 
@@ -191,7 +190,7 @@ fn a_client_that_does_not_read_holds_r2_back() {
                 .all(|lines| lines[0][1..72] == lines[1][..71])
         );
         // And its end, in the middle of everything, is R2's end of it.
-        crate::socket::close_with_reset(slow);
+        r2_links::socket::close_with_reset(slow);
         while !status(r2).contains("sessions_open: 1\n") {}
     });
 }

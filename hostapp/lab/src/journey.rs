@@ -365,18 +365,18 @@ fn said(what: &What) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::BenchWire;
+    use crate::{Bench, Link};
 
     /// What happened at R2 in the connections of a run in memory.
     fn tables(loss: u8) -> Vec<Vec<String>> {
-        let wire = BenchWire {
-            link: crate::cli::Link::Local,
+        let wire = Bench {
+            link: Link::Memory,
             ip: "192.168.69.1/24".parse().unwrap(),
             rtt: None,
             loss: Some(loss),
             seed: 2,
         };
-        let account = super::super::journey(&wire, None).unwrap();
+        let account = crate::journey(&wire, None).unwrap();
         let tables = account.parts.into_iter().filter_map(|part| match part {
             Part::Table(table) => Some(table.rows.into_iter().map(|row| row[2].clone()).collect()),
             _ => None,

@@ -17,8 +17,6 @@ mod flow;
 mod gateway;
 mod ports;
 mod steer;
-#[cfg(test)]
-mod tests;
 mod unacknowledged;
 mod wire;
 

@@ -17,7 +17,7 @@ use super::end::End;
 use super::flow::{After, Flow, Key};
 use super::ports::{Offered, Ports, Refused};
 use super::wire::Lane;
-use crate::memory::{BACKLOG, Leaked};
+use crate::{BACKLOG, Leaked};
 
 /// Connections of a service beyond those that R2 has: this one waits in R2's backlog, so that R2 knows that it has to
 /// make room.

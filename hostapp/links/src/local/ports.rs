@@ -10,7 +10,7 @@ use nix::sys::socket::{Backlog, listen};
 use r2_node::service::Spec;
 
 use super::accept::Client;
-use crate::memory;
+use crate::BACKLOG;
 
 /// Where R2's ports are offered on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Offered {
 fn bind_tcp(at: SocketAddr, registry: &Registry, token: Token) -> io::Result<Bound<TcpListener>> {
     let mut socket = TcpListener::bind(at)?;
     // As many as R2 holds SYNs for; the kernel holds further SYNs back, and their senders repeat them.
-    listen(&socket, Backlog::new(memory::BACKLOG)?)?;
+    listen(&socket, Backlog::new(BACKLOG)?)?;
     registry.register(&mut socket, token, Interest::READABLE)?;
     let port = socket.local_addr()?.port();
     Ok(Bound {

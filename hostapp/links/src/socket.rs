@@ -69,7 +69,7 @@ impl Socket {
 
 /// Closes a socket that lingers for no time, which sends RST. Should that fail it sends FIN: the connection ends all the
 /// same.
-pub(crate) fn close_with_reset(stream: impl AsFd) {
+pub fn close_with_reset(stream: impl AsFd) {
     let no_time = linger {
         l_onoff: 1,
         l_linger: 0,

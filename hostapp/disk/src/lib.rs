@@ -18,7 +18,9 @@ mod medium;
 mod names;
 #[cfg(test)]
 mod tests;
+pub mod thread;
 mod transfer;
+pub mod wake;
 mod worker;
 
 use std::collections::VecDeque;
@@ -32,7 +34,6 @@ use std::thread::JoinHandle;
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 
-use crate::memory;
 use crate::wake::Wake;
 
 use self::announcement::Announcement;
@@ -154,7 +155,7 @@ impl DiskStore {
                 behind,
             );
             let thread =
-                memory::spawn(format!("store-{index}"), move || worker.run()).map_err(OpenError::thread)?;
+                thread::spawn(format!("store-{index}"), move || worker.run()).map_err(OpenError::thread)?;
             workers.push((sender, thread));
         }
         let places = std::iter::repeat_with(Place::new).take(tickets).collect();

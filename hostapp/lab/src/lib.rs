@@ -1,4 +1,4 @@
-//! `hostapp lab`: what the lab asks about TCP and UDP, answered by measuring R2's own wire.
+//! What the lab asks about TCP and UDP, answered by measuring R2's own wire.
 //!
 //! Each experiment makes socket calls at KALI's end (`Kali`) and then looks at the frames that were on the wire:
 //! what it tells is read off these, not off what the calls meant to do.
@@ -22,80 +22,79 @@ mod syscalls;
 mod tap;
 mod wire;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use self::account::Account;
 use self::diary::Call;
 use self::kali::{Kali, Setting};
 use self::packet::{Frame, Packet};
 use self::wire::InMemory;
-use crate::cli::{BenchWire, Experiment, Link};
-use crate::link::ethernet_address;
-use crate::pcap;
+use r2_links::{ethernet_address, pcap};
+use smoltcp::wire::Ipv4Cidr;
 
-/// The exit status of an experiment that could not be made.
-const CANNOT_MEASURE: u8 = 2;
+pub use self::account::Account;
+pub use self::report::write as report;
+pub use self::syscalls::run as syscalls;
 
-/// Measures, and prints what came of it; what it returns is the exit status of the program.
-pub fn run(experiment: &Experiment) -> ExitCode {
-    match measure(experiment) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("hostapp: lab: {error}");
-            ExitCode::from(CANNOT_MEASURE)
-        }
-    }
+/// Where to measure.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The wire.
+    pub link: Link,
+    /// R2's IPv4 address and its network.
+    pub ip: Ipv4Cidr,
+    /// The round trip of the wire in memory, in milliseconds; `None` for what suits the experiment.
+    pub rtt: Option<u16>,
+    /// How many of a hundred packets the wire in memory loses.
+    pub loss: Option<u8>,
+    /// Chooses which packets are lost: the same number, the same ones.
+    pub seed: u64,
 }
 
-fn measure(experiment: &Experiment) -> io::Result<()> {
-    let (account, json) = match experiment {
-        Experiment::Rtt(bench) => (rtt(&bench.wire, bench.pcap.as_deref())?, bench.json),
-        Experiment::Nagle(bench) => (nagle(&bench.wire, bench.pcap.as_deref())?, bench.json),
-        Experiment::DelayedAck(bench) => (delayed_ack(&bench.wire, bench.pcap.as_deref())?, bench.json),
-        Experiment::Ports(bench) => (ports(&bench.wire, bench.pcap.as_deref())?, bench.json),
-        Experiment::Journey(bench) => (journey(&bench.wire, bench.pcap.as_deref())?, bench.json),
-        Experiment::Syscalls { json } => (syscalls::run()?, *json),
-        Experiment::Report { output, wire } => {
-            return writeln!(io::stdout().lock(), "{}", report::write(output, wire)?);
-        }
-    };
-    let mut out = io::stdout().lock();
-    if json {
-        writeln!(out, "{}", account.json)
-    } else {
-        write!(out, "{account}")
-    }
+/// What carries the frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The wire in memory, with a clock of its own.
+    Memory,
+    /// The TAP interface of that name; KALI's end is this machine's kernel.
+    Tap(String),
 }
 
-fn ports(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+/// An experiment on a wire: makes it, writes its frames into a capture, where one is wished, and tells what they show.
+pub type Experiment = fn(&Bench, Option<&Path>) -> io::Result<Account>;
+
+/// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
+pub fn ports(wire: &Bench, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 50, pcap, ports::run, ports::tell)
 }
 
-fn journey(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+/// How a byte of a question and of a file travels: every frame on the wire, and every call inside R2.
+pub fn journey(wire: &Bench, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 50, pcap, journey::run, journey::tell)
 }
 
-fn rtt(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+/// The urgent message: UDP, a new TCP connection, and one kept open; what a round trip and a lost packet cost.
+pub fn rtt(wire: &Bench, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 50, pcap, rtt::run, rtt::tell)
 }
 
-fn nagle(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+/// What Nagle's algorithm does to one, two and ten small writes.
+pub fn nagle(wire: &Bench, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 50, pcap, nagle::run, nagle::tell)
 }
 
+/// Where Nagle's algorithm and delayed acknowledgements wait for each other, and what helps.
+///
 /// On a short wire, where the timers are what one waits for.
-fn delayed_ack(wire: &BenchWire, pcap: Option<&Path>) -> io::Result<Account> {
+pub fn delayed_ack(wire: &Bench, pcap: Option<&Path>) -> io::Result<Account> {
     on_a_wire(wire, 1, pcap, delayed_ack::run, delayed_ack::tell)
 }
 
 /// Opens the wire, `rtt` milliseconds long where nothing else is wished, makes an experiment on it, writes the capture,
 /// and tells what it shows.
 fn on_a_wire<T>(
-    wire: &BenchWire,
+    wire: &Bench,
     rtt: u16,
     pcap: Option<&Path>,
     run: fn(&mut dyn Kali) -> io::Result<T>,
@@ -118,21 +117,20 @@ struct Evidence {
     calls: Vec<Call>,
 }
 
-fn open(wire: &BenchWire, rtt: u16) -> io::Result<Box<dyn Kali>> {
+fn open(wire: &Bench, rtt: u16) -> io::Result<Box<dyn Kali>> {
     match &wire.link {
-        Link::Local => Ok(Box::new(InMemory::new(&wire::Options {
+        Link::Memory => Ok(Box::new(InMemory::new(&wire::Options {
             ip: wire.ip,
             rtt: Duration::from_millis(wire.rtt.unwrap_or(rtt).into()),
             loss: wire.loss.unwrap_or(0),
             seed: wire.seed,
         }))),
-        Link::Auto => open_tap(wire, "tap0"),
         Link::Tap(name) => open_tap(wire, name),
     }
 }
 
 #[cfg(target_os = "linux")]
-fn open_tap(wire: &BenchWire, name: &str) -> io::Result<Box<dyn Kali>> {
+fn open_tap(wire: &Bench, name: &str) -> io::Result<Box<dyn Kali>> {
     if wire.rtt.is_some() || wire.loss.is_some() {
         return Err(io::Error::other(
             "a TAP has the delay that it has, and loses nothing: leave --rtt and --loss out, or use --link local",
@@ -142,7 +140,7 @@ fn open_tap(wire: &BenchWire, name: &str) -> io::Result<Box<dyn Kali>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_tap(_: &BenchWire, _: &str) -> io::Result<Box<dyn Kali>> {
+fn open_tap(_: &Bench, _: &str) -> io::Result<Box<dyn Kali>> {
     Err(io::Error::other("there are TAPs on Linux only: use --link local"))
 }
 

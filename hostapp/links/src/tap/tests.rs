@@ -14,7 +14,7 @@ use smoltcp::socket::tcp;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Packet};
 
 use super::*;
-use crate::link::ethernet_address;
+use crate::ethernet_address;
 
 /// Moves this thread, and what it starts, into a network namespace of its own.
 fn enter_own_network() {

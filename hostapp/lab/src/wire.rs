@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use r2_links::memory::Wire;
 use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration as Micros, Instant};
@@ -14,7 +15,6 @@ use super::diary::Call;
 use super::kali::{Connection, Kali, Setting, Wishes};
 use super::packet::Frame;
 use super::r2::Machine;
-use crate::link::memory::Wire;
 
 /// KALI's Ethernet address.
 const KALI: EthernetAddress = EthernetAddress([0x02, 0x52, 0x4b, 0, 0, 1]);

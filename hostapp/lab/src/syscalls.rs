@@ -39,7 +39,7 @@ impl Trace {
 }
 
 /// Makes the calls, on this machine's loopback.
-pub(super) fn run() -> io::Result<Account> {
+pub fn run() -> io::Result<Account> {
     let mut trace = Trace::new();
     let port = converse(&mut trace)?;
     let mut errors = Trace::new();

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::worker::{Answer, Done};
 use super::{CHUNKS, Chunk};
-use crate::memory;
+use crate::thread;
 use crate::wake::Wake;
 
 /// What a worker asks of the thread behind it.
@@ -36,7 +36,7 @@ impl Behind {
         let (orders, taken) = mpsc::sync_channel(places * CHUNKS + 1);
         let (finish, finished) = mpsc::sync_channel(1);
         let hashers = std::iter::repeat_with(Sha256::new).take(places).collect();
-        memory::spawn(name, move || run(&taken, hashers, &done, &finish, &wake))?;
+        thread::spawn(name, move || run(&taken, hashers, &done, &finish, &wake))?;
         Ok(Self { orders, finished })
     }
 

@@ -11,6 +11,7 @@ use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store as _;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant as CoreInstant;
+use r2_links::{Leaked, ethernet_address};
 use r2_node::service::{DROP, Registry, SECRET, Spec, never, whole};
 use r2_node::{About, Config, Counters, Node, Plan, Size, Storage as _, World};
 use smoltcp::phy::Device;
@@ -18,8 +19,6 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
 
 use super::diary::{Call, Diary, Noted};
-use crate::link::ethernet_address;
-use crate::memory::Leaked;
 
 /// Answers each line with `ok`; acknowledges at once, no Nagle.
 pub(super) const READER: Spec = Spec::new("reader", 6001, "nc R2 PORT");
