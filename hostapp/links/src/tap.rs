@@ -17,7 +17,7 @@ use smoltcp::time::Instant;
 
 use super::{Link, checksum};
 
-pub use self::open::OpenError;
+pub use self::open::TapError;
 
 /// Ethernet's header: destination, source, type.
 const ETHERNET_HEADER: usize = 14;
@@ -92,12 +92,12 @@ impl DerefMut for Room {
 
 impl Tap {
     /// Attaches to the interface `name`, which must exist.
-    pub fn open(name: &str) -> Result<Self, OpenError> {
+    pub fn open(name: &str) -> Result<Self, TapError> {
         let (file, offload) = open::attach(name)?;
         Self::on(file, name, offload)
     }
 
-    fn on(file: File, name: &str, offload: bool) -> Result<Self, OpenError> {
+    fn on(file: File, name: &str, offload: bool) -> Result<Self, TapError> {
         let mtu = open::mtu(name)?.min(MTU_MAX);
         let (header, largest) = if offload {
             (virtio::HEADER, FRAME_MAX)

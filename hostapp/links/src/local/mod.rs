@@ -20,7 +20,6 @@ mod steer;
 mod unacknowledged;
 mod wire;
 
-use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,6 +30,7 @@ use r2_node::service::Spec;
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
+use thiserror::Error;
 
 use self::end::End;
 use self::gateway::Gateway;
@@ -46,27 +46,26 @@ pub struct Local {
     gateway: Gateway,
 }
 
-/// What a local link is to be.
-pub struct Options<'a> {
-    /// R2's address on the wire.
-    pub ip: Ipv4Addr,
-    /// Where its ports are to be offered.
-    pub ports: Ports,
-    /// Who may connect; empty: everybody on this host.
-    pub allow: &'a [IpCidr],
-}
-
 impl Local {
-    /// Offers the ports of `offers`. Those that could not be had are returned beside it; when that is all of them, it is
-    /// an error.
-    pub fn open(options: &Options<'_>, offers: &[(Spec, Size)]) -> Result<(Self, Vec<Refused>), OpenError> {
+    /// Offers the ports of `offers` to this host's programs, or to those at an address of `allow` where there is one. `ip`
+    /// is R2's address on the wire. The ports that could not be had are returned beside it; when that is all of them, it
+    /// is an error.
+    pub fn open(
+        ip: Ipv4Addr,
+        ports: Ports,
+        allow: &[IpCidr],
+        offers: &[(Spec, Size)],
+    ) -> Result<(Self, Vec<Refused>), LocalError> {
         let capabilities = wire::capabilities();
         let (mut to_r2, from_r2) = (Lane::new(), Lane::new());
-        let end = End::new(&capabilities, ethernet_address(options.ip), &mut to_r2);
-        let (gateway, refused) = Gateway::open(end, options.ip, offers, options.ports, options.allow)?;
+        let end = End::new(&capabilities, ethernet_address(ip), &mut to_r2);
+        let (gateway, refused) = Gateway::open(end, ip, offers, ports, allow)?;
         let has_any = gateway.offered.iter().any(|o| o.tcp.is_some() || o.udp.is_some());
         if !has_any && !offers.is_empty() {
-            return Err(OpenError::NoPort(refused));
+            return Err(match refused.into_iter().find(|refused| !refused.is_taken()) {
+                Some(refused) => LocalError::NoPort(refused),
+                None => LocalError::AllTaken,
+            });
         }
         let local = Self {
             to_r2,
@@ -139,33 +138,17 @@ impl Device for Local {
 }
 
 /// Why there is no local link. Its text is one line.
-#[derive(Debug)]
-pub enum OpenError {
+#[derive(Debug, Error)]
+pub enum LocalError {
+    /// Other programs have all of R2's ports.
+    #[error(
+        "another server has every port of R2 on 127.0.0.1: stop it, or serve on a TAP with --link tap:NAME"
+    )]
+    AllTaken,
     /// None of R2's ports could be had.
-    NoPort(Vec<Refused>),
+    #[error("{0}")]
+    NoPort(Refused),
     /// The kernel has no more descriptors, say.
-    Other(io::Error),
+    #[error("cannot serve on 127.0.0.1: {0}")]
+    Other(#[from] io::Error),
 }
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPort(refused) if refused.iter().all(Refused::is_taken) => f.write_str(
-                "another server has every port of R2 on 127.0.0.1: stop it, or serve on a TAP with --link tap:NAME",
-            ),
-            Self::NoPort(refused) => match refused.iter().find(|refused| !refused.is_taken()) {
-                Some(refused) => refused.fmt(f),
-                None => f.write_str("R2 has no port to offer"),
-            },
-            Self::Other(error) => write!(f, "cannot serve on 127.0.0.1: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

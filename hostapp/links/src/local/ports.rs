@@ -1,6 +1,5 @@
 //! R2's ports on this host: where they are, and who has them.
 
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,6 +7,7 @@ use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Registry, Token};
 use nix::sys::socket::{Backlog, listen};
 use r2_node::service::Spec;
+use thiserror::Error;
 
 use super::accept::Client;
 use crate::BACKLOG;
@@ -69,12 +69,7 @@ impl Offered {
     ) -> Self {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.of(spec.port)));
         let mut refuse = |protocol, error| {
-            refused.push(Refused {
-                service: spec.name,
-                port: at.port(),
-                protocol,
-                error,
-            });
+            refused.push(Refused::new(spec.name, at.port(), protocol, error));
         };
         let tcp = bind_tcp(at, registry, tcp).map_err(|error| refuse("tcp", error));
         let tcp = tcp.ok();
@@ -131,39 +126,54 @@ fn bind_udp(at: SocketAddr, registry: &Registry, token: Token) -> io::Result<Bou
 }
 
 /// A port that could not be had. Its text is one line.
-#[derive(Debug)]
-pub struct Refused {
-    service: &'static str,
-    port: u16,
-    protocol: &'static str,
-    error: io::Error,
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// Another program has the port.
+    #[error(
+        "another program has 127.0.0.1:{port}/{protocol}: {service} is not offered there; end that program and start again"
+    )]
+    Taken {
+        /// Who was to be found there.
+        service: &'static str,
+        /// The port.
+        port: u16,
+        /// `tcp` or `udp`.
+        protocol: &'static str,
+    },
+    /// The kernel does not give the port.
+    #[error("127.0.0.1:{port}/{protocol} cannot be had for {service}: {error}")]
+    Denied {
+        /// Who was to be found there.
+        service: &'static str,
+        /// The port.
+        port: u16,
+        /// `tcp` or `udp`.
+        protocol: &'static str,
+        /// Why.
+        error: io::Error,
+    },
 }
 
 impl Refused {
+    fn new(service: &'static str, port: u16, protocol: &'static str, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            Self::Taken {
+                service,
+                port,
+                protocol,
+            }
+        } else {
+            Self::Denied {
+                service,
+                port,
+                protocol,
+                error,
+            }
+        }
+    }
+
     /// Whether another program has the port.
     pub(super) fn is_taken(&self) -> bool {
-        self.error.kind() == io::ErrorKind::AddrInUse
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            service,
-            port,
-            protocol,
-            error,
-        } = self;
-        if self.is_taken() {
-            return write!(
-                f,
-                "another program has 127.0.0.1:{port}/{protocol}: {service} is not offered there; end that program and \
-                 start again"
-            );
-        }
-        write!(
-            f,
-            "127.0.0.1:{port}/{protocol} cannot be had for {service}: {error}"
-        )
+        matches!(self, Self::Taken { .. })
     }
 }

@@ -1,6 +1,5 @@
 //! Attaching to a TAP interface, and why that can fail.
 
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
@@ -9,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
+use thiserror::Error;
 use tun_tap::{Iface, Mode};
 
 use super::virtio;
@@ -22,21 +22,17 @@ const OFFLOAD: libc::c_uint = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
 
 /// Attaches to `name` for super-frames, or for plain frames where the kernel would not have it otherwise; whether
 /// for super-frames.
-pub(super) fn attach(name: &str) -> Result<(File, bool), OpenError> {
-    let refuse = |problem| OpenError {
-        name: name.to_owned(),
-        problem,
-    };
+pub(super) fn attach(name: &str) -> Result<(File, bool), TapError> {
     // With the rights of root, attaching to a name that is not there would create it.
     if nix::net::if_::if_nametoindex(name).is_err() {
-        return Err(refuse(Problem::Missing));
+        return Err(TapError::Missing(name.to_owned()));
     }
     super_frames(name).map(|file| (file, true)).or_else(|why| {
         if why.raw_os_error() == Some(libc::EBUSY) {
-            return Err(refuse(Problem::Held));
+            return Err(TapError::Held(name.to_owned()));
         }
         // What is wrong with the interface itself is refused here as well, and told better.
-        let file = plain_frames(name).map_err(|error| refuse(Problem::from(error)))?;
+        let file = plain_frames(name).map_err(|error| TapError::of(name, error))?;
         log::warn!("{name} carries no super-frames ({why}): R2 works with plain ones, more slowly");
         Ok((file, false))
     })
@@ -88,11 +84,8 @@ fn set_offload(file: &File, flags: libc::c_uint) -> io::Result<()> {
 }
 
 /// The largest IP packet that `name` carries, in bytes.
-pub(super) fn mtu(name: &str) -> Result<usize, OpenError> {
-    read_mtu(name).map_err(|error| OpenError {
-        name: name.to_owned(),
-        problem: Problem::Other(error),
-    })
+pub(super) fn mtu(name: &str) -> Result<usize, TapError> {
+    read_mtu(name).map_err(|error| TapError::Other(name.to_owned(), error))
 }
 
 fn read_mtu(name: &str) -> io::Result<usize> {
@@ -133,70 +126,51 @@ mod ioctl {
 }
 
 /// Why an interface cannot be attached to. Its text is one line.
-#[derive(Debug)]
-pub struct OpenError {
-    name: String,
-    problem: Problem,
+#[derive(Debug, Error)]
+pub enum TapError {
+    /// There is no interface of that name.
+    #[error("{0} does not exist: run {set_up}", set_up = set_up(.0))]
+    Missing(String),
+    /// The kernel has no TAPs, or its module is not loaded.
+    #[error("{TUN} is missing: run sudo modprobe tun, then {set_up}", set_up = set_up(.0))]
+    NoTun(String),
+    /// This user may not open the file from which the kernel hands out TAPs.
+    #[error("{0} cannot be had: {TUN} may not be opened by this user: run sudo chmod a+rw {TUN}")]
+    TunDenied(String),
+    /// The interface is another user's.
+    #[error("{0} may not be opened by this user: run {set_up} --user $(id -un)", set_up = set_up(.0))]
+    Denied(String),
+    /// Another server is attached to it: taking another link instead would hide a mistake.
+    #[error("another server holds {0}: stop it, or name another TAP with --link")]
+    Held(String),
+    /// It is a network interface of another kind.
+    #[error("{0} is no TAP interface: name another with --link tap:NAME")]
+    NotATap(String),
+    /// Anything else.
+    #[error("{0} cannot be opened: {1}")]
+    Other(String, io::Error),
 }
 
-#[derive(Debug)]
-enum Problem {
-    Missing,
-    NoTun,
-    TunDenied,
-    Denied,
-    Held,
-    NotATap,
-    Other(io::Error),
-}
-impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
+impl TapError {
+    fn of(name: &str, error: io::Error) -> Self {
+        let name = name.to_owned();
         match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Self::NoTun,
+            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Self::NoTun(name),
             // The file system refuses /dev/net/tun with the one, the kernel an interface with the other.
-            Some(libc::EACCES) => Self::TunDenied,
-            Some(libc::EPERM) => Self::Denied,
-            Some(libc::EBUSY) => Self::Held,
-            Some(libc::EINVAL) => Self::NotATap,
-            _ => Self::Other(error),
+            Some(libc::EACCES) => Self::TunDenied(name),
+            Some(libc::EPERM) => Self::Denied(name),
+            Some(libc::EBUSY) => Self::Held(name),
+            Some(libc::EINVAL) => Self::NotATap(name),
+            _ => Self::Other(name, error),
         }
     }
 }
 
-impl OpenError {
-    /// Whether another server holds the interface: then taking another link instead would hide a mistake.
-    pub fn is_held(&self) -> bool {
-        matches!(self.problem, Problem::Held)
+/// The command that makes the interface `name`.
+fn set_up(name: &str) -> String {
+    if name == "tap0" {
+        "sudo ./tap-setup/tap-setup up".to_owned()
+    } else {
+        format!("sudo ./tap-setup/tap-setup up --name {name}")
     }
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        let up = if name == "tap0" {
-            "sudo ./tap-setup/tap-setup up".to_owned()
-        } else {
-            format!("sudo ./tap-setup/tap-setup up --name {name}")
-        };
-        match &self.problem {
-            Problem::Missing => write!(f, "{name} does not exist: run {up}"),
-            Problem::NoTun => write!(f, "/dev/net/tun is missing: run sudo modprobe tun, then {up}"),
-            Problem::TunDenied => write!(
-                f,
-                "{name} cannot be had: {TUN} may not be opened by this user: run sudo chmod a+rw {TUN}"
-            ),
-            Problem::Denied => write!(
-                f,
-                "{name} may not be opened by this user: run {up} --user $(id -un)"
-            ),
-            Problem::Held => write!(
-                f,
-                "another server holds {name}: stop it, or name another TAP with --link"
-            ),
-            Problem::NotATap => write!(f, "{name} is no TAP interface: name another with --link tap:NAME"),
-            Problem::Other(error) => write!(f, "{name} cannot be opened: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

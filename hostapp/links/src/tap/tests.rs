@@ -41,7 +41,7 @@ fn open_plain(name: &str) -> Tap {
 fn open_free(name: &str) -> Tap {
     loop {
         match Tap::open(name) {
-            Err(error) if error.is_held() => std::thread::yield_now(),
+            Err(TapError::Held(_)) => std::thread::yield_now(),
             other => return other.unwrap(),
         }
     }
@@ -96,7 +96,7 @@ fn a_tap_that_cannot_be_had_is_one_line_that_says_what_to_do() {
     ip("tuntap add name tap0 mode tap");
     let first = Tap::open("tap0").unwrap();
     let second = Tap::open("tap0").err().unwrap();
-    assert!(second.is_held());
+    assert!(matches!(second, TapError::Held(_)));
     assert_eq!(
         second.to_string(),
         "another server holds tap0: stop it, or name another TAP with --link"
