@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use r2_lab::{Bench, Link};
+use r2_lab::Bench;
 
 use crate::cli::{self, BenchWire, Experiment};
 use crate::demo;
+use crate::serve::LinkChoice;
 
 /// The exit status of an experiment that could not be made.
 const CANNOT_MEASURE: u8 = 2;
@@ -56,10 +57,10 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
 impl From<BenchWire> for Bench {
     fn from(wire: BenchWire) -> Self {
         Self {
-            link: match wire.link {
-                cli::Link::Local => Link::Memory,
-                cli::Link::Auto => Link::Tap("tap0".into()),
-                cli::Link::Tap(name) => Link::Tap(name),
+            tap: match wire.link {
+                LinkChoice::Local => None,
+                LinkChoice::Auto => Some("tap0".into()),
+                LinkChoice::Tap(name) => Some(name),
             },
             ip: wire.ip,
             rtt: wire.rtt,

@@ -20,7 +20,7 @@ pub mod signals;
 pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
-        cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Serve(options) => serve::run(&(*options).into()),
         cli::Command::Demo => demo::run(),
         cli::Command::Lab { experiment } => lab::run(&experiment),
         cli::Command::Docs { folder } => docs::run(&folder),

@@ -365,12 +365,12 @@ fn said(what: &What) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bench, Link};
+    use crate::Bench;
 
     /// What happened at R2 in the connections of a run in memory.
     fn tables(loss: u8) -> Vec<Vec<String>> {
         let wire = Bench {
-            link: Link::Memory,
+            tap: None,
             ip: "192.168.69.1/24".parse().unwrap(),
             rtt: None,
             loss: Some(loss),

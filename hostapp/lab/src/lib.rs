@@ -40,8 +40,8 @@ pub use self::syscalls::run as syscalls;
 /// Where to measure.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// The wire.
-    pub link: Link,
+    /// A TAP interface, where KALI's end is this machine's kernel; `None` for the wire in memory, with a clock of its own.
+    pub tap: Option<String>,
     /// R2's IPv4 address and its network.
     pub ip: Ipv4Cidr,
     /// The round trip of the wire in memory, in milliseconds; `None` for what suits the experiment.
@@ -50,15 +50,6 @@ pub struct Bench {
     pub loss: Option<u8>,
     /// Chooses which packets are lost: the same number, the same ones.
     pub seed: u64,
-}
-
-/// What carries the frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// The wire in memory, with a clock of its own.
-    Memory,
-    /// The TAP interface of that name; KALI's end is this machine's kernel.
-    Tap(String),
 }
 
 /// An experiment on a wire: makes it, writes its frames into a capture, where one is wished, and tells what they show.
@@ -118,14 +109,14 @@ struct Evidence {
 }
 
 fn open(wire: &Bench, rtt: u16) -> io::Result<Box<dyn Kali>> {
-    match &wire.link {
-        Link::Memory => Ok(Box::new(InMemory::new(&wire::Options {
+    match &wire.tap {
+        None => Ok(Box::new(InMemory::new(&wire::Options {
             ip: wire.ip,
             rtt: Duration::from_millis(wire.rtt.unwrap_or(rtt).into()),
             loss: wire.loss.unwrap_or(0),
             seed: wire.seed,
         }))),
-        Link::Tap(name) => open_tap(wire, name),
+        Some(name) => open_tap(wire, name),
     }
 }
 

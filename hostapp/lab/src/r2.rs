@@ -11,6 +11,7 @@ use r2_core::session::{Over, Session, Wants};
 use r2_core::store::Store as _;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_core::time::Instant as CoreInstant;
+use r2_links::server::Served;
 use r2_links::{Leaked, ethernet_address};
 use r2_node::service::{DROP, Registry, SECRET, Spec, never, whole};
 use r2_node::{About, Config, Counters, Node, Plan, Size, Storage as _, World};
@@ -125,27 +126,34 @@ impl Machine {
         Self { node, world }
     }
 
-    /// Gives R2 a turn; when it wants the next.
-    pub(super) fn poll(&mut self, now: Instant, device: &mut impl Device) -> Option<Instant> {
+    /// What its sessions were asked to do since it began.
+    pub(super) fn calls(self) -> Vec<Call> {
+        self.world.store.calls()
+    }
+}
+
+impl Served for Machine {
+    fn poll(&mut self, now: Instant, device: &mut impl Device) -> Option<Instant> {
         self.world
             .store
             .turn(Time::from_micros(now.total_micros().unsigned_abs()));
         self.node.poll(now, device, &mut self.world)
     }
 
-    /// Ends every connection in order: go on until [`is_stopped`](Self::is_stopped).
-    pub(super) fn stop(&mut self, now: Instant) {
+    fn counters(&mut self) -> &mut Counters {
+        &mut self.world.counters
+    }
+
+    fn stop(&mut self, now: Instant) {
         self.node.stop(now, &mut self.world);
     }
 
-    /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
-    pub(super) fn is_stopped(&self, now: Instant) -> bool {
+    fn is_stopped(&self, now: Instant) -> bool {
         self.node.is_stopped(now)
     }
 
-    /// What its sessions were asked to do since it began.
-    pub(super) fn calls(self) -> Vec<Call> {
-        self.world.store.calls()
+    fn stood_still(&mut self, time: Time) {
+        self.node.stood_still(time.into());
     }
 }
 

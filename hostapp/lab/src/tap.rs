@@ -1,20 +1,16 @@
 //! A TAP: R2's node in a thread of this process, KALI on the kernel's sockets.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, PipeWriter, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
 use std::os::linux::net::TcpStreamExt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::poll::{PollFd, PollFlags};
-use r2_links::Link as _;
 use r2_links::pcap::{self, Tee};
+use r2_links::server::{Server, UntilClosed};
 use r2_links::tap::Tap;
-use r2_links::wait::wait_for;
 use rustix::net::{SendFlags, send};
-use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
 use tempfile::NamedTempFile;
 
@@ -49,10 +45,12 @@ impl OnTap {
         let (end, going_on) = io::pipe()?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
-        let mut link = Tee::new(tap, Some(file.path()))?;
+        let link = Tee::new(tap, Some(file.path()))?;
         let r2 = thread::Builder::new().name("r2".into()).spawn(move || {
-            let machine = Machine::new(ip, secret, |_| unix_time(), &mut link);
-            serve(machine, link, &end)
+            let machine = |link: &mut _| io::Result::Ok(Machine::new(ip, secret, |_| unix_time(), link));
+            let mut r2 = Server::start(link, machine)?;
+            r2.run(&mut UntilClosed::new(end))?;
+            Ok(r2.served.calls())
         })?;
         Ok(Self {
             setting: Setting {
@@ -77,43 +75,6 @@ impl OnTap {
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
-}
-
-/// Drives R2 until it is to end, and has, or its TAP is gone.
-fn serve(mut machine: Machine, mut link: Tee<Tap>, end: &PipeReader) -> io::Result<Vec<Call>> {
-    let clock = std::time::Instant::now();
-    let (mut ended, mut stopping) = (false, false);
-    loop {
-        let now = Instant::from_micros(i64::try_from(clock.elapsed().as_micros()).unwrap_or(i64::MAX));
-        if ended && !stopping {
-            stopping = true;
-            machine.stop(now);
-        }
-        let next = machine.poll(now, &mut link);
-        if let Some(error) = link.device_mut().take_error() {
-            return Err(error);
-        }
-        if stopping && machine.is_stopped(now) {
-            break;
-        }
-        let timeout = next.map(|at| {
-            if at > now {
-                (at - now).into()
-            } else {
-                Duration::ZERO
-            }
-        });
-        let tap = link.device();
-        let mut fds = [
-            PollFd::new(tap.as_fd(), tap.wanted()),
-            PollFd::new(end.as_fd(), PollFlags::POLLIN),
-        ];
-        // Interrupted or not: the loop looks at everything again.
-        let _ = wait_for(&mut fds, timeout);
-        ended |= fds[1].any() == Some(true);
-    }
-    link.flush()?;
-    Ok(machine.calls())
 }
 
 /// The clock that stamps the frames.

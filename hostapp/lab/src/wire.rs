@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use r2_links::memory::Wire;
+use r2_links::server::Served as _;
 use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration as Micros, Instant};

@@ -8,7 +8,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// The time in which R2 could hear its peers. While it is stopped by a signal, or its machine is frozen, the clock
 /// stands, but for [`LATE`]: nobody is silent because R2 is deaf.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     /// When it should be looked at again at the latest; `None` while R2 sleeps without a bound.
     due: Option<Duration>,
@@ -18,7 +18,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             started: Instant::now(),
             due: None,
@@ -28,14 +28,14 @@ impl Clock {
     }
 
     /// R2 sleeps now, for as long as `most`.
-    pub(super) fn sleeps(&mut self, most: Option<Duration>) {
+    pub(crate) fn sleeps(&mut self, most: Option<Duration>) {
         let elapsed = self.started.elapsed();
         self.look(elapsed);
         self.due = most.map(|most| elapsed + most);
     }
 
     /// The time, and for how long the clock has stood since this was asked last.
-    pub(super) fn now(&mut self) -> (Duration, Duration) {
+    pub(crate) fn now(&mut self) -> (Duration, Duration) {
         let elapsed = self.started.elapsed();
         self.look(elapsed);
         let untold = self.stood.saturating_sub(self.told);

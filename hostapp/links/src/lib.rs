@@ -12,14 +12,16 @@ use smoltcp::wire::EthernetAddress;
 
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a TAP needs most of it"))]
 mod checksum;
+mod clock;
 mod leaked;
 pub mod local;
 pub mod memory;
 pub mod pcap;
+pub mod server;
 pub mod socket;
 #[cfg(target_os = "linux")]
 pub mod tap;
-pub mod wait;
+mod wait;
 
 pub use self::leaked::Leaked;
 

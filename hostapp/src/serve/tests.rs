@@ -2,42 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::thread;
 
-use clap::Parser;
+use r2_links::server::UntilClosed;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cli::{Cli, Command};
-
-fn options(store: &Path) -> Serve {
-    let store = store.to_str().unwrap();
-    let line = [
-        "hostapp",
-        "serve",
-        "--link",
-        "local",
-        "--sessions",
-        "4",
-        "--store",
-        store,
-    ];
-    match Cli::try_parse_from(line).unwrap().command {
-        Command::Serve(serve) => *serve,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn open(offers: &[(Spec, Size)]) -> Local {
-    let options = local::Options {
-        ip: Ipv4Addr::new(192, 168, 69, 1),
-        ports: Ports::Free,
-        allow: &[],
-    };
-    let (local, refused) = Local::open(&options, offers).unwrap();
+    let ip = Ipv4Addr::new(192, 168, 69, 1);
+    let (local, refused) = Local::open(ip, Ports::Free, &[], offers).unwrap();
     assert!(refused.is_empty());
     local
 }
@@ -59,10 +34,14 @@ impl Found {
 /// Serves as long as `clients` run.
 fn serve<T: Send>(clients: impl FnOnce(&Found) -> T + Send) -> (T, TempDir) {
     let store = TempDir::new().unwrap();
-    let mut r2 = R2::start(&options(store.path()), |offers| Ok(open(offers)))
+    let options = Options {
+        sessions: 4,
+        ..Options::local(store.path())
+    };
+    let mut r2 = R2::start(&options, |offers| Ok(open(offers)))
         .map_err(|refusal| refusal.to_string())
         .unwrap();
-    let ports = r2.services().map(|spec| spec.port);
+    let ports = r2.served.services().map(|spec| spec.port);
     let found = Found(
         ports
             .map(|port| (port, r2.link().tcp_port(port).unwrap()))
@@ -75,13 +54,8 @@ fn serve<T: Send>(clients: impl FnOnce(&Found) -> T + Send) -> (T, TempDir) {
             drop(done);
             result
         });
-        loop {
-            let now = r2.now();
-            let next = r2.pass(now);
-            if let [true] = r2.wait(now, next, [told.as_fd()]) {
-                break clients.join().unwrap();
-            }
-        }
+        r2.run(&mut UntilClosed::new(told)).unwrap();
+        clients.join().unwrap()
     });
     (result, store)
 }
