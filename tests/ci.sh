@@ -102,7 +102,7 @@ lint() {
     macos
 }
 
-# Nothing but the TAP is Linux's own. Where rustup cannot bring the target, the boundary rests on `cfg` in hostapp/src/link.
+# Nothing but the TAP is Linux's own. Where rustup cannot bring the target, the boundary rests on `cfg` in hostapp/links.
 macos() {
     if timeout 120 rustup target add "$MACOS_TARGET" 2>/dev/null; then
         cargo check --locked --target "$MACOS_TARGET" --package hostapp

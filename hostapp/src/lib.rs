@@ -6,26 +6,21 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod demo;
-pub mod disk;
 pub mod docs;
 pub mod lab;
-pub mod link;
 pub mod memory;
-pub mod pcap;
 #[cfg(target_os = "linux")]
 pub mod privileges;
 pub mod ready;
 pub mod serve;
 pub mod services;
 pub mod signals;
-pub mod socket;
-pub(crate) mod wake;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
-        cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Serve(options) => serve::run(&(*options).into()),
         cli::Command::Demo => demo::run(),
         cli::Command::Lab { experiment } => lab::run(&experiment),
         cli::Command::Docs { folder } => docs::run(&folder),

@@ -1,9 +1,7 @@
 //! The memory of a node on a host: taken at start, never given back.
 
-use std::io;
-use std::thread::{self, JoinHandle};
-
-use r2_node::{Size, Storage};
+use r2_links::BACKLOG;
+use r2_node::Size;
 use r2_services::Plan;
 
 /// What all connections of the services with large buffers may have: drop, files, discard, chargen and capture.
@@ -34,14 +32,8 @@ const RECEIPTS: usize = 4 * 1024;
 /// again that its reader has not taken.
 const CAPTURED: usize = 2 * WINDOW;
 
-/// SYNs held while a service is full: more than the connections of a service with large buffers, many times over.
-pub(crate) const BACKLOG: u16 = 512;
-
 /// Closed connections remembered for their late FINs.
 const TIME_WAIT: usize = 1024;
-
-/// What a thread has of its stack from the start: several times what the deepest of them uses.
-const STACK: usize = 64 * 1024;
 
 /// The plan of a host whose services with small buffers have `sessions` connections each.
 pub fn plan(sessions: usize) -> Plan {
@@ -68,39 +60,4 @@ pub fn plan(sessions: usize) -> Plan {
         backlog: BACKLOG.into(),
         time_wait: TIME_WAIT,
     }
-}
-
-/// Leaks: what it hands out lives as long as the process. It is made once.
-pub struct Leaked;
-
-impl Storage<'static> for Leaked {
-    fn slice<T: 'static>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'static mut [T] {
-        (0..len).map(make).collect::<Vec<_>>().leak()
-    }
-
-    /// Writes every byte once, so that the memory is there from the start and does not grow with what is served.
-    fn bytes(&mut self, len: usize) -> &'static mut [u8] {
-        let bytes = vec![0; len].leak();
-        // The compiler knows that they are 0 and would leave the writing out.
-        std::hint::black_box(&mut *bytes).fill(0);
-        bytes
-    }
-}
-
-/// Starts a thread that has its stack from the start.
-pub(crate) fn spawn<T: Send + 'static>(
-    name: impl Into<String>,
-    run: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.into()).spawn(|| {
-        take_stack();
-        run()
-    })
-}
-
-/// Writes every byte of this thread's stack that will be needed: the kernel gives a page when it is first written.
-#[allow(clippy::large_stack_arrays, reason = "that is what it is for")]
-#[inline(never)]
-pub(crate) fn take_stack() {
-    std::hint::black_box(&mut [1_u8; STACK]);
 }

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use r2_links::Link;
 use r2_node::service::Spec;
 
-use crate::link::Link;
 use crate::services;
-
 /// One line that a user may wait for, and a table of the services with the netcat line that works.
 pub struct Ready<'a> {
     address: IpAddr,

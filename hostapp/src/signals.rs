@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use r2_disk::thread::spawn;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
-
-use crate::memory;
 
 /// The exit status of a process that was told twice to end: that of a shell for SIGINT.
 const ENDED_AT_ONCE: i32 = 130;
@@ -43,7 +42,7 @@ impl Signals {
             low_level::pipe::register(signal, teller.try_clone()?)?;
         }
         // On a thread of its own: whatever the server hangs in when it ends, a second signal ends it.
-        memory::spawn("signals", move || {
+        spawn("signals", move || {
             if first.read_exact(&mut [0]).is_ok() {
                 thread::sleep(SAME_WISH);
                 impatient.store(true, Ordering::Relaxed);
@@ -62,7 +61,7 @@ impl Signals {
 pub fn end_on_sigterm(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (mut told, teller) = UnixStream::pair()?;
     low_level::pipe::register(SIGTERM, teller)?;
-    memory::spawn("signals", move || {
+    spawn("signals", move || {
         if told.read_exact(&mut [0]).is_ok() {
             last();
             let _ = low_level::emulate_default_handler(SIGTERM);

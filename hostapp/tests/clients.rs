@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use hostapp::disk::{DiskStore, Limits};
-use hostapp::socket::Socket;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_core::files::Files;
 use r2_core::io::Pump;
 use r2_core::secret::Secret;
 use r2_core::session::Session;
 use r2_core::time::Instant;
+use r2_disk::{DiskStore, Limits};
+use r2_links::socket::Socket;
 use std::os::fd::AsFd;
 use tempfile::TempDir;
 

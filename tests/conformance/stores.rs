@@ -1,9 +1,9 @@
 //! The suite of the stores, on the one in memory, the one on flash and the one on a folder.
 
-use hostapp::disk::{DiskStore, Limits};
 use r2_core::limits::RAM_BLOCK;
 use r2_core::store::flash::{self, FlashStore, Sector};
 use r2_core::store::ram::{Block, File, RamStore};
+use r2_disk::{DiskStore, Limits};
 use r2_tests::nor::Nor;
 use r2_tests::slow::Slow;
 use r2_tests::store_suite;

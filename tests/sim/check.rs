@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use hostapp::disk::{DiskStore, Limits};
 use r2_core::hex::Hex;
 use r2_core::secret;
+use r2_disk::{DiskStore, Limits};
 use r2_tests::store_suite::{Patient, digest, fetch, list};
 
 use super::peer::{End, Peer};

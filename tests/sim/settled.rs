@@ -2,9 +2,9 @@
 
 use std::task::Poll;
 
-use hostapp::disk::DiskStore;
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
+use r2_disk::DiskStore;
 use r2_tests::store_suite::{Patient, settle};
 
 /// Answers at once: when a call returns, the threads have done what it asked, and rest.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use bumpalo::Bump;
 use fastrand::Rng;
-use hostapp::disk::{DiskStore, Limits};
 use r2_core::limits::STORE_TICKETS;
 use r2_core::store::flash::{File, FlashStore, Sector};
+use r2_disk::{DiskStore, Limits};
 use r2_node::Storage;
 use r2_tests::nor::Nor;
 use r2_tests::power_loss::{Disk, Unsynced};

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use hostapp::disk::Medium;
+use r2_disk::Medium;
 
 /// What a disk writes as a whole or not at all, in bytes.
 const SECTOR: usize = 512;

@@ -3,11 +3,11 @@
 use std::task::Poll;
 
 use embedded_storage::nor_flash::NorFlash;
-use hostapp::disk::DiskStore;
 use r2_core::name::Name;
 use r2_core::store::flash::FlashStore;
 use r2_core::store::ram::RamStore;
 use r2_core::store::{Created, Digest, Entry, Store, StoreError, Ticket, Upload};
+use r2_disk::DiskStore;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sha2::{Digest as _, Sha256};
 

@@ -7,8 +7,8 @@ mod power;
 
 use std::path::Path;
 
-use hostapp::disk::{DiskStore, Limits};
 use r2_core::store::{Digest, Entry, Store, StoreError, Upload};
+use r2_disk::{DiskStore, Limits};
 use r2_tests::power_loss::Disk;
 use r2_tests::store_suite::{append, claim, create, name, settle};
 

@@ -10,10 +10,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_core::io::Pump;
 use r2_core::session::Session;
 use r2_core::time::Instant;
+use r2_links::socket::Socket;
 
 use super::Trouble;
 use crate::console::Console;
-use crate::socket::Socket;
 
 /// How long a server may take to accept.
 const CONNECT: Duration = Duration::from_secs(10);

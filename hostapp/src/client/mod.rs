@@ -6,7 +6,6 @@ mod files;
 mod report;
 mod secret;
 
-use std::fmt;
 use std::process::ExitCode;
 
 use self::report::Report;
@@ -47,7 +46,8 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
 }
 
 /// Why a command did not succeed: one line that says what happened and what to do.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{line}")]
 struct Trouble {
     status: u8,
     line: String,
@@ -68,11 +68,5 @@ impl Trouble {
             status: 2,
             line: line.into(),
         }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
     }
 }

@@ -19,14 +19,14 @@ use std::time::Duration;
 use embedded_io::{BufRead, ErrorType, ReadReady, WriteReady};
 use r2_core::io::Connection;
 use r2_core::session::Over;
+use r2_disk::thread;
+use r2_disk::wake::Wake;
 
 pub use self::notes::Notes;
 use self::notes::Redirected;
 use self::ring::Ring;
 use self::terminal::Restore;
-use crate::memory;
 use crate::signals;
-use crate::wake::Wake;
 
 /// Bytes of typed lines that wait for the server: many of the longest.
 const INPUT: usize = 16 * 1024;
@@ -105,14 +105,14 @@ impl Console {
             wake: Wake::new()?,
         });
         let reader = shared.clone();
-        memory::spawn("console-in", move || {
+        thread::spawn("console-in", move || {
             read(&reader);
             reader.input.end();
             reader.wake.wake();
         })?;
         let writer = shared.clone();
         let (done, written) = mpsc::sync_channel(1);
-        memory::spawn("console-out", move || {
+        thread::spawn("console-out", move || {
             write_lines(&writer.output, &mut write, || writer.wake.wake());
             drop(done);
         })?;

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use r2_disk::thread;
+
 use super::ring::Ring;
 use super::terminal::Printer;
 use super::{LAST_LINES, OUTPUT, write_lines};
-use crate::memory;
 
 /// Where notes go while a terminal is edited; the log is one for the whole program, so this is.
 static REDIRECTED: Mutex<Option<Arc<Ring>>> = Mutex::new(None);
@@ -52,7 +53,7 @@ impl Redirected {
         let ring = Arc::new(Ring::new(OUTPUT));
         let notes = ring.clone();
         let (done, written) = mpsc::sync_channel(1);
-        memory::spawn("console-notes", move || {
+        thread::spawn("console-notes", move || {
             write_lines(&notes, &mut |lines| printer.print(lines), || ());
             drop(done);
         })?;

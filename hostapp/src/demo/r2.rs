@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 
-use clap::Parser;
 use r2_core::chat::Peer;
 use r2_core::session::Session;
+use r2_disk::wake::Wake;
+use r2_links::Link;
+use r2_links::local::{Local, Ports};
+use r2_links::server::{OPERATOR, Operator, Server};
+use smoltcp::time::Instant;
 
 use super::PATIENCE;
-use crate::cli::{Cli, Command, Serve};
-use crate::link::Link;
-use crate::link::local::{Local, Ports};
-use crate::serve::{self, R2};
-use crate::wake::Wake;
+use crate::serve::{self, Options, R2};
 
 /// R2 on the virtual wire, with its ports wherever there are free ones.
 pub(super) struct Running {
@@ -39,7 +39,11 @@ struct Keyboard {
 impl Running {
     /// Starts R2 with its files in `store`.
     pub(super) fn start(store: &Path) -> io::Result<Self> {
-        let options = options(store)?;
+        let options = Options {
+            sessions: 4,
+            ..Options::local(store)
+        };
+        let options = serve::on_the_wire(&options).map_err(io::Error::other)?;
         let (typed, typing) = mpsc::channel();
         let (show, shown) = mpsc::channel();
         let (found, ports) = mpsc::channel();
@@ -50,12 +54,13 @@ impl Running {
                 serve::open_local(&options, Ports::Free, offers)
             });
             match r2 {
-                Ok(r2) => {
+                Ok(mut r2) => {
                     let _ = found.send(Ok(ports_of(&r2)));
-                    serve_until_hung_up(r2, &typing, &woken, &show);
+                    // A virtual wire is never gone.
+                    let _ = r2.run(&mut Script::new(typing, woken, show));
                 }
                 Err(refusal) => {
-                    let _ = found.send(Err(io::Error::other(refusal.to_string())));
+                    let _ = found.send(Err(io::Error::other(refusal)));
                 }
             }
         })?;
@@ -116,73 +121,85 @@ impl Running {
     }
 }
 
-fn options(store: &Path) -> io::Result<Serve> {
-    let line = [
-        "hostapp",
-        "serve",
-        "--link",
-        "local",
-        "--sessions",
-        "4",
-        "--store",
-    ];
-    let line = line.map(AsRef::as_ref).into_iter().chain([store.as_os_str()]);
-    match Cli::try_parse_from(line).map_err(io::Error::other)?.command {
-        Command::Serve(options) => {
-            serve::on_the_wire(&options).map_err(|refusal| io::Error::other(refusal.to_string()))
-        }
-        _ => Err(io::ErrorKind::InvalidInput.into()),
-    }
-}
-
-fn ports_of(r2: &R2<Local>) -> BTreeMap<u16, [u16; 2]> {
+fn ports_of(r2: &Server<R2, Local>) -> BTreeMap<u16, [u16; 2]> {
     let found = |port| {
         [
             r2.link().tcp_port(port).unwrap_or(0),
             r2.link().udp_port(port).unwrap_or(0),
         ]
     };
-    r2.services().map(|spec| (spec.port, found(spec.port))).collect()
+    r2.served
+        .services()
+        .map(|spec| (spec.port, found(spec.port)))
+        .collect()
 }
 
-/// Drives R2, its operator's session beside it, until nobody can type any more.
-fn serve_until_hung_up(mut r2: R2<Local>, typing: &Receiver<String>, woken: &Wake, show: &Sender<String>) {
-    let mut operator = Peer::host();
-    let mut stopping = false;
-    let mut bytes = [0; 1024];
-    operator.opened(r2_core::time::Instant::default(), &mut r2.world.room);
-    loop {
-        let now = r2.now();
-        let mut next = r2.pass(now);
-        let core_now = r2_core::time::Instant::from_millis(now.total_millis().unsigned_abs());
-        woken.clear();
+/// The operator's end of the keyboard and the screen, and the operator's session.
+struct Script {
+    typing: Receiver<String>,
+    woken: Arc<Wake>,
+    show: Sender<String>,
+    /// `None` before the first turn.
+    session: Option<Peer>,
+    /// Nobody can type any more.
+    hung_up: bool,
+}
+
+impl Script {
+    fn new(typing: Receiver<String>, woken: Arc<Wake>, show: Sender<String>) -> Self {
+        Self {
+            typing,
+            woken,
+            show,
+            session: None,
+            hung_up: false,
+        }
+    }
+}
+
+impl Operator<R2> for Script {
+    fn descriptors(&self) -> [Option<BorrowedFd<'_>>; OPERATOR] {
+        [Some(self.woken.as_fd()), None]
+    }
+
+    fn woken(&mut self, _: [bool; OPERATOR]) {
+        self.woken.clear();
+    }
+
+    fn turn(&mut self, now: Instant, r2: &mut R2) -> Option<Instant> {
+        let (at, room) = (serve::core_time(now), &mut r2.world.room);
+        let session = self.session.get_or_insert_with(|| {
+            let mut session = Peer::host();
+            session.opened(at, room);
+            session
+        });
+        let mut next = None;
         loop {
-            match typing.try_recv() {
+            match self.typing.try_recv() {
                 Ok(line) => {
-                    operator.receive(core_now, line.as_bytes(), &mut r2.world.room);
+                    session.receive(at, line.as_bytes(), room);
                     next = Some(now);
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
-                    if !stopping {
-                        stopping = true;
-                        r2.stop(now);
-                        next = Some(now);
-                    }
+                    self.hung_up = true;
                     break;
                 }
             }
         }
+        let mut bytes = [0; 1024];
         loop {
-            let shown = operator.transmit(core_now, &mut bytes, &mut r2.world.room);
+            let shown = session.transmit(at, &mut bytes, room);
             if shown == 0 {
-                break;
+                return next;
             }
-            let _ = show.send(String::from_utf8_lossy(&bytes[..shown]).into_owned());
+            let _ = self
+                .show
+                .send(String::from_utf8_lossy(&bytes[..shown]).into_owned());
         }
-        if stopping && r2.is_stopped(now) {
-            return;
-        }
-        r2.wait(now, next, [woken.as_fd()]);
+    }
+
+    fn ends(&self, _: &R2) -> bool {
+        self.hung_up
     }
 }

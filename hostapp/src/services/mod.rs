@@ -6,12 +6,11 @@
 
 pub mod guess;
 
+use r2_disk::DiskStore;
+use r2_links::Leaked;
 use r2_node::Size;
 use r2_node::service::{Registry, ServeError, ServiceId, Spec, never, whole};
 use r2_services::{Netcat, Shared};
-
-use crate::disk::DiskStore;
-use crate::memory::Leaked;
 
 /// What a host's services are registered with.
 type Services<'m> = Registry<'static, 'm, Shared<'static, DiskStore>, Leaked>;

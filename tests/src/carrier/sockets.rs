@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration as Wall, Instant as WallClock};
 
-use hostapp::socket::Socket;
 use r2_core::io::Pump;
 use r2_core::time::{Duration, Instant};
+use r2_links::socket::Socket;
 
 use super::inside::{AnySession, MAX_STORE, World};
 use super::{Carrier, End, Inside, Peer, Service};

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use hostapp::disk::{DiskStore, Limits};
 use r2_core::store::{Store, StoreError, Upload};
+use r2_disk::{DiskStore, Limits};
 use r2_sim::payload::random;
 use r2_tests::power_loss::{Disk, Operation};
 use r2_tests::store_suite::{append, claim, create, digest, fetch, list, name, settle};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hostapp::disk::DiskStore;
 use r2_core::store::{Store, StoreError, Ticket, Upload};
+use r2_disk::DiskStore;
 use r2_sim::payload::random;
 use r2_tests::power_loss::{Disk, Operation, Unsynced};
 use r2_tests::store_suite::{self as suite, claim, digest, drop_bytes, fetch, list, settle};

@@ -1,0 +1,123 @@
+//! What an experiment has to tell: the same for the terminal and for a report.
+
+use std::fmt::{self, Write as _};
+
+use serde_json::Value;
+
+use super::html::Bars;
+use super::ladder::Ladder;
+
+/// The account of an experiment.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub(super) title: String,
+    pub(super) parts: Vec<Part>,
+    /// What was measured, for a script.
+    pub json: Value,
+}
+
+/// A part of an account.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Heading(String),
+    Text(String),
+    Table(Table),
+    Ladder(Ladder),
+    /// A drawing: a terminal has the table beside it.
+    Bars(Bars),
+    /// Lines as a program has printed them.
+    Printed(String),
+}
+
+/// Cells under headings.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(columns: &[&str]) -> Self {
+        Self {
+            columns: columns.iter().map(ToString::to_string).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether a column is of numbers, and stands to the right.
+    pub(super) fn is_numeric(&self, column: usize) -> bool {
+        let cells = || self.rows.iter().filter_map(|cells| cells.get(column));
+        cells().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(':'))
+    }
+
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# {}", self.title)?;
+        for part in self.parts.iter().filter(|part| !matches!(part, Part::Bars(_))) {
+            write!(f, "\n{part}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Heading(text) => writeln!(f, "## {text}"),
+            Self::Text(text) => wrap(f, text),
+            Self::Table(table) => table.fmt(f),
+            Self::Ladder(ladder) => ladder.fmt(f),
+            Self::Bars(_) => Ok(()),
+            Self::Printed(lines) => writeln!(f, "{}", lines.trim_end()),
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = || std::iter::once(&self.columns).chain(&self.rows);
+        let width = |column: usize| {
+            let cells = lines().filter_map(|cells| cells.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        for cells in lines() {
+            let mut line = String::new();
+            for (column, cell) in cells.iter().enumerate() {
+                let width = width(column);
+                if self.is_numeric(column) {
+                    write!(line, "  {cell:>width$}")?;
+                } else {
+                    write!(line, "  {cell:<width$}")?;
+                }
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Columns of a paragraph.
+const COLUMNS: usize = 96;
+
+fn wrap(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > COLUMNS {
+            writeln!(f)?;
+            column = 0;
+        }
+        if column > 0 {
+            write!(f, " ")?;
+            column += 1;
+        }
+        write!(f, "{word}")?;
+        column += width;
+    }
+    writeln!(f)
+}

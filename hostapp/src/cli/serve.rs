@@ -1,0 +1,91 @@
+//! `hostapp serve`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
+
+use super::values::{callee, host_v4, host_v6, link_choice, network, nick, own_services};
+use crate::serve::{LinkChoice, Options};
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The wire: `tap:NAME`, `local`, or `auto` for tap0.
+    #[arg(long, default_value = "auto", value_name = "auto|local|tap:NAME", value_parser = link_choice)]
+    pub link: LinkChoice,
+
+    /// R2's IPv4 address and its network.
+    #[arg(long, default_value = "192.168.69.1/24", value_name = "ADDR/LEN", value_parser = host_v4)]
+    pub ip: Ipv4Cidr,
+
+    /// R2's IPv6 address and its network.
+    #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
+    pub ip6: Option<Ipv6Cidr>,
+
+    /// The router to what lies beyond that network.
+    #[arg(long, value_name = "IP")]
+    pub gateway: Option<IpAddr>,
+
+    /// The folder of files.
+    #[arg(long, default_value = "r2-store", value_name = "DIR")]
+    pub store: PathBuf,
+
+    /// R2's name in the chat.
+    #[arg(long, default_value = "R2", value_parser = nick)]
+    pub name: String,
+
+    /// The name of the first peer in the chat; the next ones are NAME-2, NAME-3, ….
+    #[arg(long, default_value = "KALI", value_name = "NAME", value_parser = nick)]
+    pub peer_name: String,
+
+    /// Join the `nc -l -p PORT` that waits there.
+    #[arg(long, value_name = "IP:PORT", value_parser = callee)]
+    pub call: Option<SocketAddr>,
+
+    /// Write every frame into a pcap file.
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+
+    /// Connections of each service with small buffers: chat, secret, status, echo.
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub sessions: u16,
+
+    /// Serve only peers of this network; give it several times for several.
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub allow: Vec<IpCidr>,
+
+    /// Serve this too, beside R2's own; give it several times for several.
+    #[arg(long, value_name = "SERVICE", value_parser = own_services())]
+    pub with: Vec<String>,
+
+    /// The largest file to store.
+    #[arg(long, value_name = "BYTES")]
+    pub max_file: Option<u64>,
+
+    /// The most bytes to store.
+    #[arg(long, value_name = "BYTES")]
+    pub max_store: Option<u64>,
+}
+
+impl From<Serve> for Options {
+    fn from(serve: Serve) -> Self {
+        Self {
+            link: serve.link,
+            ip: serve.ip,
+            ip6: serve.ip6,
+            gateway: serve.gateway,
+            store: serve.store,
+            name: serve.name,
+            peer_name: serve.peer_name,
+            call: serve.call,
+            pcap: serve.pcap,
+            sessions: serve.sessions,
+            allow: serve.allow,
+            with: serve.with,
+            max_file: serve.max_file,
+            max_store: serve.max_store,
+        }
+    }
+}

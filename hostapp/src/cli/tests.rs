@@ -1,0 +1,100 @@
+use clap::error::ErrorKind;
+
+use super::*;
+use crate::serve::Options;
+
+fn parse(line: &str) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+}
+
+fn serve(line: &str) -> Options {
+    match parse(line) {
+        Ok(Command::Serve(serve)) => (*serve).into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn serve_without_options_is_the_lab() {
+    let serve = serve("hostapp serve");
+    let lab = Options {
+        link: LinkChoice::Auto,
+        ..Options::local("r2-store")
+    };
+    assert_eq!(serve, lab);
+}
+
+#[test]
+fn serve_takes_every_option() {
+    let serve = serve(
+        "hostapp serve --link tap:tapq --ip 10.0.0.2/8 --ip6 fd00::2/64 --gateway 10.0.0.1 --store /x --name D2 \
+         --peer-name Bob --call 10.0.0.3:4000 --pcap f.pcap --sessions 10000 --allow 10.0.0.0/8 --allow fd00::/64 \
+         --allow 1.2.3.4 --max-file 5 --max-store 6",
+    );
+    assert_eq!(serve.link, LinkChoice::Tap("tapq".into()));
+    assert_eq!(serve.ip6.unwrap().to_string(), "fd00::2/64");
+    let allow: Vec<_> = serve.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allow, ["10.0.0.0/8", "fd00::/64", "1.2.3.4/32"]);
+    assert_eq!(
+        (serve.sessions, serve.max_file, serve.max_store),
+        (10_000, Some(5), Some(6))
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    for line in [
+        "hostapp",
+        "hostapp fly",
+        "hostapp serve --link eth0",
+        "hostapp serve --link tap:",
+        "hostapp serve --link tap:a/b",
+        "hostapp serve --link tap:tap%d",
+        "hostapp serve --link tap:sixteencharacter",
+        "hostapp serve --ip 192.168.69.1",
+        "hostapp serve --ip 192.168.69.1/33",
+        "hostapp serve --ip 192.168.69.0/24",
+        "hostapp serve --ip 192.168.69.255/24",
+        "hostapp serve --ip 224.0.0.1/24",
+        "hostapp serve --ip6 ff02::1/64",
+        "hostapp serve --sessions 0",
+        "hostapp serve --sessions 10001",
+        "hostapp serve --name R2:",
+        "hostapp serve --name seventeencharact_",
+        "hostapp serve --peer-name ",
+        "hostapp serve --call 10.0.0.3",
+        "hostapp serve --call 10.0.0.3:0",
+        "hostapp serve --allow here",
+        "hostapp chat",
+        "hostapp chat not-an-address",
+        "hostapp chat 10.0.0.1:99999",
+        "hostapp secret 10.0.0.1",
+        "hostapp send 10.0.0.1 f --as ../x",
+        "hostapp send 10.0.0.1 f --as drop-1",
+        "hostapp get 10.0.0.1 .x",
+        "hostapp ls 10.0.0.1 --json --quiet --verbose",
+    ] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
+    }
+}
+
+#[test]
+fn a_host_is_an_address_perhaps_with_a_port() {
+    let service = |text: &str| text.parse::<Host>().unwrap().service(5010).to_string();
+    assert_eq!(service("192.168.69.1"), "192.168.69.1:5010");
+    assert_eq!(service("192.168.69.1:6000"), "192.168.69.1:6000");
+    assert_eq!(service("fd00::1"), "[fd00::1]:5010");
+    assert_eq!(service("[fd00::1]"), "[fd00::1]:5010");
+    assert_eq!(service("[fd00::1]:6000"), "[fd00::1]:6000");
+    assert_eq!(service("localhost"), "127.0.0.1:5010");
+}
+
+#[test]
+fn the_strings_of_a_question_are_taken_as_they_are() {
+    match parse("hostapp secret 10.0.0.1 123Ted -32is --SECRET cool -v").unwrap() {
+        Command::Secret { strings, .. } => assert_eq!(strings.join(" "), "123Ted -32is --SECRET cool -v"),
+        other => panic!("{other:?}"),
+    }
+}

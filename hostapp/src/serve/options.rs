@@ -1,0 +1,72 @@
+//! How to serve.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Cidr};
+
+/// How to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What carries the frames.
+    pub link: LinkChoice,
+    /// R2's IPv4 address and its network.
+    pub ip: Ipv4Cidr,
+    /// R2's IPv6 address and its network.
+    pub ip6: Option<Ipv6Cidr>,
+    /// The router to what lies beyond that network.
+    pub gateway: Option<IpAddr>,
+    /// The folder of files.
+    pub store: PathBuf,
+    /// R2's name in the chat.
+    pub name: String,
+    /// The name of the first peer in the chat.
+    pub peer_name: String,
+    /// Where somebody waits for a call.
+    pub call: Option<SocketAddr>,
+    /// The file for every frame.
+    pub pcap: Option<PathBuf>,
+    /// Connections of each service with small buffers.
+    pub sessions: u16,
+    /// The networks whose peers are served; none for all.
+    pub allow: Vec<IpCidr>,
+    /// The names of the services that are served when they are asked for.
+    pub with: Vec<String>,
+    /// The largest file to store, in bytes.
+    pub max_file: Option<u64>,
+    /// The most bytes to store.
+    pub max_store: Option<u64>,
+}
+
+/// What carries the frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkChoice {
+    /// The TAP interface tap0 where it is to be had, and this host's own ports where it is not.
+    Auto,
+    /// No privileges at all, every port on this host.
+    Local,
+    /// A TAP interface of that name.
+    Tap(String),
+}
+
+impl Options {
+    /// The lab's R2, on this host's own ports, with its files in `store`.
+    pub fn local(store: impl Into<PathBuf>) -> Self {
+        Self {
+            link: LinkChoice::Local,
+            ip: Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24),
+            ip6: None,
+            gateway: None,
+            store: store.into(),
+            name: "R2".into(),
+            peer_name: "KALI".into(),
+            call: None,
+            pcap: None,
+            sessions: 256,
+            allow: Vec::new(),
+            with: Vec::new(),
+            max_file: None,
+            max_store: None,
+        }
+    }
+}
