@@ -1,9 +1,9 @@
 //! What a node is told when it is made.
 
 use smoltcp::time::Instant;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Cidr;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Ipv6Address, Ipv6Cidr};
 
 /// Addresses and secrets of a node.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub struct Config<'a> {
     pub mac: EthernetAddress,
     /// The IPv4 address and the length of its network's prefix.
     pub ipv4: Ipv4Cidr,
-    /// The IPv6 address, where there is one.
+    /// The IPv6 address, where there is one: beside it, the node has the [`link_local`] one of its Ethernet address.
     #[cfg(feature = "ipv6")]
     pub ipv6: Option<Ipv6Cidr>,
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an
@@ -25,6 +25,24 @@ pub struct Config<'a> {
     pub secret: [u8; 16],
     /// The Unix time at which `now` is 0, for the time stamps of captured frames; 0 where nobody knows.
     pub started_at: Instant,
+}
+
+/// The link-local address of who has the Ethernet address `mac` (RFC 4291, section 2.5.6 and appendix A).
+#[cfg(feature = "ipv6")]
+#[must_use]
+pub fn link_local(mac: EthernetAddress) -> Ipv6Address {
+    /// Says that the identifier is universal; Ethernet has it the other way round.
+    const UNIVERSAL: u8 = 2;
+    let [first, second, third, rest @ ..] = mac.0;
+    let identifier = [first ^ UNIVERSAL, second, third, 0xff, 0xfe]
+        .into_iter()
+        .chain(rest);
+    let mut address = [0; 16];
+    let before = [0xfe, 0x80, 0, 0, 0, 0, 0, 0].into_iter();
+    for (to, from) in address.iter_mut().zip(before.chain(identifier)) {
+        *to = from;
+    }
+    address.into()
 }
 
 /// How many connections a service has, and the buffers of each in bytes.

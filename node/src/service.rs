@@ -14,9 +14,14 @@ use crate::limits::{ACK_DELAY, BULK_SILENT_AFTER, SERVICES_MAX, SILENT_AFTER};
 use crate::storage::Storage;
 use crate::world::World;
 
-/// Writes the answer to a datagram into the second slice and returns its length. 0: the datagram wants no answer;
-/// `None`: it deserves none.
-pub type AnswerDatagram = fn(&[u8], &mut [u8]) -> Option<usize>;
+/// What a service does with a datagram.
+#[derive(Clone, Copy)]
+pub enum Datagrams {
+    /// Takes it and says nothing.
+    Take,
+    /// Writes the answer to it into the second slice and returns its length, which may be 0. `None`: it gets none.
+    Answer(fn(&[u8], &mut [u8]) -> Option<usize>),
+}
 
 /// What a service is, for the node.
 #[derive(Clone, Copy)]
@@ -31,8 +36,9 @@ pub struct Spec {
     /// The same over UDP, where it is another; empty: the same with `-u`.
     #[cfg(feature = "netcat")]
     pub netcat_udp: &'static str,
-    /// How datagrams to the port are answered; `None`: the port is unreachable by UDP.
-    pub datagram: Option<AnswerDatagram>,
+    /// What is done with datagrams to the port; `None`: the port is unreachable by UDP. From a port whose service answers
+    /// them, no other service answers any.
+    pub datagram: Option<Datagrams>,
     /// After how long a silent, dead peer is given up.
     pub silent_after: Duration,
     /// Whether small segments leave at once (no Nagle, RFC 896, and no delayed acknowledgements).
@@ -84,7 +90,7 @@ pub const CHAT: Spec = Spec {
 };
 /// Secret-code questions.
 pub const SECRET: Spec = Spec {
-    datagram: Some(secret::answer),
+    datagram: Some(Datagrams::Answer(secret::answer)),
     #[cfg(feature = "netcat")]
     netcat_udp: "printf 'Ted is SECRET cool' | nc -u -W 1 R2 PORT",
     ..Spec::new("secret", 5010, "printf 'Ted is SECRET cool\\n' | nc -N R2 PORT")
@@ -105,18 +111,18 @@ pub const FILES: Spec = Spec {
 pub const STATUS: Spec = Spec::new("status", 5040, "nc R2 PORT < /dev/null");
 /// RFC 862.
 pub const ECHO: Spec = Spec {
-    datagram: Some(diag::echo::answer),
+    datagram: Some(Datagrams::Answer(diag::echo::answer)),
     ..Spec::new("echo", 7, "nc R2 PORT")
 };
 /// RFC 863.
 pub const DISCARD: Spec = Spec {
-    datagram: Some(|_, _| Some(0)),
+    datagram: Some(Datagrams::Take),
     ..Spec::new("discard", 9, "nc -N R2 PORT < FILE")
 }
 .bulk();
 /// RFC 864.
 pub const CHARGEN: Spec = Spec {
-    datagram: Some(|_, answer| Some(diag::chargen::answer(answer))),
+    datagram: Some(Datagrams::Answer(|_, answer| Some(diag::chargen::answer(answer)))),
     ..Spec::new("chargen", 19, "nc R2 PORT | head -c 1000")
 }
 .bulk();

@@ -6,11 +6,12 @@
 mod tap;
 #[cfg(feature = "capture")]
 mod tap;
-#[cfg(feature = "segmentation-offload")]
-mod transport;
 
 use r2_core::capture::{RECORD_HEADER, record_header};
 use smoltcp::time::Instant;
+
+#[cfg(feature = "segmentation-offload")]
+use crate::transport::Transport;
 
 pub(crate) use self::tap::Captures;
 #[cfg(feature = "capture")]
@@ -44,7 +45,7 @@ impl<'f> Record<'f> {
         };
         #[cfg(feature = "segmentation-offload")]
         if !whole_checksums
-            && let Some((at, checksum)) = transport::checksum(frame)
+            && let Some((at, checksum)) = Transport::of(frame).and_then(|transport| transport.checksum())
             && let Some((before, rest)) = frame.split_at_checked(at)
             && let Some((_, behind)) = rest.split_at_checked(checksum.len())
         {

@@ -3,7 +3,7 @@
 use r2_core::store::Store;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpCidr, IpEndpoint};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 #[cfg(feature = "capture")]
 use super::ingress::NO_PORT;
@@ -11,8 +11,10 @@ use super::{Node, flow_of, millis};
 #[cfg(feature = "capture")]
 use crate::capture::Recording;
 use crate::config::Config;
+#[cfg(feature = "ipv6")]
+use crate::config::link_local;
 use crate::counters::add;
-use crate::gate::Flow;
+use crate::gate::{Flow, Neighbor};
 use crate::limits::ESTABLISH_WITHIN;
 use crate::neighbor::Resolver;
 use crate::service;
@@ -22,8 +24,13 @@ use crate::world::World;
 /// The first port that calls are made from (RFC 6335, section 6: dynamic ports).
 const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
+/// How many addresses of our own there can be: one of IPv4, two of IPv6.
+const ADDRESSES: usize = 3;
+
 /// Who is being called, and what became of it.
 pub(super) struct Caller {
+    /// From where: our addresses.
+    addresses: heapless::Vec<IpCidr, ADDRESSES>,
     resolver: Resolver,
     call: Option<Call>,
     outcome: Option<CallOutcome>,
@@ -32,7 +39,16 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(config: &Config<'_>) -> Self {
+        let mut addresses = heapless::Vec::new();
+        // There is room for as many as there can be.
+        let _ = addresses.push(config.ipv4.into());
+        #[cfg(feature = "ipv6")]
+        if let Some(given) = config.ipv6 {
+            let _ = addresses.push(given.into());
+            let _ = addresses.push(IpCidr::new(link_local(config.mac).into(), 64));
+        }
         Self {
+            addresses,
             resolver: Resolver::new(config),
             call: None,
             outcome: None,
@@ -45,9 +61,16 @@ impl Caller {
         self.resolver.poll_at()
     }
 
-    /// Looks into an ARP or NDP frame for the called address.
-    pub(super) fn learn(&mut self, frame: &[u8]) {
-        self.resolver.learn(frame);
+    /// Learns where `neighbor` is, if it is the called one; whether it is.
+    pub(super) fn learn(&mut self, neighbor: &Neighbor<IpAddress>) -> bool {
+        self.resolver.learn(neighbor)
+    }
+
+    /// Our address of the family of `remote`, of its network where there is one.
+    fn address_towards(&self, remote: IpAddress) -> Option<IpCidr> {
+        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.version();
+        let ours = self.addresses.iter().filter(same_family);
+        ours.min_by_key(|cidr| !cidr.contains_addr(&remote)).copied()
     }
 
     /// Something has become of the connection in `slot`: if that was the call, it ends so.
@@ -106,11 +129,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         if self.caller.call.is_some() {
             return Err(CallError::Busy);
         }
-        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.addr.version();
-        let local = *self
-            .addresses
-            .iter()
-            .find(same_family)
+        let local = self
+            .caller
+            .address_towards(remote.addr)
             .ok_or(CallError::Unaddressable)?;
         if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
             return Err(CallError::Unaddressable);
