@@ -28,6 +28,7 @@ pub mod splits;
 pub mod store;
 pub mod store_suite;
 pub mod stranger;
+pub mod stranger6;
 pub mod terminal;
 pub mod tmpfs;
 pub mod wire;
