@@ -271,14 +271,15 @@ fn a_segment_behind_ipv4_options_is_its_connections() {
 /// IEEE 802.1Q: in VLAN 0 a tag says how urgent a frame is, and no more.
 #[test]
 fn a_tag_that_gives_a_priority_is_read_and_one_of_another_vlan_is_not() {
-    let mut lab = Simulation::new(&plan(1));
+    let mut lab = Simulation::new(&plan(4));
     let tagged = |frame: &Frame, tags: &[u8]| {
         let mut tagged = frame.clone();
         tagged.splice(12..12, tags.iter().copied());
         tagged
     };
     let question = datagram(4000, 7, b"hello");
-    for tag in [[0x81, 0, 0, 0], [0x81, 0, 0xf0, 0]] {
+    for (tag, from) in [([0x81, 0, 0, 0], 1000), ([0x81, 0, 0xf0, 0], 1001)] {
+        let syn = Said { from, ..SYN };
         lab.put(tagged(&question, &tag));
         let answer = lab.to_stranger.pop().expect("an answer");
         assert_eq!(
@@ -286,10 +287,10 @@ fn a_tag_that_gives_a_priority_is_read_and_one_of_another_vlan_is_not() {
             Some((4000, b"hello".to_vec())),
             "without a tag"
         );
-        lab.put(tagged(&SYN.frame(), &tag));
+        lab.put(tagged(&syn.frame(), &tag));
         assert!(lab.heard().pop().expect("R2 answers SYN").syn);
-        lab.put(tagged(&segment(&SYN, R2_ADDRESS6), &tag));
-        lab.to_stranger.clear();
+        lab.put(tagged(&segment(&syn, R2_ADDRESS6), &tag));
+        assert_eq!(segments(&mut lab)[0].0, 0x12, "SYN and ACK");
     }
     let elsewhere: [&[u8]; 4] = [
         &[0x81, 0, 0, 1],
