@@ -135,6 +135,22 @@ mod tests {
         }
     }
 
+    /// What the gate reads through is verified as well: a tag of VLAN 0, and extension headers.
+    #[test]
+    fn a_checksum_is_found_behind_other_headers() {
+        let mut tagged = filled(&ipv4(6, &segment()));
+        tagged.splice(12..12, [0x81, 0, 0xe0, 0]);
+        let mut extended = filled(&ipv6(17, &datagram(1)));
+        extended.splice(54..54, [17, 0, 1, 4, 0, 0, 0, 0]);
+        extended[19] += 8;
+        extended[20] = 60;
+        for mut frame in [tagged, extended] {
+            assert!(Transport::of(&frame).is_some() && !is_wrong(&frame));
+            *frame.last_mut().unwrap() ^= 1;
+            assert!(is_wrong(&frame));
+        }
+    }
+
     #[test]
     fn whoever_completes_what_was_begun_gets_the_whole_checksum() {
         for mut frame in [ipv4(6, &segment()), ipv6(6, &segment())] {
