@@ -2,7 +2,11 @@
 
 use r2_core::time::Duration;
 use smoltcp::time::Instant;
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Address;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+
+use crate::limits::ADDRESSES_MAX;
 
 /// Addresses, secrets, tables and times of a node.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +14,8 @@ pub struct Config<'a> {
     /// The Ethernet address; must be unicast.
     pub mac: EthernetAddress,
     /// The IP addresses, each with the length of its network's prefix: at most
-    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX), further ones are ignored. Of IPv6 with the feature `ipv6` only.
+    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX), further ones are ignored. Of IPv6 with the feature `ipv6` only;
+    /// beside those the node has the [`link_local`] one of its Ethernet address.
     pub addresses: &'a [IpCidr],
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an
     /// answer goes to the Ethernet address that the question came from.
@@ -31,6 +36,43 @@ pub struct Config<'a> {
     /// How long the node waits for what.
     pub limits: Limits,
 }
+
+/// The link-local address of who has the Ethernet address `mac` (RFC 4291, section 2.5.6 and appendix A).
+#[cfg(feature = "ipv6")]
+pub fn link_local(mac: EthernetAddress) -> Ipv6Address {
+    /// Says that the identifier is universal; Ethernet has it the other way round.
+    const UNIVERSAL: u8 = 2;
+    let [first, second, third, rest @ ..] = mac.0;
+    let identifier = [first ^ UNIVERSAL, second, third, 0xff, 0xfe]
+        .into_iter()
+        .chain(rest);
+    let mut address = [0; 16];
+    let before = [0xfe, 0x80, 0, 0, 0, 0, 0, 0].into_iter();
+    for (to, from) in address.iter_mut().zip(before.chain(identifier)) {
+        *to = from;
+    }
+    address.into()
+}
+
+/// The addresses of a node: those that it was given and, beside one of IPv6, that of the link.
+pub(crate) type Addresses = heapless::Vec<IpCidr, { ADDRESSES_MAX + 1 }>;
+
+impl Config<'_> {
+    /// All addresses that the node answers at.
+    pub(crate) fn all_addresses(&self) -> Addresses {
+        let given = self.addresses.iter().copied().take(ADDRESSES_MAX);
+        #[cfg(feature = "ipv6")]
+        let given = {
+            let needs_one = given.clone().any(|cidr| matches!(cidr, IpCidr::Ipv6(_)));
+            given.chain(needs_one.then(|| IpCidr::new(link_local(self.mac).into(), LINK_LOCAL_PREFIX)))
+        };
+        given.collect()
+    }
+}
+
+/// Bits of the prefix that all link-local addresses have (RFC 4291, section 2.5.6).
+#[cfg(feature = "ipv6")]
+const LINK_LOCAL_PREFIX: u8 = 64;
 
 /// How many connections a service has, and the buffers of each in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

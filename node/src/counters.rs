@@ -9,18 +9,23 @@ use crate::limits::SERVICES_MAX;
 pub enum Reason {
     /// Headers that contradict each other or do not fit into the frame.
     Malformed,
-    /// A wrong IPv4, TCP or UDP checksum.
+    /// A wrong checksum of IPv4, ICMP, TCP or UDP, or none where there has to be one.
     Checksum,
     /// Addressed to somebody else.
     NotForUs,
-    /// TCP or UDP to a broadcast or multicast address (RFC 9293, MUST-57), or from one.
+    /// To a broadcast or multicast address (RFC 9293, MUST-57), or from one, or from an address that no machine has.
     NotUnicast,
-    /// A fragment of a TCP or UDP packet: R2 does not reassemble.
+    /// A fragment of a packet: R2 does not reassemble.
     Fragment,
     /// The sender is not among those allowed.
     NotAllowed,
-    /// A datagram from a port that would answer the answer, or whose answer does not fit.
+    /// What gets no answer: a datagram from a port that would answer the answer, or whose answer does not fit; ICMP that
+    /// is no request for an echo, and ARP and NDP that is no question for us.
     NoAnswer,
+    /// IPv6 extension headers that R2 does not follow, or too many of them.
+    Extension,
+    /// What would be answered by an ICMP error, or by a datagram much longer than itself, once more than R2 sends.
+    RateLimited,
     /// An RST or SYN that the peer of an open connection need not have sent: answered with a challenge ACK at most
     /// (RFC 5961, sections 3.2 and 4.2).
     Challenged,
@@ -34,7 +39,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Checksum,
         Self::NotForUs,
@@ -42,6 +47,8 @@ impl Reason {
         Self::Fragment,
         Self::NotAllowed,
         Self::NoAnswer,
+        Self::Extension,
+        Self::RateLimited,
         Self::Challenged,
         Self::BeyondWindow,
         Self::Backlog,
@@ -58,6 +65,8 @@ impl Reason {
             Self::Fragment => "fragment",
             Self::NotAllowed => "not_allowed",
             Self::NoAnswer => "no_answer",
+            Self::Extension => "extension",
+            Self::RateLimited => "rate_limited",
             Self::Challenged => "challenged",
             Self::BeyondWindow => "beyond_window",
             Self::Backlog => "backlog",

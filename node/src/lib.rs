@@ -8,9 +8,8 @@
 //! ```text
 //! frame → gate ─┬─ known flow        → its slot's set → session.receive / transmit → egress
 //!               ├─ SYN, service port → a free slot of that service, or held in the backlog
-//!               ├─ UDP, service port → answered in the frame
-//!               ├─ ARP, NDP, ICMP    → the plain interface
 //!               ├─ TCP, no service   → the empty set (smoltcp answers RST)
+//!               ├─ UDP, ARP, NDP, an echo request, a protocol that nobody speaks → answered in the frame
 //!               └─ not for us, malformed, not allowed → dropped and counted by reason
 //! ```
 //!
@@ -119,6 +118,8 @@
 #[cfg(test)]
 extern crate std;
 
+mod answer;
+mod bucket;
 pub mod capture;
 pub mod config;
 pub mod counters;
@@ -131,7 +132,8 @@ pub mod node;
 pub mod service;
 mod slot;
 pub mod storage;
-mod udp;
+#[cfg(feature = "segmentation-offload")]
+pub mod transport;
 mod wire;
 pub mod world;
 

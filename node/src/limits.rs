@@ -5,7 +5,7 @@ use r2_core::time::Duration;
 /// How many services a node offers. Each costs a board 70 bytes of RAM.
 pub const SERVICES_MAX: usize = 12;
 
-/// How many addresses a node has: one of each family, which is what smoltcp's interfaces have room for by default.
+/// How many addresses a node is given: one of each family. It has the link-local one of IPv6 besides.
 pub const ADDRESSES_MAX: usize = 2;
 
 /// How many frames a pass takes in before the slots that they touched are served: enough to acknowledge a bulk
@@ -55,3 +55,22 @@ pub const RESOLVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a device that took no frame is left alone.
 pub const CONGESTED_FOR: Duration = Duration::from_millis(1);
+
+/// How many extension headers of an IPv6 packet are followed: as many as RFC 8200, section 4.1, has a use for, but for
+/// those of security. A chain of smaller links would cost more to follow than it carries.
+pub const EXTENSION_HEADERS_MAX: usize = 5;
+
+/// How many ICMP errors leave at once after a rest, and how many datagrams much longer than their questions go to one
+/// address: what RFC 4443, section 2.4 (f), recommends for a small machine.
+pub const BUCKET_HOLDS: u64 = 10;
+
+/// How often one more may leave: as that section recommends.
+pub const BUCKET_FILLS_EVERY: Duration = Duration::from_millis(100);
+
+/// An answer that is this many times as long as its question, headers included, is one too many for somebody who did
+/// not ask and whose address was forged: what QUIC allows before it knows an address (RFC 9000, section 8).
+pub const ANSWER_TIMES: usize = 3;
+
+/// Among how many buckets the addresses are spread that are sent long answers to datagrams. Addresses that share one share
+/// its tokens; all together may be sent no more than so many times [`BUCKET_HOLDS`]. 8 bytes each.
+pub const ANSWER_BUCKETS: usize = 64;

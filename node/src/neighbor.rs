@@ -13,6 +13,7 @@ use smoltcp::wire::{
 };
 
 use crate::config::Config;
+use crate::gate::Neighbor;
 use crate::limits::RESOLVE_EVERY;
 use crate::wire::ETHERNET_HEADER;
 
@@ -96,17 +97,17 @@ impl Resolver {
         true
     }
 
-    /// Looks into an ARP or NDP frame for the answer.
-    pub(crate) fn learn(&mut self, frame: &[u8]) {
-        let Some(asked) = self.asked.as_mut().filter(|asked| asked.found.is_none()) else {
-            return;
+    /// Learns where `neighbor` is, if it was asked for; whether it was.
+    pub(crate) fn learn(&mut self, neighbor: &Neighbor<IpAddress>) -> bool {
+        let Some(asked) = self
+            .asked
+            .as_mut()
+            .filter(|asked| asked.next_hop == neighbor.address)
+        else {
+            return false;
         };
-        let found = match asked.next_hop {
-            IpAddress::Ipv4(target) => arp_answer(frame, target),
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(target) => ndp::answer(frame, target),
-        };
-        asked.found = found.filter(EthernetAddress::is_unicast);
+        asked.found.get_or_insert(neighbor.at);
+        true
     }
 }
 
@@ -125,20 +126,4 @@ fn send_arp(token: impl TxToken, ours: EthernetAddress, local: Ipv4Address, targ
         ethernet.set_ethertype(EthernetProtocol::Arp);
         arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
     });
-}
-
-fn arp_answer(frame: &[u8], target: Ipv4Address) -> Option<EthernetAddress> {
-    let ethernet = EthernetFrame::new_checked(frame).ok()?;
-    if ethernet.ethertype() != EthernetProtocol::Arp {
-        return None;
-    }
-    let arp = ArpRepr::parse(&ArpPacket::new_checked(ethernet.payload()).ok()?).ok()?;
-    match arp {
-        ArpRepr::EthernetIpv4 {
-            source_hardware_addr,
-            source_protocol_addr,
-            ..
-        } => (source_protocol_addr == target).then_some(source_hardware_addr),
-        _ => None,
-    }
 }

@@ -10,9 +10,14 @@ use crate::config::Size;
 use crate::limits::{ACK_DELAY, SERVICES_MAX};
 use crate::storage::Storage;
 
-/// Writes the answer to a datagram into the second slice and returns its length. 0: the datagram wants no answer;
-/// `None`: it deserves none.
-pub type AnswerDatagram = fn(&[u8], &mut [u8]) -> Option<usize>;
+/// What a service does with a datagram.
+#[derive(Clone, Copy)]
+pub enum Datagrams {
+    /// Takes it and says nothing.
+    Take,
+    /// Writes the answer to it into the second slice and returns its length, which may be 0. `None`: it gets none.
+    Answer(fn(&[u8], &mut [u8]) -> Option<usize>),
+}
 
 /// What a service is, for the node.
 #[derive(Clone, Copy)]
@@ -21,8 +26,9 @@ pub struct Spec {
     pub name: &'static str,
     /// Its port, for TCP and, where it answers datagrams, UDP.
     pub port: u16,
-    /// How datagrams to the port are answered; `None`: the port is unreachable by UDP.
-    pub datagram: Option<AnswerDatagram>,
+    /// What is done with datagrams to the port; `None`: the port is unreachable by UDP. From a port whose service answers
+    /// them, no other service answers any.
+    pub datagram: Option<Datagrams>,
     /// After how long a silent, dead peer is given up; `None`: after [`Limits::silent_after`](crate::Limits).
     pub silent_after: Option<Duration>,
     /// Whether small segments leave at once (no Nagle, RFC 896, and no delayed acknowledgements).

@@ -86,13 +86,12 @@ impl Header<'_> {
     }
 }
 
-/// What was received, once, and the token for an immediate answer: a frame for the plain interface, a packet for the
-/// steered one. With neither, no device at all but what one can do, for
-/// [`Interface::new`](smoltcp::iface::Interface::new).
+/// A packet that was received, once, and the token for an immediate answer. With neither, no device at all but what one
+/// can do, for [`Interface::new`](smoltcp::iface::Interface::new).
 pub(crate) struct Inward<'f, 'h, 's, T> {
     pub(crate) received: Option<&'f [u8]>,
     pub(crate) answer: Option<T>,
-    /// None for whole frames.
+    /// None where there is no device.
     pub(crate) header: Option<Header<'s>>,
     pub(crate) frames_out: &'h mut u64,
     pub(crate) capabilities: &'h DeviceCapabilities,

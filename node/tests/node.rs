@@ -8,7 +8,10 @@ mod node {
     mod crowd;
     mod crowded;
     mod datagrams;
+    mod extensions;
     mod forged;
+    mod icmp;
+    mod neighbors;
     mod news;
     mod nonsense;
     mod segments;

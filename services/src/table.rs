@@ -3,7 +3,7 @@
 use r2_core::store::Store;
 use r2_core::time::Duration;
 use r2_core::{chat, diag, drop, files, secret, status};
-use r2_node::service::{Registry, Spec, never, whole};
+use r2_node::service::{Datagrams, Registry, Spec, never, whole};
 use r2_node::{ServeError, Storage};
 
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ pub const CHAT: Spec = Spec {
 };
 /// Secret-code questions.
 pub const SECRET: Spec = Spec {
-    datagram: Some(secret::answer),
+    datagram: Some(Datagrams::Answer(secret::answer)),
     ..Spec::new("secret", 5010)
 };
 /// Raw uploads.
@@ -39,18 +39,18 @@ pub const FILES: Spec = Spec {
 pub const STATUS: Spec = Spec::new("status", 5040);
 /// RFC 862.
 pub const ECHO: Spec = Spec {
-    datagram: Some(diag::echo::answer),
+    datagram: Some(Datagrams::Answer(diag::echo::answer)),
     ..Spec::new("echo", 7)
 };
 /// RFC 863.
 pub const DISCARD: Spec = Spec {
-    datagram: Some(|_, _| Some(0)),
+    datagram: Some(Datagrams::Take),
     ..Spec::new("discard", 9)
 }
 .bulk();
 /// RFC 864.
 pub const CHARGEN: Spec = Spec {
-    datagram: Some(|_, answer| Some(diag::chargen::answer(answer))),
+    datagram: Some(Datagrams::Answer(|_, answer| Some(diag::chargen::answer(answer)))),
     ..Spec::new("chargen", 19)
 }
 .bulk();

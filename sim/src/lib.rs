@@ -7,4 +7,5 @@ pub mod payload;
 pub mod pcap;
 pub mod simulation;
 pub mod stranger;
+pub mod stranger6;
 pub mod wire;

@@ -81,7 +81,7 @@ pub struct Simulation {
     pub now: Instant,
     /// What R2's sessions share.
     pub world: Shared<'static, RamStore<'static>>,
-    /// What R2 has sent to the stranger and nobody has looked at.
+    /// What R2 has sent to the stranger, or to everybody, and nobody has looked at.
     pub to_stranger: Vec<Frame>,
     /// How many frames have reached R2, and have left it.
     pub carried: (u64, u64),
@@ -247,6 +247,9 @@ impl Simulation {
             let to = EthernetFrame::new_checked(&*frame)
                 .expect("R2 sends whole headers")
                 .dst_addr();
+            if to.is_multicast() {
+                self.to_stranger.push(frame.clone());
+            }
             if to == stranger::MAC {
                 self.to_stranger.push(frame);
             } else if !self.unplugged {

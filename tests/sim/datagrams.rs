@@ -12,7 +12,7 @@ use super::net::Weather;
 const FIRST_PORT: u16 = 20_000;
 
 /// Ports that get no answer, since whoever has them would answer it.
-const ANSWERING: [u16; 3] = [7, 19, 5010];
+const ANSWERING: [u16; 6] = [7, 13, 17, 19, 37, 5010];
 
 /// A question.
 pub(super) struct Question {
@@ -26,7 +26,7 @@ impl Question {
     pub(super) fn draw(number: u16, rng: &mut Rng) -> Self {
         let to = [7, 9, 19, 5010][rng.usize(0..4)];
         let from = match rng.usize(0..20) {
-            answering @ 0..3 => ANSWERING[answering],
+            answering @ 0..6 => ANSWERING[answering],
             _ => FIRST_PORT + number,
         };
         let mut payload = vec![0; rng.usize(0..1_400)];
@@ -50,7 +50,7 @@ impl Question {
         }
         let mut room = [0; 2048];
         match self.to {
-            7 if !self.payload.is_empty() => Some(self.payload.clone()),
+            7 => Some(self.payload.clone()),
             19 => {
                 let length = chargen::answer(&mut room);
                 Some(room[..length].to_vec())

@@ -3,10 +3,8 @@
 //! On a link that leaves them to the kernel, frames pass with half a checksum, or none: see
 //! [`Tap`](super::tap::Tap).
 
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
-    checksum,
-};
+use r2_node::transport::Transport;
+use smoltcp::wire::{IpProtocol, TcpPacket, UdpPacket, checksum};
 
 /// Where a TCP segment has its checksum, in bytes from its beginning.
 const IN_TCP: usize = 16;
@@ -17,8 +15,14 @@ pub(super) fn is_wrong(frame: &[u8]) -> bool {
     let Some(transport) = Transport::of(frame) else {
         return false;
     };
-    let (bytes, source, destination) = (transport.bytes(frame), transport.source, transport.destination);
-    let holds = match transport.protocol {
+    let Transport {
+        protocol,
+        bytes,
+        source,
+        destination,
+        ..
+    } = transport;
+    let holds = match protocol {
         IpProtocol::Tcp => {
             TcpPacket::new_checked(bytes).map(|tcp| tcp.verify_checksum(&source, &destination))
         }
@@ -41,77 +45,20 @@ pub(super) struct Begun {
 /// somebody else to go on from. `None`: there is no TCP segment.
 pub(super) fn begin(frame: &mut [u8]) -> Option<Begun> {
     let transport = Transport::of(frame).filter(|transport| transport.protocol == IpProtocol::Tcp)?;
-    let length = transport.end - transport.start;
+    let (start, length) = (transport.start, transport.bytes.len());
     let sum = checksum::pseudo_header(
         &transport.source,
         &transport.destination,
         IpProtocol::Tcp,
         u32::try_from(length).ok()?,
     );
-    let mut tcp = TcpPacket::new_checked(&mut frame[transport.start..transport.end]).ok()?;
+    let mut tcp = TcpPacket::new_checked(&mut frame[start..start + length]).ok()?;
     tcp.set_checksum(sum);
     Some(Begun {
-        start: transport.start,
+        start,
         offset: IN_TCP,
         header: tcp.header_len().into(),
     })
-}
-
-/// A whole TCP segment or UDP datagram in a frame, and what its pseudo-header is made of.
-struct Transport {
-    start: usize,
-    end: usize,
-    protocol: IpProtocol,
-    source: IpAddress,
-    destination: IpAddress,
-}
-
-impl Transport {
-    /// Where it is in `frame`. `None` where there is none: another protocol, a fragment, or not well-formed.
-    fn of(frame: &[u8]) -> Option<Self> {
-        let ethernet = EthernetFrame::new_checked(frame).ok()?;
-        let before = EthernetFrame::<&[u8]>::header_len();
-        let (header, length, protocol, source, destination) = match ethernet.ethertype() {
-            EthernetProtocol::Ipv4 => {
-                let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
-                if ip.more_frags() || ip.frag_offset() > 0 {
-                    return None;
-                }
-                (
-                    ip.header_len().into(),
-                    ip.total_len().into(),
-                    ip.next_header(),
-                    ip.src_addr().into(),
-                    ip.dst_addr().into(),
-                )
-            }
-            EthernetProtocol::Ipv6 => {
-                let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
-                (
-                    ip.header_len(),
-                    ip.total_len(),
-                    ip.next_header(),
-                    ip.src_addr().into(),
-                    ip.dst_addr().into(),
-                )
-            }
-            _ => return None,
-        };
-        if !matches!(protocol, IpProtocol::Tcp | IpProtocol::Udp) {
-            return None;
-        }
-        Some(Self {
-            start: before + header,
-            end: before + length,
-            protocol,
-            source,
-            destination,
-        })
-    }
-
-    fn bytes<'f>(&self, frame: &'f [u8]) -> &'f [u8] {
-        &frame[self.start..self.end]
-    }
 }
 
 /// `frame` with the checksum that is recorded of it.
@@ -185,6 +132,22 @@ mod tests {
                 assert!(is_wrong(&frame));
                 frame[at] ^= 1 << (bit % 8);
             }
+        }
+    }
+
+    /// What the gate reads through is verified as well: a tag of VLAN 0, and extension headers.
+    #[test]
+    fn a_checksum_is_found_behind_other_headers() {
+        let mut tagged = filled(&ipv4(6, &segment()));
+        tagged.splice(12..12, [0x81, 0, 0xe0, 0]);
+        let mut extended = filled(&ipv6(17, &datagram(1)));
+        extended.splice(54..54, [17, 0, 1, 4, 0, 0, 0, 0]);
+        extended[19] += 8;
+        extended[20] = 60;
+        for mut frame in [tagged, extended] {
+            assert!(Transport::of(&frame).is_some() && !is_wrong(&frame));
+            *frame.last_mut().unwrap() ^= 1;
+            assert!(is_wrong(&frame));
         }
     }
 

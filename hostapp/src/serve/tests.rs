@@ -92,6 +92,29 @@ fn questions_and_answers_pass_over_tcp_and_udp() {
 }
 
 #[test]
+fn datagrams_of_every_size_come_back_whole() {
+    serve(|r2| {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        udp.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .unwrap();
+        // Nothing, what an Ethernet carries in one frame, a byte more, and all that IPv4 can.
+        for size in [0, 1, 1472, 1473, 8192, 65_506, 65_507] {
+            let sent: Vec<u8> = (0..size).map(|byte| (byte % 251).try_into().unwrap()).collect();
+            udp.send_to(&sent, r2.at(7)).unwrap();
+            let mut echoed = [0; 65_536];
+            let (length, from) = udp.recv_from(&mut echoed).expect("an answer");
+            assert_eq!((length, from), (size, r2.at(7)));
+            assert!(echoed[..length] == sent);
+        }
+        // What is too long for its service is told so.
+        udp.send_to(&[b'9'; 3000], r2.at(5010)).unwrap();
+        let mut answer = [0; 64];
+        let (length, _) = udp.recv_from(&mut answer).expect("an answer");
+        assert_eq!(&answer[..length], b"Line too long: at most 1024 bytes.\n");
+    });
+}
+
+#[test]
 fn an_upload_counts_as_confirmed_when_its_client_has_the_receipt() {
     let ((), store) = serve(|r2| {
         let send = |bytes: &[u8]| {

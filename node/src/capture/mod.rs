@@ -3,13 +3,13 @@
 
 mod pcap;
 mod tap;
-#[cfg(feature = "segmentation-offload")]
-mod transport;
 
 use smoltcp::time::Instant;
 
 pub use self::pcap::{Capture, FILE_HEADER, RECORD_HEADER, record_header};
 pub(crate) use self::tap::{Captured, Captures, Recording};
+#[cfg(feature = "segmentation-offload")]
+use crate::transport::Transport;
 
 /// A frame as it stands in a pcap file.
 ///
@@ -39,7 +39,7 @@ impl<'f> Record<'f> {
         };
         #[cfg(feature = "segmentation-offload")]
         if !whole_checksums
-            && let Some((at, checksum)) = transport::checksum(frame)
+            && let Some((at, checksum)) = Transport::of(frame).and_then(|transport| transport.checksum())
             && let Some((before, rest)) = frame.split_at_checked(at)
             && let Some((_, behind)) = rest.split_at_checked(checksum.len())
         {

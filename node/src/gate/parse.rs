@@ -1,21 +1,24 @@
 //! From a frame to what it is.
 
 use smoltcp::phy::ChecksumCapabilities;
-#[cfg(feature = "ipv6")]
-use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet,
-    TcpOption, TcpPacket, UdpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, IpAddress, IpCidr, IpProtocol,
+    Ipv4Address, Ipv4Packet, TcpOption, TcpPacket, UdpPacket,
 };
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Icmpv6Packet, Ipv6Address, Ipv6Packet};
 
-use super::Flow;
-use crate::config::Config;
+use super::headers::behind_ethernet;
+#[cfg(feature = "ipv6")]
+use super::headers::{carried, without_extensions};
+use super::{Flow, Neighbor};
+use crate::config::{Addresses, Config};
 use crate::counters::Reason;
 
 /// Who we are, who may talk to us, and which checksums the link leaves to us.
 pub(crate) struct Border<'a> {
     mac: EthernetAddress,
-    addresses: &'a [IpCidr],
+    pub(super) addresses: Addresses,
     allow: &'a [IpCidr],
     checksum: ChecksumCapabilities,
 }
@@ -24,10 +27,32 @@ pub(crate) struct Border<'a> {
 pub(crate) enum Parsed<'f> {
     /// A TCP segment to one of our addresses.
     Tcp(Segment<'f>),
+    /// The same behind extension headers, which have to be taken off.
+    #[cfg(feature = "ipv6")]
+    Extended(Segment<'f>),
     /// A UDP datagram to one of our addresses.
     Udp(Datagram<'f>),
-    /// ARP, NDP, ICMP: for the plain interface.
-    Plain,
+    /// A request for an echo to one of our addresses: what is behind its checksum.
+    Echo(Asked<'f>),
+    /// A packet of a protocol that R2 does not speak, to one of our addresses.
+    Unknown(Asked<'f>),
+    /// Somebody asks who has our IPv4 address.
+    Arp(Neighbor<Ipv4Address>, Ipv4Address),
+    /// Somebody asks who has this IPv6 address of ours.
+    #[cfg(feature = "ipv6")]
+    Solicitation(Neighbor<Ipv6Address>, Ipv6Address),
+    /// Somebody says who it is.
+    #[cfg_attr(not(feature = "call"), allow(dead_code, reason = "nobody asks"))]
+    Neighbor(Neighbor<IpAddress>),
+}
+
+/// What came from one machine to us, and no connection has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'f> {
+    pub(crate) from: EthernetAddress,
+    pub(crate) source: IpAddress,
+    pub(crate) destination: IpAddress,
+    pub(crate) bytes: &'f [u8],
 }
 
 /// A TCP segment, and the packet that it came in.
@@ -64,24 +89,43 @@ impl Segment<'_> {
 /// A UDP datagram.
 pub(crate) struct Datagram<'f> {
     pub(crate) flow: Flow,
-    pub(crate) from: EthernetAddress,
+    /// The whole packet, and whom it came from.
+    pub(crate) asked: Asked<'f>,
     pub(crate) payload: &'f [u8],
 }
 
-struct Packet<'f> {
-    bytes: &'f [u8],
-    source: IpAddress,
-    destination: IpAddress,
+pub(super) struct Packet<'f> {
+    pub(super) bytes: &'f [u8],
+    pub(super) source: IpAddress,
+    pub(super) destination: IpAddress,
     protocol: IpProtocol,
-    payload: &'f [u8],
+    pub(super) payload: &'f [u8],
     fragment: bool,
+    /// Whether extension headers stand before the payload.
+    #[cfg(feature = "ipv6")]
+    extended: bool,
+}
+
+impl<'f> Packet<'f> {
+    /// The packet, or a part of it, as somebody's question.
+    fn asked(&self, from: EthernetAddress, bytes: &'f [u8]) -> Asked<'f> {
+        let Self {
+            source, destination, ..
+        } = *self;
+        Asked {
+            from,
+            source,
+            destination,
+            bytes,
+        }
+    }
 }
 
 impl<'a> Border<'a> {
     pub(crate) fn new(config: &Config<'a>, checksum: ChecksumCapabilities) -> Self {
         Self {
             mac: config.mac,
-            addresses: config.addresses,
+            addresses: config.all_addresses(),
             allow: config.allow,
             checksum,
         }
@@ -90,31 +134,33 @@ impl<'a> Border<'a> {
     /// Says what `frame` is, or why it is dropped.
     pub(crate) fn inspect<'f>(&self, frame: &'f [u8]) -> Result<Parsed<'f>, Reason> {
         let ethernet = EthernetFrame::new_checked(frame).map_err(|_| Reason::Malformed)?;
-        let to = ethernet.dst_addr();
+        let (from, to) = (ethernet.src_addr(), ethernet.dst_addr());
         if to != self.mac && !to.is_broadcast() && !to.is_multicast() {
             return Err(Reason::NotForUs);
         }
-        let packet = match ethernet.ethertype() {
-            EthernetProtocol::Ipv4 => self.ipv4(ethernet.payload())?,
+        // An answer to it would be everybody's.
+        if !from.is_unicast() {
+            return Err(Reason::NotUnicast);
+        }
+        let (kind, start) = behind_ethernet(&ethernet);
+        let bytes = frame.get(start..).unwrap_or_default();
+        let packet = match kind {
+            EthernetProtocol::Ipv4 => self.ipv4(bytes)?,
             #[cfg(feature = "ipv6")]
-            EthernetProtocol::Ipv6 => ipv6(ethernet.payload())?,
-            EthernetProtocol::Arp => return Ok(Parsed::Plain),
+            EthernetProtocol::Ipv6 => ipv6(bytes)?,
+            EthernetProtocol::Arp => return self.arp(bytes),
             _ => return Err(Reason::NotForUs),
         };
-        // An unspecified or link-local IPv6 source is a neighbour finding its addresses (RFC 4861).
-        let may_talk =
-            self.allow.is_empty() || self.allow.iter().any(|cidr| cidr.contains_addr(&packet.source));
-        if !may_talk && !is_neighbor_discovery(&packet) {
-            return Err(Reason::NotAllowed);
-        }
-        match packet.protocol {
-            IpProtocol::Tcp | IpProtocol::Udp => {}
-            #[cfg(feature = "ipv6")]
-            IpProtocol::Ipv6Frag => return Err(Reason::Fragment),
-            _ => return Ok(Parsed::Plain),
-        }
         if packet.fragment {
             return Err(Reason::Fragment);
+        }
+        // Neighbours find each other before anybody may talk; an unspecified or link-local source is one of them.
+        #[cfg(feature = "ipv6")]
+        if is_neighbor_discovery(&packet) {
+            return self.ndp(&packet, from);
+        }
+        if !self.allow.is_empty() && !self.allow.iter().any(|cidr| cidr.contains_addr(&packet.source)) {
+            return Err(Reason::NotAllowed);
         }
         if to != self.mac || !self.is_unicast(packet.source) {
             return Err(Reason::NotUnicast);
@@ -128,9 +174,63 @@ impl<'a> Border<'a> {
             });
         }
         match packet.protocol {
-            IpProtocol::Tcp => self.tcp(&packet, ethernet.src_addr()).map(Parsed::Tcp),
-            _ => self.udp(&packet, ethernet.src_addr()).map(Parsed::Udp),
+            #[cfg(feature = "ipv6")]
+            IpProtocol::Tcp if packet.extended => self.tcp(&packet, from).map(Parsed::Extended),
+            IpProtocol::Tcp => self.tcp(&packet, from).map(Parsed::Tcp),
+            IpProtocol::Udp => self.udp(&packet, from).map(Parsed::Udp),
+            _ if !self.is_host(packet.source) => Err(Reason::NotUnicast),
+            _ => self.other(&packet, from),
         }
+    }
+
+    /// Reads ICMP, and what is neither that nor TCP nor UDP. A request for an echo to a broadcast or multicast address
+    /// does not come here: one frame would bring as many answers as there are machines (RFC 1122, section 3.2.2.6).
+    fn other<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Parsed<'f>, Reason> {
+        let (request, holds) = match (packet.protocol, packet.source, packet.destination) {
+            (IpProtocol::Icmp, IpAddress::Ipv4(_), _) => {
+                let icmp = Icmpv4Packet::new_unchecked(packet.payload);
+                (8, !self.checksum.icmpv4.rx() || icmp.verify_checksum())
+            }
+            #[cfg(feature = "ipv6")]
+            (IpProtocol::Icmpv6, IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
+                let icmp = Icmpv6Packet::new_unchecked(packet.payload);
+                (
+                    128,
+                    !self.checksum.icmpv6.rx() || icmp.verify_checksum(&source, &destination),
+                )
+            }
+            // Nothing follows (RFC 8200, section 4.7).
+            #[cfg(feature = "ipv6")]
+            (IpProtocol::Ipv6NoNxt, IpAddress::Ipv6(_), _) => return Err(Reason::NoAnswer),
+            _ => return Ok(Parsed::Unknown(packet.asked(from, packet.bytes))),
+        };
+        // Type, code and checksum; then what an echo is known by.
+        let Some((&[kind, code, _, _], rest)) = packet.payload.split_first_chunk() else {
+            return Err(Reason::Malformed);
+        };
+        if !holds {
+            return Err(Reason::Checksum);
+        }
+        if kind != request {
+            return Err(Reason::NoAnswer);
+        }
+        if code != 0 || rest.len() < 4 {
+            return Err(Reason::Malformed);
+        }
+        Ok(Parsed::Echo(packet.asked(from, rest)))
+    }
+
+    /// Reads the TCP segment `segment` again, without the extension headers before it, from `room`.
+    #[cfg(feature = "ipv6")]
+    pub(crate) fn unextended<'r>(
+        &self,
+        segment: &Segment<'_>,
+        room: &'r mut [u8],
+    ) -> Result<Segment<'r>, Reason> {
+        let first = Ipv6Packet::new_unchecked(segment.packet).next_header();
+        let carried = carried(segment.packet, first)?;
+        let packet = without_extensions(segment.packet, &carried, room).ok_or(Reason::Extension)?;
+        self.inspect_held(packet, segment.from)
     }
 
     /// Reads the SYN `packet` again, which was found good when it came from the Ethernet address `from`.
@@ -162,6 +262,8 @@ impl<'a> Border<'a> {
             protocol: packet.next_header(),
             payload: packet.payload(),
             fragment: packet.more_frags() || packet.frag_offset() > 0,
+            #[cfg(feature = "ipv6")]
+            extended: false,
         })
     }
 
@@ -197,21 +299,37 @@ impl<'a> Border<'a> {
 
     fn udp<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Datagram<'f>, Reason> {
         let udp = UdpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
-        if udp.src_port() == 0 || udp.dst_port() == 0 {
+        // From port 0 comes what wants no answer (RFC 768).
+        if udp.dst_port() == 0 {
             return Err(Reason::Malformed);
         }
-        if self.checksum.udp.rx() && !udp.verify_checksum(&packet.source, &packet.destination) {
+        // Over IPv4 a datagram may go without a checksum, over IPv6 it may not (RFC 8200, section 8.1).
+        let (has_one, may_go_without) = (udp.checksum() != 0, matches!(packet.source, IpAddress::Ipv4(_)));
+        if !(has_one || may_go_without)
+            || self.checksum.udp.rx() && !udp.verify_checksum(&packet.source, &packet.destination)
+        {
             return Err(Reason::Checksum);
         }
         Ok(Datagram {
             flow: flow(packet, udp.src_port(), udp.dst_port()),
-            from,
+            asked: packet.asked(from, packet.bytes),
             payload: udp.payload(),
         })
     }
 
-    fn is_ours(&self, address: IpAddress) -> bool {
+    pub(super) fn is_ours(&self, address: IpAddress) -> bool {
         self.addresses.iter().any(|ours| ours.address() == address)
+    }
+
+    /// Whether `address` may be another machine's on the wire: none of "this" network, of one's own inside, or reserved
+    /// (RFC 1122, section 3.2.1.3), none that stands for an IPv4 address, nor `::1` (RFC 4291, section 2.5).
+    pub(super) fn is_host(&self, address: IpAddress) -> bool {
+        let is_nobodys = match address {
+            IpAddress::Ipv4(address) => matches!(address.octets(), [0 | 127 | 240.., ..]),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(address) => matches!(address.octets(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..]),
+        };
+        self.is_unicast(address) && !is_nobodys
     }
 
     fn is_unicast(&self, address: IpAddress) -> bool {
@@ -241,14 +359,18 @@ fn ipv6(bytes: &[u8]) -> Result<Packet<'_>, Reason> {
     if packet.version() != 6 {
         return Err(Reason::Malformed);
     }
+    let bytes = bytes.get(..packet.total_len()).ok_or(Reason::Malformed)?;
+    let carried = carried(bytes, packet.next_header())?;
+    let payload = bytes.get(carried.start..).ok_or(Reason::Malformed)?;
     Ok(Packet {
-        bytes: bytes.get(..packet.total_len()).ok_or(Reason::Malformed)?,
+        bytes,
         source: packet.src_addr().into(),
         destination: packet.dst_addr().into(),
-        protocol: packet.next_header(),
-        payload: packet.payload(),
-        // What is in pieces has a protocol of its own.
+        protocol: carried.protocol,
+        payload,
+        // What is in pieces has a header that says so.
         fragment: false,
+        extended: payload.len() != packet.payload().len(),
     })
 }
 
@@ -264,6 +386,7 @@ fn are_whole(mut options: &[u8]) -> bool {
     true
 }
 
+#[cfg(feature = "ipv6")]
 fn is_neighbor_discovery(packet: &Packet<'_>) -> bool {
     // Types 133 to 137 (RFC 4861, section 4).
     packet.protocol == IpProtocol::Icmpv6 && matches!(packet.payload.first(), Some(133..=137))

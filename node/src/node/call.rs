@@ -2,14 +2,14 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpCidr, IpEndpoint};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 use super::ingress::NO_PORT;
 use super::{Node, flow_of, millis};
 use crate::capture::Recording;
-use crate::config::Config;
+use crate::config::{Addresses, Config};
 use crate::counters::add;
-use crate::gate::Flow;
+use crate::gate::{Flow, Neighbor};
 use crate::neighbor::Resolver;
 use crate::service::ServiceId;
 use crate::slot::{Phase, to_core};
@@ -20,6 +20,8 @@ const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
 /// Who is being called, and what became of it.
 pub(super) struct Caller {
+    /// From where: our addresses.
+    addresses: Addresses,
     resolver: Resolver,
     call: Option<Call>,
     outcome: Option<CallOutcome>,
@@ -29,6 +31,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(config: &Config<'_>) -> Self {
         Self {
+            addresses: config.all_addresses(),
             resolver: Resolver::new(config),
             call: None,
             outcome: None,
@@ -41,9 +44,16 @@ impl Caller {
         self.resolver.poll_at()
     }
 
-    /// Looks into an ARP or NDP frame for the called address.
-    pub(super) fn learn(&mut self, frame: &[u8]) {
-        self.resolver.learn(frame);
+    /// Learns where `neighbor` is, if it is the called one; whether it is.
+    pub(super) fn learn(&mut self, neighbor: &Neighbor<IpAddress>) -> bool {
+        self.resolver.learn(neighbor)
+    }
+
+    /// Our address of the family of `remote`, of its network where there is one.
+    fn address_towards(&self, remote: IpAddress) -> Option<IpCidr> {
+        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.version();
+        let ours = self.addresses.iter().filter(same_family);
+        ours.min_by_key(|cidr| !cidr.contains_addr(&remote)).copied()
     }
 
     /// Something has become of the connection in `slot`: if that was the call, it ends so.
@@ -102,11 +112,9 @@ impl<'a, W: World> Node<'a, W> {
         if self.caller.call.is_some() {
             return Err(CallError::Busy);
         }
-        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.addr.version();
-        let local = *self
-            .addresses
-            .iter()
-            .find(same_family)
+        let local = self
+            .caller
+            .address_towards(remote.addr)
             .ok_or(CallError::Unaddressable)?;
         if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
             return Err(CallError::Unaddressable);

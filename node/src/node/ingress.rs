@@ -4,16 +4,17 @@ use r2_core::bytes;
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, HardwareAddress, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr,
-    TcpSeqNumber,
+    EthernetAddress, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 
 use super::{Node, flow_of, interface};
+use crate::answer::icmp::Fault;
 use crate::counters::{Reason, add};
-use crate::gate::{Closed, Datagram, Flow, Parsed, Segment, Sent};
+use crate::gate::{Closed, Flow, Parsed, Segment, Sent};
+#[cfg(feature = "ipv6")]
+use crate::limits::ETHERNET_FRAME;
 use crate::service::ServiceId;
 use crate::slot::{Verdict, to_core};
-use crate::udp;
 use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
@@ -23,64 +24,39 @@ impl<'a, W: World> Node<'a, W> {
         let parsed = self.border.inspect(frame);
         let port = match &parsed {
             Ok(Parsed::Tcp(segment)) => segment.flow.local.port,
+            #[cfg(feature = "ipv6")]
+            Ok(Parsed::Extended(segment)) => segment.flow.local.port,
             _ => NO_PORT,
         };
         self.captures.tap(self.slots, port).record(frame);
         match parsed {
             Err(reason) => world.counters().drop(reason),
-            Ok(Parsed::Plain) => {
-                #[cfg(feature = "call")]
-                self.caller.learn(frame);
-                self.take_plain(frame, answer, now, &mut world.counters().frames_out);
-            }
-            Ok(Parsed::Udp(datagram)) => self.take_datagram(frame, &datagram, answer, now, world),
             Ok(Parsed::Tcp(segment)) => self.take_segment(&segment, answer, now, world),
+            #[cfg(feature = "ipv6")]
+            Ok(Parsed::Extended(segment)) => self.take_extended(&segment, answer, now, world),
+            Ok(Parsed::Udp(datagram)) => self.take_datagram(&datagram, answer, now, world),
+            Ok(Parsed::Echo(request)) => self.answer_echo(&request, answer, world),
+            Ok(Parsed::Unknown(asked)) => {
+                self.answer_error(Fault::Protocol, &asked, answer, now, world);
+            }
+            Ok(Parsed::Arp(asker, address)) => self.answer_arp(&asker, address, answer, world),
+            #[cfg(feature = "ipv6")]
+            Ok(Parsed::Solicitation(asker, address)) => self.answer_ndp(&asker, address, answer, world),
+            #[cfg(feature = "call")]
+            Ok(Parsed::Neighbor(neighbor)) if self.caller.learn(&neighbor) => {}
+            Ok(Parsed::Neighbor(_)) => world.counters().drop(Reason::NoAnswer),
         }
     }
 
-    /// Gives ARP, NDP and ICMP to smoltcp, and datagrams that nobody serves: it says that their port is unreachable
-    /// (RFC 1122, section 4.1.3.1).
-    fn take_plain(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, frames_out: &mut u64) {
-        let mut inward = Inward {
-            received: Some(frame),
-            answer: Some(self.captures.tap(self.slots, NO_PORT).on(answer)),
-            header: None,
-            frames_out,
-            capabilities: &self.capabilities,
-        };
-        self.plain
-            .poll_ingress_single(now, &mut inward, &mut self.no_sockets);
-    }
-
-    fn take_datagram(
-        &mut self,
-        frame: &[u8],
-        datagram: &Datagram<'_>,
-        answer: impl TxToken,
-        now: Instant,
-        world: &mut W,
-    ) {
-        let port = datagram.flow.local.port;
-        let found = self
-            .services
-            .iter()
-            .position(|s| s.spec().port == port && s.spec().datagram.is_some());
-        let Some((index, service)) = found.and_then(|index| Some((index, self.services.get(index)?))) else {
-            return self.take_plain(frame, answer, now, &mut world.counters().frames_out);
-        };
-        let mtu = self.capabilities.max_transmission_unit;
-        world.counters().service(index, |count| {
-            add(&mut count.bytes_in, datagram.payload.len() as u64);
-        });
-        let answer = self.captures.tap(self.slots, NO_PORT).on(answer);
-        match udp::answer(datagram, service.spec(), self.ours, mtu, self.scratch, answer) {
-            Some(len) => {
-                add(&mut world.counters().frames_out, u64::from(len > 0));
-                world
-                    .counters()
-                    .service(index, |count| add(&mut count.bytes_out, len as u64));
-            }
-            None => world.counters().drop(Reason::NoAnswer),
+    /// Takes in a segment behind extension headers, which are taken off: smoltcp knows some of them only.
+    // Its room is on the stack while such a segment is taken in, and at no other time.
+    #[cfg(feature = "ipv6")]
+    #[inline(never)]
+    fn take_extended(&mut self, segment: &Segment<'_>, answer: impl TxToken, now: Instant, world: &mut W) {
+        let mut room = [0; ETHERNET_FRAME];
+        match self.border.unextended(segment, &mut room) {
+            Ok(segment) => self.take_segment(&segment, answer, now, world),
+            Err(reason) => world.counters().drop(reason),
         }
     }
 
@@ -237,14 +213,7 @@ impl<'a, W: World> Node<'a, W> {
         let seed = flow
             .keyed_hash(&self.secret)
             .wrapping_add(now.total_micros().cast_unsigned());
-        self.steered = interface(
-            HardwareAddress::Ip,
-            &self.addresses,
-            seed,
-            &self.steered_capabilities,
-            None,
-            now,
-        );
+        self.steered = interface(seed, &self.steered_capabilities, now);
     }
 
     /// Answers RST: nobody serves that connection.

@@ -1,5 +1,6 @@
 //! The whole loop: frames in, slots served, frames out.
 
+mod answers;
 #[cfg(feature = "call")]
 mod call;
 mod ingress;
@@ -9,19 +10,20 @@ use r2_core::session::Over;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, HardwareAddress};
 
 #[cfg(feature = "call")]
 use self::call::Caller;
 #[cfg(feature = "call")]
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
+use crate::bucket::Bucket;
 use crate::capture::{Captured, Captures, Recording};
 use crate::config::{Config, Limits};
 use crate::counters::add;
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
-use crate::limits::{ADDRESSES_MAX, CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX};
+use crate::limits::{ANSWER_BUCKETS, CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX};
 use crate::service::{Registry, ServiceId, Services, Spec};
 use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
 use crate::storage::Storage;
@@ -34,16 +36,17 @@ use crate::world::World;
 /// operator typed a line), and when the time that it returned has come.
 pub struct Node<'a, W> {
     ours: EthernetAddress,
-    addresses: Addresses,
     secret: [u8; 16],
     border: Border<'a>,
     capabilities: DeviceCapabilities,
     /// The capabilities that the steered interface sees.
     steered_capabilities: DeviceCapabilities,
-    /// ARP, NDP and ICMP.
-    plain: Interface,
     /// All TCP, one socket at a time.
     steered: Interface,
+    /// How many ICMP errors may leave.
+    errors: Bucket,
+    /// How many datagrams may leave that are much longer than what they answer, by a hash of whom they go to.
+    long_answers: [Bucket; ANSWER_BUCKETS],
     no_sockets: SocketSet<'a>,
     /// Where the answer to a datagram is written before its length is known, and a segment that is to be changed.
     scratch: &'a mut [u8],
@@ -93,25 +96,14 @@ impl<'a, W: World> Node<'a, W> {
         let whole_checksums = capabilities.checksum.tcp.tx();
         let captures = Captures::new(offered, whole_checksums, config.started_at);
         let steered_capabilities = steered_capabilities(&capabilities);
-        // As many as smoltcp's interfaces have room for.
-        let addresses: Addresses = config.addresses.iter().copied().take(ADDRESSES_MAX).collect();
         let seed = u64::from_ne_bytes(*config.secret.first_chunk().unwrap_or(&[0; 8]));
-        let hardware = HardwareAddress::Ethernet(config.mac);
-        let plain = interface(hardware, &addresses, seed, &capabilities, config.gateway, now);
-        let steered = interface(
-            HardwareAddress::Ip,
-            &addresses,
-            seed,
-            &steered_capabilities,
-            None,
-            now,
-        );
         Self {
             ours: config.mac,
             secret: config.secret,
             border: Border::new(config, capabilities.checksum.clone()),
-            plain,
-            steered,
+            steered: interface(seed, &steered_capabilities, now),
+            errors: Bucket::default(),
+            long_answers: [Bucket::default(); ANSWER_BUCKETS],
             no_sockets: SocketSet::new(&mut [][..]),
             scratch: storage.bytes(longest_frame(&capabilities)),
             flows: Flows::new(slots.len(), config.secret, storage),
@@ -122,7 +114,6 @@ impl<'a, W: World> Node<'a, W> {
             caller: Caller::new(config),
             capabilities,
             steered_capabilities,
-            addresses,
             limits: config.limits,
             services,
             pools,
@@ -415,9 +406,6 @@ impl<'a, W: World> Node<'a, W> {
     }
 }
 
-/// The addresses of a node.
-type Addresses = heapless::Vec<IpCidr, ADDRESSES_MAX>;
-
 fn flow_of(slots: &[Slot<'_>], index: usize) -> Option<Flow> {
     slots.get(index)?.flow
 }
@@ -426,15 +414,9 @@ fn millis(length: r2_core::time::Duration) -> smoltcp::time::Duration {
     smoltcp::time::Duration::from_millis(length.as_millis())
 }
 
-fn interface(
-    address: HardwareAddress,
-    addresses: &Addresses,
-    seed: u64,
-    capabilities: &DeviceCapabilities,
-    gateway: Option<Ipv4Address>,
-    now: Instant,
-) -> Interface {
-    let mut config = iface::Config::new(address);
+/// The interface of the steered side. It takes every packet for its own: the gate has looked whose it is.
+fn interface(seed: u64, capabilities: &DeviceCapabilities, now: Instant) -> Interface {
+    let mut config = iface::Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
     let mut nowhere = Inward::<Nowhere> {
         received: None,
@@ -444,15 +426,6 @@ fn interface(
         capabilities,
     };
     let mut interface = Interface::new(config, &mut nowhere, now);
-    interface.update_ip_addrs(|list| {
-        for address in addresses {
-            // smoltcp has room for as many.
-            let _ = list.push(*address);
-        }
-    });
-    if let Some(gateway) = gateway {
-        // The first route of at least two.
-        let _ = interface.routes_mut().add_default_ipv4_route(gateway);
-    }
+    interface.set_any_ip(true);
     interface
 }

@@ -5,23 +5,18 @@ use std::net::{Ipv6Addr, TcpStream};
 use std::time::Instant;
 
 use r2_sim::payload::random;
-use r2_sim::simulation::R2_MAC;
 use r2_sim::stranger;
+use r2_sim::stranger6::{ALL_NODES, icmp, packet as ipv6, solicited_node};
 use r2_tests::aftermath::{AT_ONCE, SOON, survives};
 use r2_tests::card::Card;
 use r2_tests::lab::Lab;
-use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time;
-use smoltcp::wire::{
-    Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
-    NdiscRouterFlags, RawHardwareAddress,
-};
+use smoltcp::wire::{Icmpv6Repr, NdiscNeighborFlags, NdiscRepr, NdiscRouterFlags, RawHardwareAddress};
 
 use crate::packets::{arp, scan};
 
 const R2: Ipv6Addr = Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 1);
 const KALI: Ipv6Addr = Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 0x100);
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 const FRAMES: u32 = 20_000;
 
@@ -34,38 +29,6 @@ const PIECE: usize = 100_000;
 fn neighbor(number: u32) -> Ipv6Addr {
     let [high, low] = [number >> 16, number & 0xffff].map(|half| u16::try_from(half).expect("a half"));
     Ipv6Addr::new(0xfd69, 0, 0, 0, 0xbad, 0, high, low)
-}
-
-/// The frame of an IPv6 packet of the stranger's.
-fn ipv6(source: Ipv6Addr, destination: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
-    let ip = Ipv6Repr {
-        src_addr: source,
-        dst_addr: destination,
-        next_header: IpProtocol::from(next_header),
-        payload_len: payload.len(),
-        hop_limit: 255,
-    };
-    let mut packet = vec![0; ip.buffer_len()];
-    ip.emit(&mut Ipv6Packet::new_unchecked(&mut packet[..]));
-    let mac = if destination.is_multicast() {
-        let [.., a, b, c, d] = destination.octets();
-        [0x33, 0x33, a, b, c, d]
-    } else {
-        R2_MAC.0
-    };
-    [&mac[..], &stranger::MAC.0, &[0x86, 0xdd], &packet, payload].concat()
-}
-
-fn icmp(source: Ipv6Addr, destination: Ipv6Addr, message: &Icmpv6Repr<'_>) -> Vec<u8> {
-    let mut bytes = vec![0; message.buffer_len()];
-    let checksums = ChecksumCapabilities::default();
-    message.emit(
-        &source,
-        &destination,
-        &mut Icmpv6Packet::new_unchecked(&mut bytes[..]),
-        &checksums,
-    );
-    ipv6(source, destination, 58, &bytes)
 }
 
 fn strangers_card() -> RawHardwareAddress {
@@ -126,10 +89,9 @@ fn neighbors_that_ask_for_r2() {
             lladdr: Some(strangers_card()),
         });
         // To all who may be meant, and to R2 alone.
-        let solicited = Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1);
         icmp(
             neighbor(number),
-            if number % 2 == 0 { solicited } else { R2 },
+            if number % 2 == 0 { solicited_node(R2) } else { R2 },
             &solicit,
         )
     });

@@ -6,23 +6,30 @@ use mio::net::UdpSocket;
 use smoltcp::wire::{EthernetProtocol, IpProtocol, IpRepr, Ipv4Address, UdpPacket, UdpRepr};
 
 use super::end::End;
-use super::wire::Lane;
+use super::wire::{Lane, MTU};
 
-/// The largest datagram that an Ethernet would carry in one frame: R2 answers no fragments.
-const LARGEST: usize = 1500 - 20 - 8;
+/// The largest datagram that there is over IPv4, and on this wire.
+pub(super) const LARGEST: usize = MTU - 20 - 8;
 
-/// Carries one datagram from `socket` to `port` of R2; whether there may be more. A longer one than [`LARGEST`] is lost,
-/// as its fragments would be.
-pub(super) fn carry(socket: &UdpSocket, port: u16, r2: Ipv4Address, end: &End, to_r2: &mut Lane) -> bool {
-    let mut bytes = [0; LARGEST + 1];
-    let (length, from) = match socket.recv_from(&mut bytes) {
+/// Carries one datagram from `socket` to `port` of R2, through `room`, which holds [`LARGEST`] bytes; whether there may be
+/// more.
+pub(super) fn carry(
+    socket: &UdpSocket,
+    room: &mut [u8],
+    port: u16,
+    r2: Ipv4Address,
+    end: &End,
+    to_r2: &mut Lane,
+) -> bool {
+    let (length, from) = match socket.recv_from(room) {
         Ok(came) => came,
         // An error of an answer that found nobody there is told here, and there may be more behind it.
         Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
     };
-    let (Some(payload), SocketAddr::V4(from)) = (bytes[..LARGEST].get(..length), from) else {
+    let SocketAddr::V4(from) = from else {
         return true;
     };
+    let payload = &room[..length];
     let udp = UdpRepr {
         src_port: from.port(),
         dst_port: port,

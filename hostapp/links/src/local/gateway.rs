@@ -13,6 +13,7 @@ use smoltcp::iface::SocketStorage;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, Ipv4Address};
 
+use super::datagram;
 use super::end::End;
 use super::flow::{After, Flow, Key};
 use super::ports::{Offered, Ports, Refused};
@@ -48,6 +49,8 @@ pub(super) struct Gateway {
     pub(super) end: End,
     pub(super) r2: Ipv4Address,
     pub(super) offered: Vec<Offered>,
+    /// Where a datagram is on its way to R2.
+    datagram: Box<[u8]>,
     pub(super) flows: Vec<Flow>,
     pub(super) by_key: HashMap<Key, usize>,
     /// Flows to be served, each once, in the order in which they were touched.
@@ -101,6 +104,7 @@ impl Gateway {
             end,
             r2,
             offered,
+            datagram: vec![1; datagram::LARGEST].into_boxed_slice(),
             by_key: HashMap::with_capacity(flows.len()),
             touched: VecDeque::with_capacity(flows.len()),
             deadlines: BTreeSet::new(),
@@ -231,7 +235,8 @@ impl Gateway {
                 if !udp.ready || !to_r2.has_room() {
                     break;
                 }
-                udp.ready = super::datagram::carry(&udp.socket, offered.port, self.r2, &self.end, to_r2);
+                let (socket, room) = (&udp.socket, &mut self.datagram);
+                udp.ready = datagram::carry(socket, room, offered.port, self.r2, &self.end, to_r2);
             }
         }
     }

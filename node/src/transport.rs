@@ -1,32 +1,38 @@
-//! The checksum of TCP and UDP, where a link leaves it to others.
+//! TCP and UDP in a frame, for links that leave their checksums to others.
 
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, checksum};
 
-/// The whole checksum of the segment or datagram in `frame`, and where it stands. `None` where there is none.
-pub(super) fn checksum(frame: &[u8]) -> Option<(usize, [u8; 2])> {
-    Transport::of(frame)?.checksum()
-}
+use crate::gate::behind_ethernet;
+#[cfg(feature = "ipv6")]
+use crate::gate::carried;
 
-/// A TCP segment or UDP datagram in a frame.
-struct Transport<'f> {
-    protocol: IpProtocol,
+/// A whole TCP segment or UDP datagram in a frame, found as the gate finds it: behind a tag of VLAN 0, behind IPv6's
+/// extension headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport<'f> {
+    /// TCP or UDP.
+    pub protocol: IpProtocol,
     /// Where it begins, in bytes from the beginning of the frame.
-    start: usize,
-    bytes: &'f [u8],
-    source: IpAddress,
-    destination: IpAddress,
+    pub start: usize,
+    /// Its header and what it carries.
+    pub bytes: &'f [u8],
+    /// Whom the packet is from.
+    pub source: IpAddress,
+    /// Whom it is to.
+    pub destination: IpAddress,
 }
 
 impl<'f> Transport<'f> {
-    /// `None` where there is none: another protocol, a fragment, or not well-formed.
-    fn of(frame: &'f [u8]) -> Option<Self> {
+    /// The one in `frame`. `None` where there is none: another protocol, a fragment, or not well-formed.
+    pub fn of(frame: &'f [u8]) -> Option<Self> {
         let ethernet = EthernetFrame::new_checked(frame).ok()?;
-        let start = EthernetFrame::<&[u8]>::header_len();
-        let transport = match ethernet.ethertype() {
+        let (kind, start) = behind_ethernet(&ethernet);
+        let packet = frame.get(start..)?;
+        let transport = match kind {
             EthernetProtocol::Ipv4 => {
-                let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
+                let ip = Ipv4Packet::new_checked(packet).ok()?;
                 if ip.more_frags() || ip.frag_offset() > 0 {
                     return None;
                 }
@@ -40,11 +46,13 @@ impl<'f> Transport<'f> {
             }
             #[cfg(feature = "ipv6")]
             EthernetProtocol::Ipv6 => {
-                let ip = Ipv6Packet::new_checked(ethernet.payload()).ok()?;
+                let ip = Ipv6Packet::new_checked(packet).ok()?;
+                let packet = packet.get(..ip.total_len())?;
+                let carried = carried(packet, ip.next_header()).ok()?;
                 Self {
-                    protocol: ip.next_header(),
-                    start: start.saturating_add(ip.header_len()),
-                    bytes: ip.payload(),
+                    protocol: carried.protocol,
+                    start: start.saturating_add(carried.start),
+                    bytes: packet.get(carried.start..)?,
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                 }
@@ -56,7 +64,7 @@ impl<'f> Transport<'f> {
 
     /// The whole checksum, and where it stands in the frame. `None` for a datagram that has none, and for what is too
     /// short to have one.
-    fn checksum(&self) -> Option<(usize, [u8; 2])> {
+    pub fn checksum(&self) -> Option<(usize, [u8; 2])> {
         let at = match self.protocol {
             IpProtocol::Tcp => 16,
             _ => 6,

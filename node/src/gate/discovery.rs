@@ -1,0 +1,156 @@
+//! ARP (RFC 826) and NDP (RFC 4861): who asks for our Ethernet address, and who says what its own is.
+
+use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, EthernetAddress};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::{Icmpv6Packet, IpAddress, Ipv6Address};
+
+#[cfg(feature = "ipv6")]
+use super::parse::Packet;
+use super::{Border, Parsed};
+use crate::counters::Reason;
+
+/// A machine on our link, or the router that stands for it there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Neighbor<A> {
+    pub(crate) address: A,
+    pub(crate) at: EthernetAddress,
+}
+
+impl Border<'_> {
+    /// Reads an ARP packet. Whoever asks for us is answered, whatever its own address: another network's, none yet (a
+    /// probe, RFC 5227, section 2.1.1), or ours, which it has taken and is told so.
+    pub(super) fn arp<'f>(&self, bytes: &[u8]) -> Result<Parsed<'f>, Reason> {
+        let arp = ArpPacket::new_checked(bytes).and_then(|arp| ArpRepr::parse(&arp));
+        let Ok(ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr: at,
+            source_protocol_addr: address,
+            target_protocol_addr: target,
+            ..
+        }) = arp
+        else {
+            return Err(Reason::Malformed);
+        };
+        if !self.is_ours(target.into()) {
+            return Err(Reason::NotForUs);
+        }
+        let can_be = address.is_unspecified() || address == target || self.is_host(address.into());
+        if !can_be || !at.is_unicast() {
+            return Err(Reason::NotUnicast);
+        }
+        match operation {
+            ArpOperation::Request => Ok(Parsed::Arp(Neighbor { address, at }, target)),
+            ArpOperation::Reply => Ok(Parsed::Neighbor(Neighbor {
+                address: address.into(),
+                at,
+            })),
+            ArpOperation::Unknown(_) => Err(Reason::Malformed),
+        }
+    }
+}
+
+/// Types of the messages of NDP that are read (RFC 4861, sections 4.3 and 4.4).
+#[cfg(feature = "ipv6")]
+const SOLICITATION: u8 = 135;
+#[cfg(feature = "ipv6")]
+const ADVERTISEMENT: u8 = 136;
+
+/// Options of theirs: the sender's Ethernet address, and that of who is advertised (RFC 4861, section 4.6.1).
+#[cfg(feature = "ipv6")]
+const SOURCE_ADDRESS: u8 = 1;
+#[cfg(feature = "ipv6")]
+const TARGET_ADDRESS: u8 = 2;
+
+/// The flag of an advertisement that somebody asked for.
+#[cfg(feature = "ipv6")]
+const SOLICITED: u8 = 0x40;
+
+#[cfg(feature = "ipv6")]
+impl Border<'_> {
+    /// Reads a message of NDP that came from `from`. Whoever on the link asks for one of our addresses is answered,
+    /// whatever its own.
+    pub(super) fn ndp<'f>(&self, packet: &Packet<'_>, from: EthernetAddress) -> Result<Parsed<'f>, Reason> {
+        let (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) = (packet.source, packet.destination)
+        else {
+            return Err(Reason::Malformed);
+        };
+        // RFC 4861, section 7.1: with less hops it came through a router, and it is whole and has meaning.
+        if packet.bytes.get(7) != Some(&u8::MAX) {
+            return Err(Reason::Malformed);
+        }
+        let Some((&[kind, code, _, _, flags, _, _, _, ..], mut options)) =
+            packet.payload.split_first_chunk::<24>()
+        else {
+            return Err(Reason::Malformed);
+        };
+        let target = packet.payload.get(8..).and_then(<[u8]>::first_chunk::<16>);
+        let target = Ipv6Address::from(*target.ok_or(Reason::Malformed)?);
+        if !Icmpv6Packet::new_unchecked(packet.payload).verify_checksum(&source, &destination) {
+            return Err(Reason::Checksum);
+        }
+        if !matches!(kind, SOLICITATION | ADVERTISEMENT) {
+            // Routers', which R2 does without.
+            return Err(Reason::NoAnswer);
+        }
+        let (mut source_at, mut target_at) = (None, None);
+        while let [option, units, ..] = *options {
+            let length = usize::from(units).saturating_mul(8);
+            let (this, rest) = options.split_at_checked(length).ok_or(Reason::Malformed)?;
+            let at = this.get(2..).and_then(<[u8]>::first_chunk::<6>);
+            // An option of no length has no address either.
+            let at = EthernetAddress(*at.ok_or(Reason::Malformed)?);
+            match option {
+                SOURCE_ADDRESS => source_at = Some(at),
+                TARGET_ADDRESS => target_at = Some(at),
+                _ => {}
+            }
+            options = rest;
+        }
+        if code != 0 || target.is_multicast() || !options.is_empty() {
+            return Err(Reason::Malformed);
+        }
+        let has_no_address = source.is_unspecified();
+        if !(has_no_address || self.is_host(packet.source)) {
+            return Err(Reason::NotUnicast);
+        }
+        if kind == ADVERTISEMENT {
+            if has_no_address || (destination.is_multicast() && flags & SOLICITED != 0) {
+                return Err(Reason::Malformed);
+            }
+            let at = target_at
+                .filter(EthernetAddress::is_unicast)
+                .ok_or(Reason::NoAnswer)?;
+            let address = target.into();
+            return Ok(Parsed::Neighbor(Neighbor { address, at }));
+        }
+        if has_no_address && (source_at.is_some() || destination != solicited_node(target)) {
+            return Err(Reason::Malformed);
+        }
+        if !self.is_ours(target.into()) || !(destination.is_multicast() || self.is_ours(packet.destination)) {
+            return Err(Reason::NotForUs);
+        }
+        let asker = Neighbor {
+            address: source,
+            at: from,
+        };
+        Ok(Parsed::Solicitation(asker, target))
+    }
+}
+
+/// All nodes of the link (RFC 4291, section 2.7.1).
+#[cfg(feature = "ipv6")]
+pub(crate) const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// The multicast group in which `address` is asked for (RFC 4291, section 2.7.1).
+#[cfg(feature = "ipv6")]
+pub(crate) fn solicited_node(address: Ipv6Address) -> Ipv6Address {
+    let [.., a, b, c] = address.octets();
+    Ipv6Address::from([0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+/// The Ethernet address of a multicast group (RFC 2464, section 7).
+#[cfg(feature = "ipv6")]
+pub(crate) fn ethernet_group(group: Ipv6Address) -> EthernetAddress {
+    let [.., a, b, c, d] = group.octets();
+    EthernetAddress([0x33, 0x33, a, b, c, d])
+}
