@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use r2_lab::Bench;
+use r2_lab::WireOptions;
 
 use crate::cli::{self, BenchWire, Experiment};
 use crate::demo;
@@ -54,7 +54,7 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
     }
 }
 
-impl From<BenchWire> for Bench {
+impl From<BenchWire> for WireOptions {
     fn from(wire: BenchWire) -> Self {
         Self {
             tap: match wire.link {

@@ -1,27 +1,28 @@
 //! Write, write, read: where Nagle's algorithm and delayed acknowledgements wait for each other.
 
+mod tell;
+
 use std::io;
 use std::time::Duration;
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::account::{Account, Part, Table};
-use super::html::Bars;
+pub(super) use self::tell::tell;
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
 use super::r2::{
     ACK_DELAY, BODY, DELAYING_READER, HEAD, HOLDING_WRITER, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER,
 };
-use super::{Evidence, as_millis, in_millis, millis, ms, on};
+use super::{Evidence, as_millis, on};
 
 /// Messages on each connection.
 const ROUNDS: usize = 5;
 
 /// One combination.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Case {
+pub(super) struct Case {
     sender: Sender,
     nagle: bool,
     #[serde(skip)]
@@ -131,11 +132,8 @@ fn cases() -> Vec<Case> {
     [both(Sender::Kali), both(Sender::R2)].concat()
 }
 
-/// What was done: each case, and KALI's port in it.
-pub(super) struct Made(Vec<(Case, u16)>);
-
-/// Sends [`ROUNDS`] messages in every case.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Sends [`ROUNDS`] messages in every case. Returns each case, and KALI's port in it.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Vec<(Case, u16)>> {
     let mut made = Vec::new();
     kali.lose(kali.setting().loss);
     for case in cases() {
@@ -145,7 +143,7 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
         };
         made.push((case, port));
     }
-    Ok(Made(made))
+    Ok(made)
 }
 
 fn kali_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
@@ -197,15 +195,15 @@ fn r2_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
 
 /// What the frames show.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct DelayedAckFindings {
     experiment: &'static str,
     wire: String,
-    cases: Vec<Found>,
+    cases: Vec<CaseFound>,
 }
 
 /// What a case has come to.
 #[derive(Serialize)]
-struct Found {
+struct CaseFound {
     #[serde(flatten)]
     case: Case,
     #[serde(rename = "ack_delay_ms", serialize_with = "as_millis")]
@@ -239,7 +237,7 @@ struct Round {
 }
 
 /// Finds the messages of each case, how long they took, and how the last one went.
-pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findings {
+pub(super) fn find(setting: &Setting, made: Vec<(Case, u16)>, evidence: &Evidence) -> DelayedAckFindings {
     let found = |(case, port): (Case, u16)| {
         let of_case = evidence.packets.iter().filter(|packet| packet.is_of(port));
         let of_case: Vec<_> = of_case.collect();
@@ -248,7 +246,7 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
         let last = rounds.pop()?;
         let numbers = last.head.number..=last.answer.number;
         let shown = of_case.iter().filter(|packet| numbers.contains(&packet.number));
-        Some(Found {
+        Some(CaseFound {
             ack_delay: case.ack_delay(setting),
             took,
             port,
@@ -257,10 +255,10 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
             case,
         })
     };
-    Findings {
+    DelayedAckFindings {
         experiment: "delayed-ack",
         wire: setting.wire.clone(),
-        cases: made.0.into_iter().filter_map(found).collect(),
+        cases: made.into_iter().filter_map(found).collect(),
     }
 }
 
@@ -296,146 +294,4 @@ fn median(rounds: &[Round]) -> Duration {
     let mut took: Vec<_> = rounds.iter().map(|round| round.took).collect();
     took.sort_unstable();
     took.get(took.len() / 2).copied().unwrap_or_default()
-}
-
-/// Tells it.
-pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
-    let mut parts = vec![Part::Text(format!(
-        "A message goes out in two writes, a header of {} bytes and a body of {}, and the sender waits for the answer: \
-         write, write, read. {ROUNDS} messages a connection, a connection for each combination, on {}; KALI's TCP is {}'s. \
-         The time is the median from the first write to the answer.",
-        HEAD.len(),
-        BODY.len(),
-        setting.described(),
-        setting.kali
-    ))];
-    for (sender, title) in [
-        (Sender::Kali, "KALI sends, R2 receives"),
-        (Sender::R2, "R2 sends, KALI receives"),
-    ] {
-        let cases = findings.cases.iter().filter(|found| found.case.sender == sender);
-        parts.extend(tell_direction(title, &cases.collect::<Vec<_>>()));
-    }
-    parts.push(Part::Text(
-        "Theory: Nagle's algorithm (RFC 896) holds a small segment while an earlier one is unacknowledged; a delayed \
-         acknowledgement (RFC 1122, 4.2.3.2) waits for an answer to travel with, or for its timer. The receiver cannot \
-         answer half a message, so both wait for the timer. One of the two has to give, or the message must leave whole: written \
-         with one call, or held back until its last part is there. A kernel holds on request, MSG_MORE for one call or TCP_CORK \
-         until further notice; smoltcp sends when it is polled, so what is written before the next poll leaves together."
-            .into(),
-    ));
-    Account {
-        title: "Nagle's algorithm and delayed acknowledgements".into(),
-        parts,
-    }
-}
-
-/// Tells of the cases with one sender: the stall first, and its cures.
-fn tell_direction(title: &str, cases: &[&Found]) -> Vec<Part> {
-    let mut table = Table::new(&[
-        "Nagle at the sender",
-        "delayed ACK at the receiver",
-        "writes",
-        "ms",
-        "frames of a message",
-    ]);
-    let mut told = Vec::new();
-    let mut stalled = Duration::ZERO;
-    for found in cases {
-        let case = &found.case;
-        let ack_delay = if case.delayed_ack {
-            format!("on, {}", ms(found.ack_delay))
-        } else {
-            "off".into()
-        };
-        table.row([
-            on(case.nagle).into(),
-            ack_delay,
-            case.writes.name().into(),
-            millis(found.took),
-            numbers(&found.last),
-        ]);
-        let ladder = Part::Ladder(found.ladder.clone());
-        if case.cure.is_empty() {
-            stalled = found.took;
-            told.extend([Part::Text(explain(found)), ladder]);
-        } else {
-            told.push(Part::Text(cure(found, stalled)));
-            if case.writes != Writes::Two || !case.nagle && case.delayed_ack {
-                told.push(ladder);
-            }
-        }
-    }
-    let bar = |found: &&Found| (found.case.described(), in_millis(found.took));
-    let mut parts = vec![
-        Part::Heading(title.into()),
-        Part::Table(table),
-        Part::Bars(Bars {
-            title: format!("{title}: ms from the first write to the answer"),
-            bars: cases.iter().map(bar).collect(),
-        }),
-    ];
-    parts.extend(told);
-    parts
-}
-
-fn numbers(round: &Round) -> String {
-    let all = [
-        Some(&round.head),
-        round.ack.as_ref(),
-        round.body.as_ref(),
-        Some(&round.answer),
-    ];
-    let mut numbers: Vec<_> = all.into_iter().flatten().map(|packet| packet.number).collect();
-    numbers.sort_unstable();
-    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-    numbers.join(" ")
-}
-
-fn explain(found: &Found) -> String {
-    let (sender, receiver) = match found.case.sender {
-        Sender::R2 => ("R2", "KALI"),
-        Sender::Kali => ("KALI", "R2"),
-    };
-    let (round, head) = (&found.last, &found.last.head);
-    match (&round.ack, &round.body) {
-        (Some(ack), Some(body)) if body.number > ack.number => format!(
-            "The stall. {sender} sends the header at once (frame {}). Nothing answers it, so {receiver} delays the \
-             acknowledgement, by {}, and {sender} holds the body, because a segment of {} bytes is unacknowledged. \
-             {} later {receiver}'s timer sends the acknowledgement (frame {}), at once the body follows (frame {}), and \
-             then the answer (frame {}).",
-            head.number,
-            ms(found.ack_delay),
-            head.payload.len(),
-            ms(ack.at.saturating_sub(head.at)),
-            ack.number,
-            body.number,
-            round.answer.number
-        ),
-        _ => format!(
-            "Frame {} was answered by frame {} without the stall: the timer was not waited for this time.",
-            head.number, round.answer.number
-        ),
-    }
-}
-
-fn cure(found: &Found, stalled: Duration) -> String {
-    let round = &found.last;
-    let how = match (&round.ack, &round.body) {
-        (_, None) => format!("header and body are one segment, frame {}", round.head.number),
-        (Some(ack), Some(body)) if ack.number < body.number => format!(
-            "frame {} acknowledges the header at once, frame {} brings the body",
-            ack.number, body.number
-        ),
-        (_, Some(body)) => format!(
-            "the body follows the header unasked, frames {} and {}",
-            round.head.number, body.number
-        ),
-    };
-    format!(
-        "A cure: {}: {how}; {} instead of {}.",
-        found.case.cure,
-        ms(found.took),
-        ms(stalled)
-    )
 }

@@ -31,17 +31,14 @@ pub(super) struct Conversation {
     printed: String,
 }
 
-/// What was done: the question, and the file.
-pub(super) struct Made([Conversation; 2]);
-
 /// The numbers from 1 on, a line each.
 fn numbers() -> Vec<u8> {
     let lines = (1..).flat_map(|number: u32| format!("{number}\n").into_bytes());
     lines.take(FILE).collect()
 }
 
-/// Asks the question, and drops the file.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Asks the question, and drops the file. Returns the question, and the file.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<[Conversation; 2]> {
     kali.lose(kali.setting().loss);
     let question = converse(kali, SECRET.port, QUESTION.as_bytes().to_vec())?;
     let file = converse(kali, DROP.port, numbers())?;
@@ -53,7 +50,7 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
         );
         return Err(io::Error::other(error));
     }
-    Ok(Made([question, file]))
+    Ok([question, file])
 }
 
 /// What `nc -N` does: writes all, half-closes, and prints what comes until the end.
@@ -75,7 +72,7 @@ fn converse(kali: &mut dyn Kali, port: u16, sent: Vec<u8>) -> io::Result<Convers
 
 /// What the frames and the calls show.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct JourneyFindings {
     experiment: &'static str,
     wire: String,
     /// Of the file.
@@ -107,9 +104,9 @@ fn of_whole_lives<S: Serializer>(connections: &[Travelled; 2], to: S) -> Result<
 }
 
 /// Finds the frames and the calls of both connections.
-pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findings {
-    let sha256 = Hex(&Sha256::digest(&made.0[1].sent).into()).to_string();
-    let connections = made.0.map(|conversation| {
+pub(super) fn find(setting: &Setting, made: [Conversation; 2], evidence: &Evidence) -> JourneyFindings {
+    let sha256 = Hex(&Sha256::digest(&made[1].sent).into()).to_string();
+    let connections = made.map(|conversation| {
         let packets = evidence.packets.iter();
         let packets: Vec<_> = packets.filter(|packet| packet.is_of(conversation.kali)).collect();
         let calls = evidence.calls.iter().filter(|call| call.port == conversation.r2);
@@ -123,7 +120,7 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
             at_r2: at_r2::table(&packets, calls, setting.one_way),
         }
     });
-    Findings {
+    JourneyFindings {
         experiment: "journey",
         wire: setting.wire.clone(),
         sha256,
@@ -132,7 +129,7 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
 }
 
 /// Tells it.
-pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
+pub(super) fn tell(setting: &Setting, findings: &JourneyFindings) -> Account {
     let mut parts = vec![Part::Text(format!(
         "KALI does what nc -N does: connect, write everything, half-close, read to the end. On {}; KALI's TCP is {}'s. Each \
          ladder shows the frames as they were on the wire. The table under it is R2's view of the same: the frames that \
@@ -181,11 +178,11 @@ pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Bench;
+    use crate::WireOptions;
 
     /// What happened at R2 in the connections of a run in memory.
     fn tables(loss: u8) -> Vec<Vec<String>> {
-        let wire = Bench {
+        let wire = WireOptions {
             tap: None,
             ip: "192.168.69.1/24".parse().unwrap(),
             rtt: None,

@@ -31,7 +31,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use smoltcp::wire::Ipv4Cidr;
 
-use self::diary::Call;
+use self::diary::NotedCall;
 use self::kali::{Kali, Setting};
 use self::packet::{Frame, Packet};
 use self::wire::InMemory;
@@ -41,8 +41,9 @@ pub use self::report::write as report;
 
 /// Where to measure.
 #[derive(Clone, Debug)]
-pub struct Bench {
-    /// A TAP interface, where KALI's end is this machine's kernel; `None` for the wire in memory, with a clock of its own.
+pub struct WireOptions {
+    /// A TAP interface, where KALI's end is this machine's kernel; `None` for the wire in memory, with a clock of its
+    /// own.
     pub tap: Option<String>,
     /// R2's IPv4 address and its network.
     pub ip: Ipv4Cidr,
@@ -71,32 +72,32 @@ impl Measured {
 }
 
 /// An experiment on a wire: makes it, writes its frames into a capture, where one is wished, and tells what they show.
-pub type Experiment = fn(&Bench, Option<&Path>) -> io::Result<Measured>;
+pub type Experiment = fn(&WireOptions, Option<&Path>) -> io::Result<Measured>;
 
 /// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
-pub fn ports(bench: &Bench, pcap: Option<&Path>) -> io::Result<Measured> {
+pub fn ports(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
     on_a_wire(bench, 50, pcap, ports::run, ports::find, ports::tell)
 }
 
 /// How a byte of a question and of a file travels: every frame on the wire, and every call inside R2.
-pub fn journey(bench: &Bench, pcap: Option<&Path>) -> io::Result<Measured> {
+pub fn journey(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
     on_a_wire(bench, 50, pcap, journey::run, journey::find, journey::tell)
 }
 
 /// The urgent message: UDP, a new TCP connection, and one kept open; what a round trip and a lost packet cost.
-pub fn rtt(bench: &Bench, pcap: Option<&Path>) -> io::Result<Measured> {
+pub fn rtt(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
     on_a_wire(bench, 50, pcap, rtt::run, rtt::find, rtt::tell)
 }
 
 /// What Nagle's algorithm does to one, two and ten small writes.
-pub fn nagle(bench: &Bench, pcap: Option<&Path>) -> io::Result<Measured> {
+pub fn nagle(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
     on_a_wire(bench, 50, pcap, nagle::run, nagle::find, nagle::tell)
 }
 
 /// Where Nagle's algorithm and delayed acknowledgements wait for each other, and what helps.
 ///
 /// On a short wire, where the timers are what one waits for.
-pub fn delayed_ack(bench: &Bench, pcap: Option<&Path>) -> io::Result<Measured> {
+pub fn delayed_ack(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
     on_a_wire(
         bench,
         1,
@@ -116,7 +117,7 @@ pub fn syscalls() -> io::Result<Measured> {
 /// Opens the wire, `rtt` milliseconds long where nothing else is wished, makes an experiment on it, writes the capture,
 /// finds what it shows, and tells that.
 fn on_a_wire<M, F: Serialize>(
-    bench: &Bench,
+    bench: &WireOptions,
     rtt: u16,
     pcap: Option<&Path>,
     run: fn(&mut dyn Kali) -> io::Result<M>,
@@ -138,10 +139,10 @@ fn on_a_wire<M, F: Serialize>(
 /// What was seen of an experiment.
 struct Evidence {
     packets: Vec<Packet>,
-    calls: Vec<Call>,
+    calls: Vec<NotedCall>,
 }
 
-fn open(bench: &Bench, rtt: u16) -> io::Result<Box<dyn Kali>> {
+fn open(bench: &WireOptions, rtt: u16) -> io::Result<Box<dyn Kali>> {
     match &bench.tap {
         None => Ok(Box::new(InMemory::new(&wire::Options {
             ip: bench.ip,
@@ -154,7 +155,7 @@ fn open(bench: &Bench, rtt: u16) -> io::Result<Box<dyn Kali>> {
 }
 
 #[cfg(target_os = "linux")]
-fn open_tap(bench: &Bench, name: &str) -> io::Result<Box<dyn Kali>> {
+fn open_tap(bench: &WireOptions, name: &str) -> io::Result<Box<dyn Kali>> {
     if bench.rtt.is_some() || bench.loss.is_some() {
         return Err(io::Error::other(
             "a TAP has the delay that it has, and loses nothing: leave --rtt and --loss out, or use --link local",
@@ -164,7 +165,7 @@ fn open_tap(bench: &Bench, name: &str) -> io::Result<Box<dyn Kali>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_tap(_: &Bench, _: &str) -> io::Result<Box<dyn Kali>> {
+fn open_tap(_: &WireOptions, _: &str) -> io::Result<Box<dyn Kali>> {
     Err(io::Error::other("there are TAPs on Linux only: use --link local"))
 }
 
@@ -178,6 +179,7 @@ fn write_pcap(frames: &[Frame], path: &Path) -> io::Result<()> {
     })
 }
 
+/// A switch.
 fn on(flag: bool) -> &'static str {
     if flag { "on" } else { "off" }
 }

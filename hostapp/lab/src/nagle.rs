@@ -16,11 +16,9 @@ use super::{Evidence, as_millis, millis, ms, on};
 /// How many writes of one byte each. The most is what Linux sends before the first acknowledgement (RFC 6928).
 const WRITES: [usize; 3] = [1, 2, 10];
 
-/// What was done: whether with Nagle, how many writes, and KALI's port.
-pub(super) struct Made(Vec<(bool, usize, u16)>);
-
-/// Writes so many bytes one by one, waits for the answer to the last, and closes; without and with Nagle.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Writes so many bytes one by one, waits for the answer to the last, and closes; without and with Nagle. Returns
+/// whether with Nagle, how many writes, and KALI's port.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Vec<(bool, usize, u16)>> {
     let mut made = Vec::new();
     kali.lose(kali.setting().loss);
     for writes in WRITES {
@@ -45,22 +43,22 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
             made.push((nagle, writes, kali.port(connection)));
         }
     }
-    Ok(Made(made))
+    Ok(made)
 }
 
 /// What the frames show.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct NagleFindings {
     experiment: &'static str,
     wire: String,
     #[serde(rename = "rtt_ms", serialize_with = "as_millis")]
     rtt: Duration,
-    cases: Vec<Case>,
+    cases: Vec<SmallWrites>,
 }
 
 /// A conversation, from the first byte to the answer.
 #[derive(Serialize)]
-struct Case {
+struct SmallWrites {
     writes: usize,
     nagle: bool,
     port: u16,
@@ -81,27 +79,27 @@ struct Case {
 }
 
 /// Finds each conversation, and counts what it took.
-pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findings {
+pub(super) fn find(setting: &Setting, made: Vec<(bool, usize, u16)>, evidence: &Evidence) -> NagleFindings {
     let case = |(nagle, writes, port)| {
         let of_case = evidence.packets.iter().filter(|packet| packet.is_of(port));
         look(&of_case.collect::<Vec<_>>(), nagle, writes, setting.one_way)
     };
-    Findings {
+    NagleFindings {
         experiment: "nagle",
         wire: setting.wire.clone(),
         rtt: setting.one_way * 2,
-        cases: made.0.into_iter().filter_map(case).collect(),
+        cases: made.into_iter().filter_map(case).collect(),
     }
 }
 
-fn look(of_case: &[&Packet], nagle: bool, writes: usize, one_way: Duration) -> Option<Case> {
+fn look(of_case: &[&Packet], nagle: bool, writes: usize, one_way: Duration) -> Option<SmallWrites> {
     let first = of_case.iter().position(|packet| packet.is_data())?;
     let answer = of_case
         .iter()
         .position(|packet| packet.is_data() && packet.from_r2)?;
     let frames = of_case.get(first..=answer)?;
     let data = || frames.iter().filter(|packet| packet.is_data() && !packet.from_r2);
-    Some(Case {
+    Some(SmallWrites {
         writes,
         nagle,
         port: of_case[first].kali,
@@ -123,7 +121,7 @@ fn predicted(nagle: bool, writes: usize) -> usize {
 }
 
 /// Tells it.
-pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
+pub(super) fn tell(setting: &Setting, findings: &NagleFindings) -> Account {
     let why = if setting.one_way.is_zero() {
         "R2 delays acknowledgements here, so that all writes come before the first"
     } else {
@@ -172,7 +170,7 @@ pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
     }
 }
 
-fn table(cases: &[Case]) -> Table {
+fn table(cases: &[SmallWrites]) -> Table {
     let mut table = Table::new(&[
         "writes", "Nagle", "segments", "RFC 896", "frames", "bytes", "overhead", "ms",
     ]);
@@ -192,7 +190,7 @@ fn table(cases: &[Case]) -> Table {
     table
 }
 
-fn bar(case: &Case) -> (String, f64) {
+fn bar(case: &SmallWrites) -> (String, f64) {
     let label = format!("{} write(s), Nagle {}", case.writes, on(case.nagle));
     #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     let bytes = case.bytes as f64;

@@ -20,11 +20,9 @@ const QUESTION: &str = "Ted is SECRET cool 7\n";
 /// What R2 answers.
 const ANSWER: &str = "Digits: 7 Count: 1\n";
 
-/// What was done: KALI's port in each connection.
-pub(super) struct Made([u16; CONNECTIONS]);
-
-/// Opens some connections, asks on each, closes them, and asks once by datagram.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Opens some connections, asks on each, closes them, and asks once by datagram. Returns KALI's port in each
+/// connection.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<[u16; CONNECTIONS]> {
     let wishes = Wishes {
         nagle: false,
         delayed_ack: true,
@@ -40,15 +38,15 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
         kali.close(connection)?;
     }
     kali.ask(SECRET.port, QUESTION.as_bytes(), Duration::from_secs(1))?;
-    Ok(Made(open.map(|connection| kali.port(connection))))
+    Ok(open.map(|connection| kali.port(connection)))
 }
 
 /// What the frames show.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct PortFindings {
     experiment: &'static str,
     wire: String,
-    connections: Vec<Connection>,
+    connections: Vec<PortPair>,
     /// R2's answer to the datagram.
     #[serde(skip)]
     datagram: Option<Packet>,
@@ -58,7 +56,7 @@ pub(super) struct Findings {
 }
 
 #[derive(Serialize)]
-struct Connection {
+struct PortPair {
     kali_port: u16,
     r2_port: u16,
     syn_frame: Packet,
@@ -67,13 +65,13 @@ struct Connection {
 }
 
 /// Finds each connection, and what R2 sends to which port.
-pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findings {
+pub(super) fn find(setting: &Setting, made: [u16; CONNECTIONS], evidence: &Evidence) -> PortFindings {
     let packets = &evidence.packets[..];
     let connection = |&port: &u16| {
         let of_port = || packets.iter().filter(|packet| packet.is_of(port));
         let syn = of_port().find(|packet| !packet.from_r2 && packet.is_syn())?;
         let answer = of_port().find(|packet| packet.from_r2)?;
-        Some(Connection {
+        Some(PortPair {
             kali_port: port,
             r2_port: syn.r2,
             syn_frame: syn.clone(),
@@ -81,17 +79,17 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
         })
     };
     let mut datagrams = packets.iter().filter(|packet| packet.carries == Carries::Udp);
-    Findings {
+    PortFindings {
         experiment: "ports",
         wire: setting.wire.clone(),
-        connections: made.0.iter().filter_map(connection).collect(),
+        connections: made.iter().filter_map(connection).collect(),
         datagram: datagrams.find(|packet| packet.from_r2).cloned(),
-        first: Ladder::of(packets.iter().filter(|packet| packet.is_of(made.0[0]))),
+        first: Ladder::of(packets.iter().filter(|packet| packet.is_of(made[0]))),
     }
 }
 
 /// Tells it.
-pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
+pub(super) fn tell(setting: &Setting, findings: &PortFindings) -> Account {
     let mut parts = vec![
         Part::Text(format!(
             "KALI opens {CONNECTIONS} connections to R2's port {} at the same time, on {}; KALI's TCP is {}'s.",
@@ -130,7 +128,7 @@ pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
     }
 }
 
-fn table(connections: &[Connection]) -> Table {
+fn table(connections: &[PortPair]) -> Table {
     let mut table = Table::new(&[
         "connection",
         "KALI's port",

@@ -1,18 +1,18 @@
 //! The urgent message: how long until R2 has it, and until its sender knows.
 
-use std::fmt::Write as _;
+mod tell;
+
 use std::io;
 use std::time::Duration;
 
 use r2_node::service::SECRET;
 use serde::{Serialize, Serializer};
 
-use super::account::{Account, Part, Table};
-use super::html::Bars;
-use super::kali::{Connection, Kali, Setting, Wishes};
+pub(super) use self::tell::tell;
+use super::kali::{ConnectionId, Kali, Setting, Wishes};
 use super::ladder::Ladder;
 use super::packet::Packet;
-use super::{Evidence, as_millis, in_millis, millis, ms};
+use super::{Evidence, as_millis, in_millis};
 
 /// Messages of each way at each loss.
 const MESSAGES: usize = 300;
@@ -24,15 +24,12 @@ const LOSSES: [u8; 5] = [0, 1, 2, 5, 10];
 /// wants. On a longer wire it is longer.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// TCP's first time-out where round trips are short (RFC 6298, 2.4).
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
 /// How often it does before it gives up.
 const TRIES: usize = 12;
 
 /// How a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Udp,
     NewConnection,
     KeptOpen,
@@ -51,18 +48,16 @@ impl Way {
 }
 
 /// A message that was sent.
-struct Message {
+pub(super) struct Message {
     text: String,
     /// Its sender decided to send it, and knew that R2 has it.
     sent: Duration,
     known: Duration,
 }
 
-/// What was done: at each loss, each way, its messages.
-pub(super) struct Made(Vec<(u8, Way, Vec<Message>)>);
-
-/// Sends [`MESSAGES`] messages in each way at each loss, one after the other.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Sends [`MESSAGES`] messages in each way at each loss, one after the other. Returns at each loss, each way, its
+/// messages.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Vec<(u8, Way, Vec<Message>)>> {
     let wished = kali.setting().loss;
     let losses = match (kali.setting().in_memory, wished) {
         (true, 0) => &LOSSES[..],
@@ -78,7 +73,7 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
             made.push((loss, way, send_all(kali, loss, way, &mut number)?));
         }
     }
-    Ok(Made(made))
+    Ok(made)
 }
 
 fn send_all(kali: &mut dyn Kali, loss: u8, way: Way, number: &mut u32) -> io::Result<Vec<Message>> {
@@ -117,7 +112,7 @@ fn send_all(kali: &mut dyn Kali, loss: u8, way: Way, number: &mut u32) -> io::Re
     Ok(messages)
 }
 
-fn connect(kali: &mut dyn Kali) -> io::Result<Connection> {
+fn connect(kali: &mut dyn Kali) -> io::Result<ConnectionId> {
     let wishes = Wishes {
         nagle: false,
         delayed_ack: true,
@@ -131,7 +126,7 @@ fn answer(text: &str) -> String {
     format!("Digits: {digits} Count: {}\n", digits.len())
 }
 
-fn say(kali: &mut dyn Kali, connection: Connection, text: &str) -> io::Result<()> {
+fn say(kali: &mut dyn Kali, connection: ConnectionId, text: &str) -> io::Result<()> {
     kali.write(connection, text.as_bytes())?;
     kali.read(connection, answer(text).len()).map(drop)
 }
@@ -177,19 +172,19 @@ const PERCENT: [usize; 4] = [50, 90, 99, 100];
 
 /// What the frames show.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct RttFindings {
     experiment: &'static str,
     wire: String,
     #[serde(rename = "rtt_ms", serialize_with = "as_millis")]
     rtt: Duration,
-    cases: Vec<Case>,
+    cases: Vec<WayAtLoss>,
     #[serde(skip)]
     slowest: Option<Slowest>,
 }
 
 /// One way at one loss.
 #[derive(Serialize)]
-struct Case {
+struct WayAtLoss {
     #[serde(serialize_with = "named")]
     way: Way,
     loss_percent: u8,
@@ -226,12 +221,16 @@ fn all_as_millis<S: Serializer>(times: &[Duration; PERCENT.len()], to: S) -> Res
 }
 
 /// Finds how long the messages took.
-pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findings {
+pub(super) fn find(
+    setting: &Setting,
+    made: Vec<(u8, Way, Vec<Message>)>,
+    evidence: &Evidence,
+) -> RttFindings {
     let packets = &evidence.packets[..];
     let slowest = slowest(&made, packets);
-    let cases = made.0.into_iter();
+    let cases = made.into_iter();
     let cases = cases.map(|(loss, way, messages)| measure(loss, way, &messages, packets, setting.one_way));
-    Findings {
+    RttFindings {
         experiment: "rtt",
         wire: setting.wire.clone(),
         rtt: setting.one_way * 2,
@@ -240,7 +239,7 @@ pub(super) fn find(setting: &Setting, made: Made, evidence: &Evidence) -> Findin
     }
 }
 
-fn measure(loss: u8, way: Way, messages: &[Message], packets: &[Packet], one_way: Duration) -> Case {
+fn measure(loss: u8, way: Way, messages: &[Message], packets: &[Packet], one_way: Duration) -> WayAtLoss {
     let arrivals: Vec<_> = messages
         .iter()
         .filter_map(|message| Some((message, arrival(message, packets)?)))
@@ -262,7 +261,7 @@ fn measure(loss: u8, way: Way, messages: &[Message], packets: &[Packet], one_way
             .filter(|p| p.at >= message.sent && p.at < message.known);
         Ladder::of(during.filter(|p| p.kali == packet.kali))
     });
-    Case {
+    WayAtLoss {
         way,
         loss_percent: loss,
         messages: messages.len(),
@@ -275,8 +274,8 @@ fn measure(loss: u8, way: Way, messages: &[Message], packets: &[Packet], one_way
 }
 
 /// The slowest message on the connection that was kept open, if the wire has lost any of it.
-fn slowest(made: &Made, packets: &[Packet]) -> Option<Slowest> {
-    let kept_open = made.0.iter().filter(|(_, way, _)| *way == Way::KeptOpen);
+fn slowest(made: &[(u8, Way, Vec<Message>)], packets: &[Packet]) -> Option<Slowest> {
+    let kept_open = made.iter().filter(|(_, way, _)| *way == Way::KeptOpen);
     let messages =
         kept_open.flat_map(|(loss, _, messages)| messages.iter().map(move |message| (loss, message)));
     let (&loss, message) = messages.max_by_key(|(_, message)| message.known.saturating_sub(message.sent))?;
@@ -291,124 +290,6 @@ fn slowest(made: &Made, packets: &[Packet]) -> Option<Slowest> {
     };
     let ladder = Ladder::of(during().filter(|packet| packet.is_of(first.kali)));
     Some(Slowest { loss, sent, ladder })
-}
-
-/// Tells it.
-pub(super) fn tell(setting: &Setting, findings: &Findings) -> Account {
-    let cases = &findings.cases[..];
-    let bar = |case: &Case| {
-        let label = format!("{}, {} % lost", case.way.name(), case.loss_percent);
-        (label, in_millis(case.had[1]))
-    };
-    let least = cases
-        .iter()
-        .filter(|case| case.loss_percent == cases[0].loss_percent);
-    let mut parts = vec![
-        Part::Text(format!(
-            "KALI has an urgent message for R2's secret service, {MESSAGES} times in each way, on {}. \
-             R2 has it when the first frame with it arrives; KALI knows when the answer is there. A datagram without an \
-             answer is sent again after {}.",
-            setting.described(),
-            ms(AGAIN_AFTER.max(setting.one_way * 4)),
-        )),
-        Part::Text("Times in milliseconds: so many of a hundred messages took no longer.".into()),
-        Part::Table(table(cases)),
-        Part::Bars(Bars {
-            title: "ms until R2 has 90 of 100 messages".into(),
-            bars: cases.iter().map(bar).collect(),
-        }),
-        Part::Text(conclusion(least.clone(), findings.rtt)),
-        Part::Text(WHAT_LOSS_COSTS.into()),
-    ];
-    if let Some(slowest) = &findings.slowest {
-        parts.push(Part::Text(tell_slowest(slowest)));
-        parts.push(Part::Ladder(slowest.ladder.clone()));
-    }
-    for case in least {
-        if let Some(packet) = &case.first_frame {
-            parts.push(Part::Text(format!(
-                "{}: frame {} brings the first message.",
-                case.way.name(),
-                packet.number
-            )));
-            parts.push(Part::Ladder(case.ladder.clone()));
-        }
-    }
-    Account {
-        title: "The urgent message".into(),
-        parts,
-    }
-}
-
-const WHAT_LOSS_COSTS: &str = "\
-    What loss costs: either way somebody has to notice and send again. TCP's first time-out is 1 s, and each further \
-    one is twice as long (RFC 6298, 5.5); a new connection has more packets that can be lost, its SYN among them. The \
-    sender of datagrams has to bring a timer of its own; this one asks again every time after the same pause, which is \
-    why its worst case is better, and why RFC 8085 wants such senders to be patient, too. UDP saves the handshake; it \
-    does not save the repair.";
-
-fn table(cases: &[Case]) -> Table {
-    let mut table = Table::new(&[
-        "way",
-        "loss",
-        "R2 has it: 50 %",
-        "90 %",
-        "99 %",
-        "worst",
-        "KALI knows: 50 %",
-        "90 %",
-        "99 %",
-        "worst",
-    ]);
-    for case in cases {
-        let names = [case.way.name().to_owned(), format!("{} %", case.loss_percent)];
-        let times = [case.had, case.known].into_iter().flatten().map(millis);
-        table.row(names.into_iter().chain(times));
-    }
-    table
-}
-
-fn tell_slowest(slowest: &Slowest) -> String {
-    let pauses: Vec<_> = slowest
-        .sent
-        .windows(2)
-        .map(|pair| pair[1].at.saturating_sub(pair[0].at))
-        .collect();
-    let all: Vec<_> = pauses.iter().copied().map(ms).collect();
-    let mut text = format!(
-        "The slowest message on a connection kept open, at {} % lost: sent in frame {}, and again after {}; each pause is \
-         twice the one before (RFC 6298, 5.5).",
-        slowest.loss,
-        slowest.sent[0].number,
-        all.join(", ")
-    );
-    if pauses[0] > FIRST_PAUSE * 3 / 2 {
-        text += " The first is longer than 1 s already, for losses outlast their message. A doubled time-out holds until a \
-                 segment that was sent only once has been acknowledged: of one that was sent twice nobody knows which \
-                 was (Karn's algorithm; RFC 6298, 3). And where R2's answer was lost, the next round trip that is measured has \
-                 R2's own time-out in it, and all later time-outs follow that.";
-    }
-    text
-}
-
-fn conclusion<'c>(cases: impl Iterator<Item = &'c Case>, rtt: Duration) -> String {
-    let mut text = String::from("At the least loss of the table, half of the messages by");
-    for case in cases {
-        let (had, known) = (case.had[0], case.known[0]);
-        let _ = write!(text, " {}: R2 has them after {}", case.way.name(), ms(had));
-        if !rtt.is_zero() {
-            let trips = |time: Duration| time.as_secs_f64() / rtt.as_secs_f64();
-            let _ = write!(
-                text,
-                " ({:.2} round trips), KALI knows after {:.2}",
-                trips(had),
-                trips(known)
-            );
-        }
-        text += ".";
-    }
-    text + " Theory: a datagram leaves at once, half a round trip. TCP's SYN and SYN-ACK are a round trip before the first \
-            byte (RFC 9293, 3.5), so one and a half; a connection that is open already pays only the half."
 }
 
 #[cfg(test)]

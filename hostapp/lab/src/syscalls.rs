@@ -17,7 +17,7 @@ const PRIVILEGED: u16 = 1023;
 
 /// The calls that were made, and what they returned.
 #[derive(Serialize)]
-pub(super) struct Findings {
+pub(super) struct SyscallFindings {
     experiment: &'static str,
     calls: Vec<Syscall>,
     errors: Vec<Syscall>,
@@ -50,13 +50,13 @@ fn call(who: &'static str, call: impl Into<String>, returned: String, smoltcp: &
 }
 
 /// Makes the calls, on this machine's loopback.
-pub(super) fn find() -> io::Result<Findings> {
+pub(super) fn find() -> io::Result<SyscallFindings> {
     let (mut calls, mut errors) = (Vec::new(), Vec::new());
     let (stream, connection) = establish(&mut calls)?;
     let port = stream.local_addr()?.port();
     converse(&mut calls, stream, connection)?;
     let privileged = provoke(&mut errors)?;
-    Ok(Findings {
+    Ok(SyscallFindings {
         experiment: "syscalls",
         calls,
         errors,
@@ -66,7 +66,7 @@ pub(super) fn find() -> io::Result<Findings> {
 }
 
 /// Tells of them.
-pub(super) fn tell(findings: &Findings) -> Account {
+pub(super) fn tell(findings: &SyscallFindings) -> Account {
     let parts = vec![
         Part::Text(
             "A server and a client on this machine's kernel, over loopback: each call, and what it returned."
@@ -161,7 +161,7 @@ fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
     Ok((TcpStream::from(client), connection))
 }
 
-/// A question, its answer, and the end.
+/// A question, and all that follows.
 fn converse(trace: &mut Vec<Syscall>, mut stream: TcpStream, mut connection: TcpStream) -> io::Result<()> {
     let sent = stream.write(b"SECRET 7\n")?;
     trace.push(call(
@@ -185,7 +185,12 @@ fn converse(trace: &mut Vec<Syscall>, mut stream: TcpStream, mut connection: Tcp
         "0".into(),
         "close(): sends FIN, reading goes on",
     ));
-    let end = connection.read(&mut bytes)?;
+    finish(trace, stream, connection)
+}
+
+/// The answer to a half-closed client, and the end.
+fn finish(trace: &mut Vec<Syscall>, mut stream: TcpStream, mut connection: TcpStream) -> io::Result<()> {
+    let end = connection.read(&mut [0; 64])?;
     trace.push(call(
         "server",
         "recv(64 bytes)",

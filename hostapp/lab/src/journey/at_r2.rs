@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::account::Table;
-use super::super::diary::{Call, What};
+use super::super::diary::{NotedCall, What};
 use super::super::ladder;
 use super::super::millis;
 use super::super::packet::Packet;
@@ -11,7 +11,7 @@ use super::super::packet::Packet;
 /// The frames that come in, the calls, the frames that leave.
 pub(super) fn table<'c>(
     packets: &[&Packet],
-    calls: impl Iterator<Item = &'c Call>,
+    calls: impl Iterator<Item = &'c NotedCall>,
     one_way: Duration,
 ) -> Table {
     let of_frames = packets

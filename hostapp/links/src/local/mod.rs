@@ -35,7 +35,7 @@ use thiserror::Error;
 use self::end::End;
 use self::gateway::Gateway;
 pub use self::ports::{Ports, Refused};
-use self::wire::{Arrived, Lane, Leaving};
+use self::wire::{Lane, LaneRx, LaneTx};
 use super::{Link, ethernet_address};
 
 /// The virtual wire with the gateway at its other end.
@@ -117,19 +117,19 @@ impl AsFd for Local {
 }
 
 impl Device for Local {
-    type RxToken<'a> = Arrived<'a>;
-    type TxToken<'a> = Leaving<'a>;
+    type RxToken<'a> = LaneRx<'a>;
+    type TxToken<'a> = LaneTx<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Arrived<'_>, Leaving<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(LaneRx<'_>, LaneTx<'_>)> {
         // A frame in may be answered by a frame out: none comes in while there is no room for it.
         if self.to_r2.is_empty() || !self.from_r2.has_room() {
             return None;
         }
-        Some((Arrived(&mut self.to_r2), Leaving(&mut self.from_r2)))
+        Some((LaneRx(&mut self.to_r2), LaneTx(&mut self.from_r2)))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
-        self.from_r2.has_room().then_some(Leaving(&mut self.from_r2))
+    fn transmit(&mut self, _: Instant) -> Option<LaneTx<'_>> {
+        self.from_r2.has_room().then_some(LaneTx(&mut self.from_r2))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
