@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --package r2-tests --bench ram`
 
-use hostapp::memory;
+use hostapp::plan::plan;
 use r2_disk::DiskStore;
 use r2_links::memory::Wire;
 use r2_node::{Config, Counters, Node, Plan, Size, Storage};
@@ -61,7 +61,7 @@ const SERVICES: [Row; 9] = [
 ];
 
 fn main() {
-    let mut empty = memory::plan(0);
+    let mut empty = plan(0);
     for (_, service) in SERVICES {
         service(&mut empty).connections = 0;
     }
@@ -84,6 +84,6 @@ fn main() {
             each - receive - transmit
         );
     }
-    let all = memory::plan(256);
+    let all = plan(256);
     println!("\na node with 256 sessions: {} KiB", taken(&all) / 1024);
 }

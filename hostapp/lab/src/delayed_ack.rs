@@ -11,10 +11,10 @@ use serde::{Serialize, Serializer};
 pub(super) use self::tell::tell;
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
-use super::packet::Packet;
-use super::r2::{
+use super::machine::{
     ACK_DELAY, BODY, DELAYING_READER, HEAD, HOLDING_WRITER, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER,
 };
+use super::packet::Packet;
 use super::{Evidence, as_millis, on};
 
 /// Messages on each connection.

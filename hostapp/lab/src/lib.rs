@@ -7,20 +7,20 @@ mod account;
 mod delayed_ack;
 mod diary;
 mod html;
+mod in_memory;
 mod journey;
 mod kali;
 mod ladder;
+mod machine;
 mod nagle;
+#[cfg(target_os = "linux")]
+mod on_tap;
 mod packet;
 mod pdf;
 mod ports;
-mod r2;
 mod report;
 mod rtt;
 mod syscalls;
-#[cfg(target_os = "linux")]
-mod tap;
-mod wire;
 
 use std::io;
 use std::path::Path;
@@ -32,9 +32,9 @@ use serde_json::Value;
 use smoltcp::wire::Ipv4Cidr;
 
 use self::diary::NotedCall;
+use self::in_memory::InMemory;
 use self::kali::{Kali, Setting};
 use self::packet::{Frame, Packet};
-use self::wire::InMemory;
 
 pub use self::account::Account;
 pub use self::report::write as report;
@@ -144,7 +144,7 @@ struct Evidence {
 
 fn open(bench: &WireOptions, rtt: u16) -> io::Result<Box<dyn Kali>> {
     match &bench.tap {
-        None => Ok(Box::new(InMemory::new(&wire::Options {
+        None => Ok(Box::new(InMemory::new(&in_memory::Options {
             ip: bench.ip,
             rtt: Duration::from_millis(bench.rtt.unwrap_or(rtt).into()),
             loss: bench.loss.unwrap_or(0),
@@ -161,7 +161,7 @@ fn open_tap(bench: &WireOptions, name: &str) -> io::Result<Box<dyn Kali>> {
             "a TAP has the delay that it has, and loses nothing: leave --rtt and --loss out, or use --link local",
         ));
     }
-    Ok(Box::new(tap::OnTap::open(name, bench.ip)?))
+    Ok(Box::new(on_tap::OnTap::open(name, bench.ip)?))
 }
 
 #[cfg(not(target_os = "linux"))]

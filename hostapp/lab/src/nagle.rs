@@ -9,8 +9,8 @@ use super::account::{Account, Part, Table};
 use super::html::Bars;
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
+use super::machine::{DELAYING_READER, OK, READER};
 use super::packet::Packet;
-use super::r2::{DELAYING_READER, OK, READER};
 use super::{Evidence, as_millis, millis, ms, on};
 
 /// How many writes of one byte each. The most is what Linux sends before the first acknowledgement (RFC 6928).

@@ -294,7 +294,7 @@ fn slowest(made: &[(u8, Way, Vec<Message>)], packets: &[Packet]) -> Option<Slowe
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::{InMemory, Options};
+    use super::super::in_memory::{InMemory, Options};
     use super::*;
 
     /// What smoltcp's timer does, by losing the very first frame of some messages: how long each takes.

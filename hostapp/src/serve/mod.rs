@@ -30,7 +30,7 @@ pub use self::r2::R2;
 use crate::console::{Console, Notes};
 #[cfg(target_os = "linux")]
 use crate::privileges;
-use crate::ready::Ready;
+use crate::service_table::Ready;
 use crate::signals::Signals;
 
 /// Bytes of the console that one write carries.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::account::{Account, Part, Table};
 use super::super::html::Bars;
 use super::super::kali::Setting;
-use super::super::r2::{BODY, HEAD};
+use super::super::machine::{BODY, HEAD};
 use super::super::{in_millis, millis, ms, on};
 use super::{CaseFound, DelayedAckFindings, ROUNDS, Round, Sender, Writes};
 

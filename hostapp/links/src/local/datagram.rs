@@ -5,15 +5,21 @@ use std::net::SocketAddr;
 use mio::net::UdpSocket;
 use smoltcp::wire::{EthernetProtocol, IpProtocol, IpRepr, Ipv4Address, UdpPacket, UdpRepr};
 
-use super::end::End;
-use super::wire::Lane;
+use super::interface::GatewayInterface;
+use super::lane::Lane;
 
 /// The largest datagram that an Ethernet would carry in one frame: R2 answers no fragments.
 const LARGEST: usize = 1500 - 20 - 8;
 
 /// Carries one datagram from `socket` to `port` of R2; whether there may be more. A longer one than [`LARGEST`] is lost,
 /// as its fragments would be.
-pub(super) fn carry(socket: &UdpSocket, port: u16, r2: Ipv4Address, end: &End, to_r2: &mut Lane) -> bool {
+pub(super) fn carry(
+    socket: &UdpSocket,
+    port: u16,
+    r2: Ipv4Address,
+    end: &GatewayInterface,
+    to_r2: &mut Lane,
+) -> bool {
     let mut bytes = [0; LARGEST + 1];
     let (length, from) = match socket.recv_from(&mut bytes) {
         Ok(came) => came,

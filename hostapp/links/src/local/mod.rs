@@ -11,14 +11,14 @@
 
 mod accept;
 mod datagram;
-mod end;
 mod fin;
 mod flow;
+mod from_r2;
 mod gateway;
+mod interface;
+mod lane;
 mod ports;
-mod steer;
 mod unacknowledged;
-mod wire;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -32,10 +32,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 use thiserror::Error;
 
-use self::end::End;
 use self::gateway::Gateway;
+use self::interface::GatewayInterface;
+use self::lane::{Lane, LaneRx, LaneTx};
 pub use self::ports::{Ports, Refused};
-use self::wire::{Lane, LaneRx, LaneTx};
 use super::{Link, ethernet_address};
 
 /// The virtual wire with the gateway at its other end.
@@ -56,9 +56,9 @@ impl Local {
         allow: &[IpCidr],
         offers: &[(Spec, Size)],
     ) -> Result<(Self, Vec<Refused>), LocalError> {
-        let capabilities = wire::capabilities();
+        let capabilities = lane::capabilities();
         let (mut to_r2, from_r2) = (Lane::new(), Lane::new());
-        let end = End::new(&capabilities, ethernet_address(ip), &mut to_r2);
+        let end = GatewayInterface::new(&capabilities, ethernet_address(ip), &mut to_r2);
         let (gateway, refused) = Gateway::open(end, ip, offers, ports, allow)?;
         let has_any = gateway.offered.iter().any(|o| o.tcp.is_some() || o.udp.is_some());
         if !has_any && !offers.is_empty() {

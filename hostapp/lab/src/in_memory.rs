@@ -14,8 +14,8 @@ use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 use super::diary::NotedCall;
 use super::kali::{ConnectionId, Kali, Setting, Wishes};
+use super::machine::Machine;
 use super::packet::Frame;
-use super::r2::Machine;
 
 /// KALI's Ethernet address.
 const KALI: EthernetAddress = EthernetAddress([0x02, 0x52, 0x4b, 0, 0, 1]);

@@ -5,19 +5,19 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
 
-use super::wire::{ETHERNET_HEADER, Lane};
+use super::lane::{ETHERNET_HEADER, Lane};
 
 /// The gateway's Ethernet address: locally administered, `R`, `G`.
 pub(super) const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x52, 0x47, 0, 0, 1]);
 
 /// An interface with all TCP of the gateway, one socket at a time, and the way to R2.
-pub(super) struct End {
+pub(super) struct GatewayInterface {
     pub(super) interface: Interface,
     capabilities: DeviceCapabilities,
     r2: EthernetAddress,
 }
 
-impl End {
+impl GatewayInterface {
     /// The other end of a wire that is as `wire` says and leads to `r2`.
     pub(super) fn new(wire: &DeviceCapabilities, r2: EthernetAddress, to_r2: &mut Lane) -> Self {
         let mut capabilities = wire.clone();

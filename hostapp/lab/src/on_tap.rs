@@ -16,8 +16,8 @@ use tempfile::NamedTempFile;
 
 use super::diary::NotedCall;
 use super::kali::{ConnectionId, Kali, Setting, Wishes};
+use super::machine::Machine;
 use super::packet::Frame;
-use super::r2::Machine;
 
 /// How long one call may take: far longer than it does.
 const PATIENCE: Duration = Duration::from_secs(10);
