@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use r2_lab::Bench;
+use r2_lab::WireOptions;
 
 use crate::cli::{self, BenchWire, Experiment};
 use crate::demo;
@@ -31,7 +31,7 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
             bench.json,
         ))
     };
-    let (account, json) = match experiment {
+    let (measured, json) = match experiment {
         Experiment::Rtt(bench) => on_a_wire(r2_lab::rtt, bench)?,
         Experiment::Nagle(bench) => on_a_wire(r2_lab::nagle, bench)?,
         Experiment::DelayedAck(bench) => on_a_wire(r2_lab::delayed_ack, bench)?,
@@ -48,13 +48,13 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
     };
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{}", account.json)
+        writeln!(out, "{}", measured.findings)
     } else {
-        write!(out, "{account}")
+        write!(out, "{}", measured.account)
     }
 }
 
-impl From<BenchWire> for Bench {
+impl From<BenchWire> for WireOptions {
     fn from(wire: BenchWire) -> Self {
         Self {
             tap: match wire.link {

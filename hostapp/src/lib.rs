@@ -6,13 +6,13 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod demo;
-pub mod docs;
 pub mod lab;
-pub mod memory;
+pub mod man_pages;
+pub mod plan;
 #[cfg(target_os = "linux")]
 pub mod privileges;
-pub mod ready;
 pub mod serve;
+pub mod service_table;
 pub mod services;
 pub mod signals;
 
@@ -23,7 +23,7 @@ pub fn run(cli: cli::Cli) -> ExitCode {
         cli::Command::Serve(options) => serve::run(&(*options).into()),
         cli::Command::Demo => demo::run(),
         cli::Command::Lab { experiment } => lab::run(&experiment),
-        cli::Command::Docs { folder } => docs::run(&folder),
+        cli::Command::Docs { folder } => man_pages::run(&folder),
         command => client::run(command, cli.quiet),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --package r2-tests --bench ram`
 
-use hostapp::memory;
+use hostapp::plan::plan;
 use r2_core::chat::{Room, Seat};
 use r2_core::limits::CHAT_RING_MIN;
 use r2_core::store::ram::RamStore;
@@ -81,7 +81,7 @@ const SERVICES: [Row; 9] = [
 ];
 
 fn main() {
-    let mut empty = memory::plan(0);
+    let mut empty = plan(0);
     for (_, service) in SERVICES {
         service(&mut empty).connections = 0;
     }
@@ -104,6 +104,6 @@ fn main() {
             each - receive - transmit
         );
     }
-    let all = memory::plan(256);
+    let all = plan(256);
     println!("\na node with 256 sessions: {} KiB", taken(&all) / 1024);
 }

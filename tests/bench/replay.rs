@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use hostapp::memory::plan;
+use hostapp::plan::plan;
 use r2_core::store::ram::RamStore;
 use r2_node::Node;
 use r2_services::Shared;

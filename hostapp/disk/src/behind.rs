@@ -4,12 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
+use r2_threads::Wake;
 use sha2::{Digest as _, Sha256};
 
 use super::worker::{Answer, Done};
 use super::{CHUNKS, Chunk};
-use crate::thread;
-use crate::wake::Wake;
 
 /// What a worker asks of the thread behind it.
 enum Order {
@@ -36,7 +35,7 @@ impl Behind {
         let (orders, taken) = mpsc::sync_channel(places * CHUNKS + 1);
         let (finish, finished) = mpsc::sync_channel(1);
         let hashers = std::iter::repeat_with(Sha256::new).take(places).collect();
-        thread::spawn(name, move || run(&taken, hashers, &done, &finish, &wake))?;
+        r2_threads::spawn(name, move || run(&taken, hashers, &done, &finish, &wake))?;
         Ok(Self { orders, finished })
     }
 

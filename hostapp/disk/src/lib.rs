@@ -18,9 +18,7 @@ mod medium;
 mod names;
 #[cfg(test)]
 mod tests;
-pub mod thread;
 mod transfer;
-pub mod wake;
 mod worker;
 
 use std::collections::VecDeque;
@@ -33,8 +31,7 @@ use std::thread::JoinHandle;
 
 use r2_core::name::Name;
 use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
-
-use crate::wake::Wake;
+use r2_threads::Wake;
 
 use self::announcement::Announcement;
 use self::behind::Behind;
@@ -154,8 +151,8 @@ impl DiskStore {
                 wake.clone(),
                 behind,
             );
-            let thread =
-                thread::spawn(format!("store-{index}"), move || worker.run()).map_err(OpenError::thread)?;
+            let thread = r2_threads::spawn(format!("store-{index}"), move || worker.run())
+                .map_err(OpenError::thread)?;
             workers.push((sender, thread));
         }
         let places = std::iter::repeat_with(Place::new).take(tickets).collect();

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
 use r2_core::name::{Name, PARTIAL};
 use r2_core::store::{Created, Digest, Entry, StoreError};
+use r2_threads::Wake;
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -18,7 +19,6 @@ use super::folder::{Folder, LISTED, store_error};
 use super::held::{Held, Upload, create_numbered, fits};
 use super::medium::{open_regular, open_to_go_on};
 use super::{CHUNK, Chunk};
-use crate::wake::Wake;
 
 /// What a thread's calls allocate for a moment, most of all a folder's entries: the C library reads 32 KiB of them at once,
 /// now here and now there, since something small may lie where it read before. A thread writes to so much once, so that

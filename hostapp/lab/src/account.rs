@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-use serde_json::Value;
-
 use super::html::Bars;
 use super::ladder::Ladder;
 
@@ -12,8 +10,6 @@ use super::ladder::Ladder;
 pub struct Account {
     pub(super) title: String,
     pub(super) parts: Vec<Part>,
-    /// What was measured, for a script.
-    pub json: Value,
 }
 
 /// A part of an account.

@@ -1,36 +1,50 @@
 //! Write, write, read: where Nagle's algorithm and delayed acknowledgements wait for each other.
 
+mod tell;
+
 use std::io;
 use std::time::Duration;
 
-use serde_json::json;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
-use super::account::{Account, Part, Table};
-use super::html::Bars;
+pub(super) use self::tell::tell;
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
-use super::packet::Packet;
-use super::r2::{
+use super::machine::{
     ACK_DELAY, BODY, DELAYING_READER, HEAD, HOLDING_WRITER, NAGLE_WRITER, OK, READER, WHOLE_WRITER, WRITER,
 };
-use super::{Evidence, in_millis, millis, ms};
+use super::packet::Packet;
+use super::{Evidence, as_millis, on};
 
 /// Messages on each connection.
 const ROUNDS: usize = 5;
 
 /// One combination.
-#[derive(Clone, Copy, Debug)]
-struct Case {
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Case {
     sender: Sender,
     nagle: bool,
+    #[serde(skip)]
     delayed_ack: bool,
+    #[serde(flatten)]
     writes: Writes,
     /// What it would be on a machine of one's own, where it is a cure.
+    #[serde(skip)]
     cure: &'static str,
 }
 
 impl Case {
-    fn described(&self) -> String {
+    /// For how long the receiver delays an acknowledgement.
+    fn ack_delay(self, setting: &Setting) -> Duration {
+        match self.sender {
+            _ if !self.delayed_ack => Duration::ZERO,
+            Sender::Kali => ACK_DELAY.into(),
+            Sender::R2 => setting.ack_delay,
+        }
+    }
+
+    fn described(self) -> String {
         let writes = match self.writes {
             Writes::Two => "2 writes",
             Writes::Held => "2 writes, held",
@@ -44,7 +58,8 @@ impl Case {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 enum Sender {
     Kali,
     R2,
@@ -66,6 +81,16 @@ impl Writes {
             Self::Held => "2, held",
             Self::One => "1",
         }
+    }
+}
+
+/// How many, and whether the first is held.
+impl Serialize for Writes {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(2))?;
+        map.serialize_entry("writes", if *self == Self::One { &1 } else { &2 })?;
+        map.serialize_entry("held", &(*self == Self::Held))?;
+        map.end()
     }
 }
 
@@ -107,11 +132,8 @@ fn cases() -> Vec<Case> {
     [both(Sender::Kali), both(Sender::R2)].concat()
 }
 
-/// What was done: each case, and KALI's port in it.
-pub(super) struct Made(Vec<(Case, u16)>);
-
-/// Sends [`ROUNDS`] messages in every case.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Sends [`ROUNDS`] messages in every case. Returns each case, and KALI's port in it.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Vec<(Case, u16)>> {
     let mut made = Vec::new();
     kali.lose(kali.setting().loss);
     for case in cases() {
@@ -121,7 +143,7 @@ pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
         };
         made.push((case, port));
     }
-    Ok(Made(made))
+    Ok(made)
 }
 
 fn kali_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
@@ -171,20 +193,77 @@ fn r2_sends(kali: &mut dyn Kali, case: Case) -> io::Result<u16> {
     Ok(kali.port(connection))
 }
 
+/// What the frames show.
+#[derive(Serialize)]
+pub(super) struct DelayedAckFindings {
+    experiment: &'static str,
+    wire: String,
+    cases: Vec<CaseFound>,
+}
+
+/// What a case has come to.
+#[derive(Serialize)]
+struct CaseFound {
+    #[serde(flatten)]
+    case: Case,
+    #[serde(rename = "ack_delay_ms", serialize_with = "as_millis")]
+    ack_delay: Duration,
+    #[serde(rename = "median_ms", serialize_with = "as_millis")]
+    took: Duration,
+    port: u16,
+    #[serde(flatten)]
+    last: Round,
+    /// The last message: from the header to the answer.
+    #[serde(skip)]
+    ladder: Ladder,
+}
+
 /// A message, as it was on the wire.
-struct Round<'p> {
-    head: &'p Packet,
+#[derive(Serialize)]
+struct Round {
+    #[serde(rename = "head_frame")]
+    head: Packet,
     /// The acknowledgement that the receiver has sent of the header alone.
-    ack: Option<&'p Packet>,
+    #[serde(rename = "ack_frame")]
+    ack: Option<Packet>,
     /// The segment with the body, where it is another.
-    body: Option<&'p Packet>,
-    answer: &'p Packet,
+    #[serde(rename = "body_frame")]
+    body: Option<Packet>,
+    #[serde(rename = "answer_frame")]
+    answer: Packet,
     /// From the first write to the answer, at the sender.
+    #[serde(skip)]
     took: Duration,
 }
 
+/// Finds the messages of each case, how long they took, and how the last one went.
+pub(super) fn find(setting: &Setting, made: Vec<(Case, u16)>, evidence: &Evidence) -> DelayedAckFindings {
+    let found = |(case, port): (Case, u16)| {
+        let of_case = evidence.packets.iter().filter(|packet| packet.is_of(port));
+        let of_case: Vec<_> = of_case.collect();
+        let mut rounds = rounds(&of_case, case.sender == Sender::R2, setting.one_way);
+        let took = median(&rounds);
+        let last = rounds.pop()?;
+        let numbers = last.head.number..=last.answer.number;
+        let shown = of_case.iter().filter(|packet| numbers.contains(&packet.number));
+        Some(CaseFound {
+            ack_delay: case.ack_delay(setting),
+            took,
+            port,
+            ladder: Ladder::of(shown.copied()),
+            last,
+            case,
+        })
+    };
+    DelayedAckFindings {
+        experiment: "delayed-ack",
+        wire: setting.wire.clone(),
+        cases: made.into_iter().filter_map(found).collect(),
+    }
+}
+
 /// The messages of a connection.
-fn rounds<'p>(packets: &[&'p Packet], from_r2: bool, one_way: Duration) -> Vec<Round<'p>> {
+fn rounds(packets: &[&Packet], from_r2: bool, one_way: Duration) -> Vec<Round> {
     let mut rounds = Vec::new();
     let mut rest = packets;
     while let Some(at) = rest.iter().position(|p| p.is_data() && p.from_r2 == from_r2) {
@@ -199,10 +278,10 @@ fn rounds<'p>(packets: &[&'p Packet], from_r2: bool, one_way: Duration) -> Vec<R
             .find(|p| p.from_r2 != from_r2 && p.ack() == Some(head.end()));
         let body = between.iter().find(|p| p.is_data() && p.from_r2 == from_r2);
         rounds.push(Round {
-            head,
-            ack: ack.copied(),
-            body: body.copied(),
-            answer,
+            head: head.clone(),
+            ack: ack.copied().cloned(),
+            body: body.copied().cloned(),
+            answer: answer.clone(),
             took: (answer.at + one_way).saturating_sub(head.at),
         });
         rest = &rest[end + 1..];
@@ -211,167 +290,8 @@ fn rounds<'p>(packets: &[&'p Packet], from_r2: bool, one_way: Duration) -> Vec<R
 }
 
 /// The one in the middle.
-fn median(rounds: &[Round<'_>]) -> Duration {
+fn median(rounds: &[Round]) -> Duration {
     let mut took: Vec<_> = rounds.iter().map(|round| round.took).collect();
     took.sort_unstable();
     took.get(took.len() / 2).copied().unwrap_or_default()
-}
-
-fn on(flag: bool) -> &'static str {
-    if flag { "on" } else { "off" }
-}
-
-/// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
-    let packets = &evidence.packets[..];
-    let mut parts = vec![Part::Text(format!(
-        "A message goes out in two writes, a header of {} bytes and a body of {}, and the sender waits for the answer: \
-         write, write, read. {ROUNDS} messages a connection, a connection for each combination, on {}; KALI's TCP is {}'s. \
-         The time is the median from the first write to the answer.",
-        HEAD.len(),
-        BODY.len(),
-        setting.described(),
-        setting.kali
-    ))];
-    let mut json = Vec::new();
-    for (sender, title) in [
-        (Sender::Kali, "KALI sends, R2 receives"),
-        (Sender::R2, "R2 sends, KALI receives"),
-    ] {
-        parts.push(Part::Heading(title.into()));
-        let from_r2 = sender == Sender::R2;
-        let delay: Duration = if from_r2 {
-            setting.ack_delay
-        } else {
-            ACK_DELAY.into()
-        };
-        let mut table = Table::new(&[
-            "Nagle at the sender",
-            "delayed ACK at the receiver",
-            "writes",
-            "ms",
-            "frames of a message",
-        ]);
-        let (mut told, mut bars) = (Vec::new(), Vec::new());
-        let mut stalled = Duration::ZERO;
-        for (case, port) in made.0.iter().filter(|(case, _)| case.sender == sender) {
-            let of_case: Vec<_> = packets.iter().filter(|packet| packet.is_of(*port)).collect();
-            let rounds = rounds(&of_case, from_r2, setting.one_way);
-            let Some(last) = rounds.last() else { continue };
-            let took = median(&rounds);
-            let ack_delay = if case.delayed_ack {
-                format!("on, {}", ms(delay))
-            } else {
-                "off".into()
-            };
-            let writes = case.writes.name();
-            bars.push((case.described(), in_millis(took)));
-            table.row([
-                on(case.nagle).into(),
-                ack_delay,
-                writes.into(),
-                millis(took),
-                numbers(last),
-            ]);
-            json.push(json!({
-                "sender": if from_r2 { "R2" } else { "KALI" },
-                "nagle": case.nagle,
-                "ack_delay_ms": if case.delayed_ack { in_millis(delay) } else { 0.0 },
-                "writes": if case.writes == Writes::One { 1 } else { 2 },
-                "held": case.writes == Writes::Held,
-                "median_ms": in_millis(took),
-                "port": port,
-                "head_frame": last.head.number,
-                "ack_frame": last.ack.map(|p| p.number),
-                "body_frame": last.body.map(|p| p.number),
-                "answer_frame": last.answer.number,
-            }));
-            if case.cure.is_empty() {
-                stalled = took;
-                told.push(Part::Text(explain(last, delay, from_r2)));
-                told.push(Part::Ladder(Ladder::of(shown(&of_case, last))));
-            } else {
-                told.push(Part::Text(cure(case.cure, last, took, stalled)));
-                if case.writes != Writes::Two || !case.nagle && case.delayed_ack {
-                    told.push(Part::Ladder(Ladder::of(shown(&of_case, last))));
-                }
-            }
-        }
-        parts.push(Part::Table(table));
-        parts.push(Part::Bars(Bars {
-            title: format!("{title}: ms from the first write to the answer"),
-            bars,
-        }));
-        parts.extend(told);
-    }
-    parts.push(Part::Text(
-        "Theory: Nagle's algorithm (RFC 896) holds a small segment while an earlier one is unacknowledged; a delayed \
-         acknowledgement (RFC 1122, 4.2.3.2) waits for an answer to travel with, or for its timer. The receiver cannot \
-         answer half a message, so both wait for the timer. One of the two has to give, or the message must leave whole: written \
-         with one call, or held back until its last part is there. A kernel holds on request, MSG_MORE for one call or TCP_CORK \
-         until further notice; smoltcp sends when it is polled, so what is written before the next poll leaves together."
-            .into(),
-    ));
-    Account {
-        title: "Nagle's algorithm and delayed acknowledgements".into(),
-        parts,
-        json: json!({ "experiment": "delayed-ack", "wire": setting.wire, "cases": json }),
-    }
-}
-
-/// From the header to the answer.
-fn shown<'p>(packets: &[&'p Packet], round: &Round<'_>) -> Vec<&'p Packet> {
-    let numbers = round.head.number..=round.answer.number;
-    packets
-        .iter()
-        .copied()
-        .filter(|p| numbers.contains(&p.number))
-        .collect()
-}
-
-fn numbers(round: &Round<'_>) -> String {
-    let all = [Some(round.head), round.ack, round.body, Some(round.answer)];
-    let mut numbers: Vec<_> = all.into_iter().flatten().map(|packet| packet.number).collect();
-    numbers.sort_unstable();
-    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-    numbers.join(" ")
-}
-
-fn explain(round: &Round<'_>, delay: Duration, from_r2: bool) -> String {
-    let (sender, receiver) = if from_r2 { ("R2", "KALI") } else { ("KALI", "R2") };
-    let head = round.head;
-    match (round.ack, round.body) {
-        (Some(ack), Some(body)) if body.number > ack.number => format!(
-            "The stall. {sender} sends the header at once (frame {}). Nothing answers it, so {receiver} delays the \
-             acknowledgement, by {}, and {sender} holds the body, because a segment of {} bytes is unacknowledged. \
-             {} later {receiver}'s timer sends the acknowledgement (frame {}), at once the body follows (frame {}), and \
-             then the answer (frame {}).",
-            head.number,
-            ms(delay),
-            head.payload.len(),
-            ms(ack.at.saturating_sub(head.at)),
-            ack.number,
-            body.number,
-            round.answer.number
-        ),
-        _ => format!(
-            "Frame {} was answered by frame {} without the stall: the timer was not waited for this time.",
-            head.number, round.answer.number
-        ),
-    }
-}
-
-fn cure(what: &str, round: &Round<'_>, took: Duration, stalled: Duration) -> String {
-    let how = match (round.ack, round.body) {
-        (_, None) => format!("header and body are one segment, frame {}", round.head.number),
-        (Some(ack), Some(body)) if ack.number < body.number => format!(
-            "frame {} acknowledges the header at once, frame {} brings the body",
-            ack.number, body.number
-        ),
-        (_, Some(body)) => format!(
-            "the body follows the header unasked, frames {} and {}",
-            round.head.number, body.number
-        ),
-    };
-    format!("A cure: {what}: {how}; {} instead of {}.", ms(took), ms(stalled))
 }

@@ -11,7 +11,7 @@ use r2_core::time::Instant;
 
 /// A call that was made, and what came of it.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(super) struct NotedCall {
     /// On the clock that stamps the frames.
     pub(super) at: Duration,
     /// The port of the session that was called, or that called the store.
@@ -42,7 +42,7 @@ pub(super) struct Diary {
     clock: fn(Duration) -> Duration,
     now: Duration,
     port: u16,
-    calls: Vec<Call>,
+    calls: Vec<NotedCall>,
 }
 
 impl Diary {
@@ -61,13 +61,13 @@ impl Diary {
         self.now = now;
     }
 
-    pub(super) fn calls(self) -> Vec<Call> {
+    pub(super) fn calls(self) -> Vec<NotedCall> {
         self.calls
     }
 
     /// Notes a call; its place.
     fn note(&mut self, what: What) -> usize {
-        self.calls.push(Call {
+        self.calls.push(NotedCall {
             at: (self.clock)(self.now),
             port: self.port,
             what,
@@ -178,7 +178,7 @@ impl Store for Diary {
         let appended = self.store.append(ticket, bytes);
         if let Poll::Ready(Ok(count @ 1..)) = appended {
             // A store in memory takes a block at a time.
-            if let Some(Call {
+            if let Some(NotedCall {
                 what: What::Append { calls, bytes },
                 ..
             }) = self.calls.last_mut()

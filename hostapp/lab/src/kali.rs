@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::diary::Call;
+use super::diary::NotedCall;
 use super::packet::Frame;
 
 /// What KALI's socket is to do.
@@ -17,7 +17,7 @@ pub(super) struct Wishes {
 
 /// A connection of KALI's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Connection(pub(super) usize);
+pub(super) struct ConnectionId(pub(super) usize);
 
 /// What is true of the wire and of KALI's end.
 #[derive(Clone, Debug)]
@@ -61,27 +61,27 @@ pub(super) trait Kali {
     /// Sets how many of a hundred frames are lost from now on, on a wire that can lose any.
     fn lose(&mut self, percent: u8);
 
-    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<Connection>;
+    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<ConnectionId>;
 
     /// The port of KALI's end.
-    fn port(&self, connection: Connection) -> u16;
+    fn port(&self, connection: ConnectionId) -> u16;
 
     /// Writes all of `bytes` with one call.
-    fn write(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()>;
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()>;
 
     /// Writes all of `bytes`, which fit, and says that more of the message follows at once (`MSG_MORE`).
-    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()>;
+    fn write_more(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()>;
 
     /// Reads until `count` bytes have come.
-    fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>>;
+    fn read(&mut self, connection: ConnectionId, count: usize) -> io::Result<Vec<u8>>;
 
     /// Half-closes, and reads to the end.
-    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>>;
+    fn close(&mut self, connection: ConnectionId) -> io::Result<Vec<u8>>;
 
     /// Sends a datagram to `port` and waits for an answer, for a time; `None`: none came.
     fn ask(&mut self, port: u16, datagram: &[u8], within: Duration) -> io::Result<Option<Vec<u8>>>;
 
     /// Switches both ends off, when what is on its way has arrived: all frames that were on the wire, and what R2's
     /// sessions were asked to do.
-    fn finish(self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)>;
+    fn finish(self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<NotedCall>)>;
 }

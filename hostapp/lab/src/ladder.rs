@@ -20,7 +20,7 @@ pub(super) struct Rung {
 }
 
 /// A ladder between KALI and R2.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ladder(pub(super) Vec<Rung>);
 
 impl Ladder {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpOption, TcpPacket, UdpPacket,
 };
@@ -54,6 +55,13 @@ pub(super) enum Carries {
     Udp,
     Arp,
     Other,
+}
+
+/// Findings name a frame by its number in the capture.
+impl Serialize for Packet {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.number.serialize(to)
+    }
 }
 
 impl Packet {

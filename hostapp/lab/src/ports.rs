@@ -4,13 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use r2_services::SECRET;
-use serde_json::json;
+use serde::Serialize;
 
 use super::Evidence;
 use super::account::{Account, Part, Table};
 use super::kali::{Kali, Setting, Wishes};
 use super::ladder::Ladder;
-use super::packet::Carries;
+use super::packet::{Carries, Packet};
 
 /// Connections that are open at the same time.
 const CONNECTIONS: usize = 3;
@@ -20,42 +20,115 @@ const QUESTION: &str = "Ted is SECRET cool 7\n";
 /// What R2 answers.
 const ANSWER: &str = "Digits: 7 Count: 1\n";
 
-/// What was done: KALI's port in each connection.
-pub(super) struct Made(Vec<u16>);
-
-/// Opens some connections, asks on each, closes them, and asks once by datagram.
-pub(super) fn run(kali: &mut dyn Kali) -> io::Result<Made> {
+/// Opens some connections, asks on each, closes them, and asks once by datagram. Returns KALI's port in each
+/// connection.
+pub(super) fn run(kali: &mut dyn Kali) -> io::Result<[u16; CONNECTIONS]> {
     let wishes = Wishes {
         nagle: false,
         delayed_ack: true,
     };
     kali.lose(kali.setting().loss);
-    let mut open = Vec::new();
-    for _ in 0..CONNECTIONS {
-        open.push(kali.connect(SECRET.port, wishes)?);
-    }
-    for &connection in &open {
+    let mut connect = || kali.connect(SECRET.port, wishes);
+    let open: [_; CONNECTIONS] = [connect()?, connect()?, connect()?];
+    for connection in open {
         kali.write(connection, QUESTION.as_bytes())?;
         kali.read(connection, ANSWER.len())?;
     }
-    for &connection in &open {
+    for connection in open {
         kali.close(connection)?;
     }
     kali.ask(SECRET.port, QUESTION.as_bytes(), Duration::from_secs(1))?;
-    Ok(Made(
-        open.into_iter().map(|connection| kali.port(connection)).collect(),
-    ))
+    Ok(open.map(|connection| kali.port(connection)))
 }
 
-/// Tells what the frames show.
-pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Account {
+/// What the frames show.
+#[derive(Serialize)]
+pub(super) struct PortFindings {
+    experiment: &'static str,
+    wire: String,
+    connections: Vec<PortPair>,
+    /// R2's answer to the datagram.
+    #[serde(skip)]
+    datagram: Option<Packet>,
+    /// The first connection, from its beginning to its end.
+    #[serde(skip)]
+    first: Ladder,
+}
+
+#[derive(Serialize)]
+struct PortPair {
+    kali_port: u16,
+    r2_port: u16,
+    syn_frame: Packet,
+    /// R2's first frame to that port.
+    answer_frame: Packet,
+}
+
+/// Finds each connection, and what R2 sends to which port.
+pub(super) fn find(setting: &Setting, made: [u16; CONNECTIONS], evidence: &Evidence) -> PortFindings {
     let packets = &evidence.packets[..];
-    let mut parts = vec![Part::Text(format!(
-        "KALI opens {CONNECTIONS} connections to R2's port {} at the same time, on {}; KALI's TCP is {}'s.",
-        SECRET.port,
-        setting.described(),
-        setting.kali
-    ))];
+    let connection = |&port: &u16| {
+        let of_port = || packets.iter().filter(|packet| packet.is_of(port));
+        let syn = of_port().find(|packet| !packet.from_r2 && packet.is_syn())?;
+        let answer = of_port().find(|packet| packet.from_r2)?;
+        Some(PortPair {
+            kali_port: port,
+            r2_port: syn.r2,
+            syn_frame: syn.clone(),
+            answer_frame: answer.clone(),
+        })
+    };
+    let mut datagrams = packets.iter().filter(|packet| packet.carries == Carries::Udp);
+    PortFindings {
+        experiment: "ports",
+        wire: setting.wire.clone(),
+        connections: made.iter().filter_map(connection).collect(),
+        datagram: datagrams.find(|packet| packet.from_r2).cloned(),
+        first: Ladder::of(packets.iter().filter(|packet| packet.is_of(made[0]))),
+    }
+}
+
+/// Tells it.
+pub(super) fn tell(setting: &Setting, findings: &PortFindings) -> Account {
+    let mut parts = vec![
+        Part::Text(format!(
+            "KALI opens {CONNECTIONS} connections to R2's port {} at the same time, on {}; KALI's TCP is {}'s.",
+            SECRET.port,
+            setting.described(),
+            setting.kali
+        )),
+        Part::Table(table(&findings.connections)),
+        Part::Text(format!(
+            "R2 sends to the port from which KALI's SYN came: it is in every segment of hers as the source port. KALI's \
+             side chose it, when connect() was called and before the SYN left; nobody told R2 beforehand, and R2 has no say \
+             in it. {}. R2's own port is the same in all {CONNECTIONS}: what tells the connections apart is the 4-tuple of \
+             both addresses and both ports.",
+            range(setting)
+        )),
+    ];
+    if let Some(packet) = &findings.datagram {
+        parts.push(Part::Text(format!(
+            "The same with a datagram: R2 answers to the port that the question came from, {} in frame {}.",
+            packet.kali, packet.number
+        )));
+    }
+    parts.extend([
+        Part::Heading("A connection from its beginning to its end".into()),
+        Part::Text(
+            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: seq is that \
+             of the first one in the segment, ack the one that its sender expects next, and so acknowledges all before. FIN \
+             ends one direction and takes a number too; the other may go on sending until its own FIN."
+                .into(),
+        ),
+        Part::Ladder(findings.first.clone()),
+    ]);
+    Account {
+        title: "Ports, and a connection's life".into(),
+        parts,
+    }
+}
+
+fn table(connections: &[PortPair]) -> Table {
     let mut table = Table::new(&[
         "connection",
         "KALI's port",
@@ -63,57 +136,17 @@ pub(super) fn tell(setting: &Setting, made: &Made, evidence: &Evidence) -> Accou
         "first SYN",
         "R2's first frame to that port",
     ]);
-    let mut json = Vec::new();
-    for (port, index) in made.0.iter().zip(1..) {
-        let of_port = || packets.iter().filter(|packet| packet.is_of(*port));
-        let syn = of_port().find(|packet| !packet.from_r2 && packet.is_syn());
-        let answer = of_port().find(|packet| packet.from_r2);
-        let (Some(syn), Some(answer)) = (syn, answer) else {
-            continue;
-        };
+    for (connection, index) in connections.iter().zip(1..) {
+        let to_kali = |frame: &Packet| format!("{} at frame {}", frame.kali, frame.number);
         table.row([
             format!("connection {index}"),
-            port.to_string(),
-            syn.r2.to_string(),
-            format!("{} at frame {}", syn.kali, syn.number),
-            format!("{} at frame {}", answer.kali, answer.number),
+            connection.kali_port.to_string(),
+            connection.r2_port.to_string(),
+            to_kali(&connection.syn_frame),
+            to_kali(&connection.answer_frame),
         ]);
-        json.push(json!({ "kali_port": port, "r2_port": syn.r2, "syn_frame": syn.number, "answer_frame": answer.number }));
     }
-    parts.push(Part::Table(table));
-    let datagram = packets
-        .iter()
-        .find(|packet| packet.carries == Carries::Udp && packet.from_r2);
-    parts.push(Part::Text(format!(
-        "R2 sends to the port from which KALI's SYN came: it is in every segment of hers as the source port. KALI's side \
-         chose it, when connect() was called and before the SYN left; nobody told R2 beforehand, and R2 has no say in it. \
-         {}. R2's own port is the same in all {CONNECTIONS}: what tells the connections apart is the 4-tuple of both \
-         addresses and both ports.",
-        range(setting)
-    )));
-    if let Some(packet) = datagram {
-        parts.push(Part::Text(format!(
-            "The same with a datagram: R2 answers to the port that the question came from, {} in frame {}.",
-            packet.kali, packet.number
-        )));
-    }
-    parts.push(Part::Heading("A connection from its beginning to its end".into()));
-    if let Some(port) = made.0.first() {
-        parts.push(Part::Text(
-            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: seq is that \
-             of the first one in the segment, ack the one that its sender expects next, and so acknowledges all before. FIN \
-             ends one direction and takes a number too; the other may go on sending until its own FIN."
-                .into(),
-        ));
-        parts.push(Part::Ladder(Ladder::of(
-            packets.iter().filter(|packet| packet.is_of(*port)),
-        )));
-    }
-    Account {
-        title: "Ports, and a connection's life".into(),
-        parts,
-        json: json!({ "experiment": "ports", "wire": setting.wire, "connections": json }),
-    }
+    table
 }
 
 /// Where KALI's side takes such ports from.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::account::{Account, Part};
-use super::{Bench, Experiment, html, pdf, syscalls};
+use super::{Experiment, WireOptions, html, pdf};
 
 const TITLE: &str = "R2 and KALI: the lab";
 
@@ -14,7 +14,7 @@ const CALLS: usize = 3;
 
 /// Measures everything on `wire` and writes the report and its captures into `folder`, with `transcript` as its parts 1
 /// to 3; what to tell of it.
-pub fn write(folder: &Path, wire: &Bench, transcript: String) -> io::Result<String> {
+pub fn write(folder: &Path, wire: &WireOptions, transcript: String) -> io::Result<String> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     let on_a_wire: [(&str, &str, Experiment); 5] = [
         ("4a", "ports.pcap", super::ports),
@@ -26,17 +26,16 @@ pub fn write(folder: &Path, wire: &Bench, transcript: String) -> io::Result<Stri
     let mut accounts = vec![Account {
         title: "Parts 1 to 3: chat, secret code, file".into(),
         parts: vec![Part::Printed(transcript)],
-        json: serde_json::Value::Null,
     }];
     for (question, pcap, measure) in on_a_wire {
-        let mut account = measure(wire, Some(&folder.join(pcap)))?;
+        let mut account = measure(wire, Some(&folder.join(pcap)))?.account;
         account.title = format!("{question}: {}", account.title);
         account.parts.push(Part::Text(format!(
             "The frame numbers are those of {pcap}, beside this report."
         )));
         accounts.push(account);
     }
-    let mut calls = syscalls::run()?;
+    let mut calls = super::syscalls()?.account;
     calls.title = format!("4c and 4d: {}", calls.title);
     accounts.insert(CALLS, calls);
     let lead = format!(

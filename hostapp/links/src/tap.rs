@@ -45,14 +45,14 @@ pub struct Tap {
     mtu: usize,
     /// Frames stand behind a header that tells of their checksum and of what they are to be cut into.
     offload: bool,
-    rx: Room,
+    rx: FrameRoom,
     corrupt: u64,
-    tx: Outgoing,
+    tx: WaitingFrame,
 }
 
-struct Outgoing {
-    /// Room for a frame behind its header, if frames have one here.
-    bytes: Room,
+struct WaitingFrame {
+    /// FrameRoom for a frame behind its header, if frames have one here.
+    bytes: FrameRoom,
     header: usize,
     /// The length of what waits; 0 for none.
     waiting: usize,
@@ -60,14 +60,14 @@ struct Outgoing {
     error: Option<io::Error>,
 }
 
-/// Room for a frame behind its header, from the beginning of a cache line on. What TCP carries begins a line then, too,
+/// FrameRoom for a frame behind its header, from the beginning of a cache line on. What TCP carries begins a line then, too,
 /// since the headers before it have 64 bytes: so the kernel copies it fastest.
-struct Room {
+struct FrameRoom {
     bytes: Box<[u8]>,
     start: usize,
 }
 
-impl Room {
+impl FrameRoom {
     fn new(length: usize) -> Self {
         // Filled with something else than zero, so that the memory is taken now.
         let bytes = vec![1; length + CACHE_LINE].into_boxed_slice();
@@ -76,7 +76,7 @@ impl Room {
     }
 }
 
-impl Deref for Room {
+impl Deref for FrameRoom {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -84,7 +84,7 @@ impl Deref for Room {
     }
 }
 
-impl DerefMut for Room {
+impl DerefMut for FrameRoom {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]
     }
@@ -104,7 +104,7 @@ impl Tap {
         } else {
             (0, ETHERNET_HEADER + mtu)
         };
-        let room = |frame| Room::new(header + frame);
+        let room = |frame| FrameRoom::new(header + frame);
         Ok(Self {
             file,
             name: name.to_owned(),
@@ -112,7 +112,7 @@ impl Tap {
             offload,
             rx: room(FRAME_MAX),
             corrupt: 0,
-            tx: Outgoing {
+            tx: WaitingFrame {
                 bytes: room(largest),
                 header,
                 waiting: 0,
@@ -168,7 +168,7 @@ impl Drop for Tap {
     }
 }
 
-impl Outgoing {
+impl WaitingFrame {
     fn token<'a>(&'a mut self, file: &'a File) -> TxToken<'a> {
         TxToken {
             file,
@@ -278,10 +278,10 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// Room for a frame to send.
+/// FrameRoom for a frame to send.
 pub struct TxToken<'a> {
     file: &'a File,
-    tx: &'a mut Outgoing,
+    tx: &'a mut WaitingFrame,
     /// Bytes of each segment into which the frame is to be cut.
     segment: Option<NonZeroU16>,
 }

@@ -19,8 +19,7 @@ use std::time::Duration;
 use embedded_io::{BufRead, ErrorType, ReadReady, WriteReady};
 use r2_core::io::Connection;
 use r2_core::session::Over;
-use r2_disk::thread;
-use r2_disk::wake::Wake;
+use r2_threads::Wake;
 
 pub use self::notes::Notes;
 use self::notes::Redirected;
@@ -105,14 +104,14 @@ impl Console {
             wake: Wake::new()?,
         });
         let reader = shared.clone();
-        thread::spawn("console-in", move || {
+        r2_threads::spawn("console-in", move || {
             read(&reader);
             reader.input.end();
             reader.wake.wake();
         })?;
         let writer = shared.clone();
         let (done, written) = mpsc::sync_channel(1);
-        thread::spawn("console-out", move || {
+        r2_threads::spawn("console-out", move || {
             write_lines(&writer.output, &mut write, || writer.wake.wake());
             drop(done);
         })?;

@@ -4,8 +4,6 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use r2_disk::thread;
-
 use super::ring::Ring;
 use super::terminal::Printer;
 use super::{LAST_LINES, OUTPUT, write_lines};
@@ -53,7 +51,7 @@ impl Redirected {
         let ring = Arc::new(Ring::new(OUTPUT));
         let notes = ring.clone();
         let (done, written) = mpsc::sync_channel(1);
-        thread::spawn("console-notes", move || {
+        r2_threads::spawn("console-notes", move || {
             write_lines(&notes, &mut |lines| printer.print(lines), || ());
             drop(done);
         })?;

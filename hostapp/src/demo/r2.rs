@@ -11,10 +11,10 @@ use std::thread::{self, JoinHandle};
 
 use r2_core::chat::Peer;
 use r2_core::session::Session;
-use r2_disk::wake::Wake;
 use r2_links::Link;
 use r2_links::local::{Local, Ports};
 use r2_links::server::{OPERATOR, Operator, Server};
+use r2_threads::Wake;
 use smoltcp::time::Instant;
 
 use super::PATIENCE;

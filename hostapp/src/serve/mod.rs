@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
-use r2_disk::thread;
 use r2_links::Link;
 use r2_links::local::{Local, Ports};
 use r2_links::server::{OPERATOR, Operator};
@@ -31,7 +30,7 @@ pub use self::r2::R2;
 use crate::console::{Console, Notes};
 #[cfg(target_os = "linux")]
 use crate::privileges;
-use crate::ready::Ready;
+use crate::service_table::Ready;
 use crate::signals::Signals;
 
 /// Bytes of the console that one write carries.
@@ -159,7 +158,7 @@ fn serve<L: Link>(
     let ready = Ready::new(address, address6, r2.link(), r2.served.services());
     // What cannot be told is no reason not to serve.
     let _ = Notes.write_all(ready.to_string().as_bytes());
-    thread::take_stack();
+    r2_threads::take_stack();
     r2.run(&mut terminal).map_err(|error| {
         let name = r2.link().name();
         Refusal::while_serving(format!("{name} is gone: {error}; make it again and start again"))

@@ -19,7 +19,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
 use super::{Options, Refusal};
-use crate::memory::plan;
+use crate::plan::plan;
 use crate::services;
 
 /// Bytes of the last chat lines: hundreds of them, for peers that lag.

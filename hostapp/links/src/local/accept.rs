@@ -17,7 +17,7 @@ use crate::socket::close_with_reset;
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A client that is connected, as the kernel says, and not yet with R2.
-pub(super) struct Client {
+pub(super) struct WaitingClient {
     stream: TcpStream,
     address: SocketAddr,
 }
@@ -52,7 +52,7 @@ impl Gateway {
                 match bound.socket.accept() {
                     Ok((stream, address)) if !may_talk(&self.allow, address) => close_with_reset(stream),
                     Ok((stream, address)) => {
-                        offered.waiting.push(Client { stream, address });
+                        offered.waiting.push(WaitingClient { stream, address });
                         waiting += 1;
                     }
                     Err(error) => match error.kind() {
@@ -67,8 +67,8 @@ impl Gateway {
         Ok(())
     }
 
-    fn begin(&mut self, pool: usize, index: usize, client: Client) -> io::Result<()> {
-        let Client { mut stream, address } = client;
+    fn begin(&mut self, pool: usize, index: usize, client: WaitingClient) -> io::Result<()> {
+        let WaitingClient { mut stream, address } = client;
         stream.set_nodelay(true)?;
         // What the kernel takes of R2's bytes is no more than R2 itself would keep for the client.
         setsockopt(&stream, sockopt::SndBuf, &self.flows[index].send_buffer())?;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use mio::net::UdpSocket;
 use smoltcp::wire::{EthernetProtocol, IpProtocol, IpRepr, Ipv4Address, UdpPacket, UdpRepr};
 
-use super::end::End;
-use super::wire::{Lane, MTU};
+use super::interface::GatewayInterface;
+use super::lane::{Lane, MTU};
 
 /// The largest datagram that there is over IPv4, and on this wire.
 pub(super) const LARGEST: usize = MTU - 20 - 8;
@@ -18,7 +18,7 @@ pub(super) fn carry(
     room: &mut [u8],
     port: u16,
     r2: Ipv4Address,
-    end: &End,
+    end: &GatewayInterface,
     to_r2: &mut Lane,
 ) -> bool {
     let (length, from) = match socket.recv_from(room) {

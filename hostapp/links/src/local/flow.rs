@@ -10,10 +10,10 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpEndpoint;
 
-use super::end::End;
 use super::fin::HeldFin;
+use super::interface::GatewayInterface;
+use super::lane::Lane;
 use super::unacknowledged::unacknowledged;
-use super::wire::Lane;
 use crate::socket::close_with_reset;
 
 /// How often bytes are moved in one turn before others have theirs.
@@ -123,7 +123,13 @@ impl Flow {
     }
 
     /// Connects the client of `stream` to R2 at `r2`; whether smoltcp could.
-    pub(super) fn connect(&mut self, key: Key, r2: IpEndpoint, stream: TcpStream, end: &mut End) -> bool {
+    pub(super) fn connect(
+        &mut self,
+        key: Key,
+        r2: IpEndpoint,
+        stream: TcpStream,
+        end: &mut GatewayInterface,
+    ) -> bool {
         self.begin(key, stream);
         let connected =
             self.sockets
@@ -142,7 +148,13 @@ impl Flow {
     }
 
     /// Takes a packet of R2's in. Its FIN is held back.
-    pub(super) fn deliver(&mut self, now: Instant, packet: &mut [u8], end: &mut End, to_r2: &mut Lane) {
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8],
+        end: &mut GatewayInterface,
+        to_r2: &mut Lane,
+    ) {
         let segment = self.fin.hold(packet);
         if let Some(first) = segment.syn {
             self.next_from_r2 = first;
@@ -151,7 +163,7 @@ impl Flow {
     }
 
     /// Gives the flow its turn: bytes both ways, both FINs, segments to R2.
-    pub(super) fn serve(&mut self, now: Instant, end: &mut End, to_r2: &mut Lane) -> After {
+    pub(super) fn serve(&mut self, now: Instant, end: &mut GatewayInterface, to_r2: &mut Lane) -> After {
         let mut more = false;
         for _ in 0..ROUNDS_PER_TURN {
             let moved = match self.exchange() {
@@ -262,7 +274,7 @@ impl Flow {
     ///
     /// R2 counts an upload as confirmed when its FIN is acknowledged. The kernel takes R2's last bytes long before a
     /// client does, and a client that is killed meanwhile never does: its RST is seen here first.
-    fn release_fin(&mut self, now: Instant, end: &mut End, to_r2: &mut Lane) -> bool {
+    fn release_fin(&mut self, now: Instant, end: &mut GatewayInterface, to_r2: &mut Lane) -> bool {
         if !self.r2_finished || !self.fin.is_held() {
             return false;
         }

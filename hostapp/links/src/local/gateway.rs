@@ -14,10 +14,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{IpCidr, Ipv4Address};
 
 use super::datagram;
-use super::end::End;
 use super::flow::{After, Flow, Key};
+use super::interface::GatewayInterface;
+use super::lane::Lane;
 use super::ports::{Offered, Ports, Refused};
-use super::wire::Lane;
 use crate::{BACKLOG, Leaked};
 
 /// Connections of a service beyond those that R2 has: this one waits in R2's backlog, so that R2 knows that it has to
@@ -46,7 +46,7 @@ pub(super) const FIRST_FLOW: usize = 2 * SERVICES_MAX;
 pub(super) struct Gateway {
     pub(super) poll: Poll,
     events: Events,
-    pub(super) end: End,
+    pub(super) end: GatewayInterface,
     pub(super) r2: Ipv4Address,
     pub(super) offered: Vec<Offered>,
     /// Where a datagram is on its way to R2.
@@ -65,7 +65,7 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Binds the ports of `offers`, and takes all memory. What could not be had is named.
     pub(super) fn open(
-        end: End,
+        end: GatewayInterface,
         r2: Ipv4Address,
         offers: &[(Spec, Size)],
         ports: Ports,

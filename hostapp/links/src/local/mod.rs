@@ -11,14 +11,14 @@
 
 mod accept;
 mod datagram;
-mod end;
 mod fin;
 mod flow;
+mod from_r2;
 mod gateway;
+mod interface;
+mod lane;
 mod ports;
-mod steer;
 mod unacknowledged;
-mod wire;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -32,10 +32,10 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 use thiserror::Error;
 
-use self::end::End;
 use self::gateway::Gateway;
+use self::interface::GatewayInterface;
+use self::lane::{Lane, LaneRx, LaneTx};
 pub use self::ports::{Ports, Refused};
-use self::wire::{Arrived, Lane, Leaving};
 use super::{Link, ethernet_address};
 
 /// The virtual wire with the gateway at its other end.
@@ -56,9 +56,9 @@ impl Local {
         allow: &[IpCidr],
         offers: &[(Spec, Size)],
     ) -> Result<(Self, Vec<Refused>), LocalError> {
-        let capabilities = wire::capabilities();
+        let capabilities = lane::capabilities();
         let (mut to_r2, from_r2) = (Lane::new(), Lane::new());
-        let end = End::new(&capabilities, ethernet_address(ip), &mut to_r2);
+        let end = GatewayInterface::new(&capabilities, ethernet_address(ip), &mut to_r2);
         let (gateway, refused) = Gateway::open(end, ip, offers, ports, allow)?;
         let has_any = gateway.offered.iter().any(|o| o.tcp.is_some() || o.udp.is_some());
         if !has_any && !offers.is_empty() {
@@ -117,19 +117,19 @@ impl AsFd for Local {
 }
 
 impl Device for Local {
-    type RxToken<'a> = Arrived<'a>;
-    type TxToken<'a> = Leaving<'a>;
+    type RxToken<'a> = LaneRx<'a>;
+    type TxToken<'a> = LaneTx<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Arrived<'_>, Leaving<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(LaneRx<'_>, LaneTx<'_>)> {
         // A frame in may be answered by a frame out: none comes in while there is no room for it.
         if self.to_r2.is_empty() || !self.from_r2.has_room() {
             return None;
         }
-        Some((Arrived(&mut self.to_r2), Leaving(&mut self.from_r2)))
+        Some((LaneRx(&mut self.to_r2), LaneTx(&mut self.from_r2)))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
-        self.from_r2.has_room().then_some(Leaving(&mut self.from_r2))
+    fn transmit(&mut self, _: Instant) -> Option<LaneTx<'_>> {
+        self.from_r2.has_room().then_some(LaneTx(&mut self.from_r2))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -9,7 +9,7 @@ use nix::sys::socket::{Backlog, listen};
 use r2_node::service::Spec;
 use thiserror::Error;
 
-use super::accept::Client;
+use super::accept::WaitingClient;
 use crate::BACKLOG;
 
 /// Where R2's ports are offered on 127.0.0.1.
@@ -47,7 +47,7 @@ pub(super) struct Offered {
     /// Flows that wait for a connection.
     pub(super) free: Vec<usize>,
     /// Clients that wait for a flow, the newest last.
-    pub(super) waiting: Vec<Client>,
+    pub(super) waiting: Vec<WaitingClient>,
 }
 
 /// A socket that waits for peers.
@@ -93,7 +93,7 @@ impl Offered {
     }
 
     /// Takes a client that waits and a flow for it, where there are both.
-    pub(super) fn take_waiting(&mut self) -> Option<(usize, Client)> {
+    pub(super) fn take_waiting(&mut self) -> Option<(usize, WaitingClient)> {
         let index = *self.free.last()?;
         let client = self.waiting.pop()?;
         self.free.pop();

@@ -96,9 +96,9 @@ impl Lane {
 }
 
 /// A frame that has arrived: it leaves the wire when it is looked at.
-pub struct Arrived<'w>(pub(super) &'w mut Lane);
+pub struct LaneRx<'w>(pub(super) &'w mut Lane);
 
-impl phy::RxToken for Arrived<'_> {
+impl phy::RxToken for LaneRx<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, use_frame: F) -> R {
         let result = use_frame(self.0.front().unwrap_or_default());
         self.0.pop();
@@ -107,9 +107,9 @@ impl phy::RxToken for Arrived<'_> {
 }
 
 /// Room for a frame to send.
-pub struct Leaving<'w>(pub(super) &'w mut Lane);
+pub struct LaneTx<'w>(pub(super) &'w mut Lane);
 
-impl phy::TxToken for Leaving<'_> {
+impl phy::TxToken for LaneTx<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         self.0.push(length, fill)
     }

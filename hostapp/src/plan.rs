@@ -1,4 +1,4 @@
-//! The memory of a node on a host: taken at start, never given back.
+//! The plan of a node on a host: how many connections each service has, and buffers of which size.
 
 use r2_links::BACKLOG;
 use r2_node::Size;

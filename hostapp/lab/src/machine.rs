@@ -19,7 +19,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::Ipv4Cidr;
 
-use super::diary::{Call, Diary, Noted};
+use super::diary::{Diary, Noted, NotedCall};
 
 /// Answers each line with `ok`; acknowledges at once, no Nagle.
 pub(super) const READER: Spec = Spec::new("reader", 6001);
@@ -72,7 +72,8 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// R2 at `ip` on `device`. `secret` keys its sequence numbers; `clock` makes of the node's time that on the clock that
+    /// R2 at `ip` on `device`. `secret` keys its sequence numbers; `clock` makes of the node's time that on the clock
+    /// that
     /// stamps the frames.
     pub(super) fn new(
         ip: Ipv4Cidr,
@@ -109,7 +110,7 @@ impl Machine {
     }
 
     /// What its sessions were asked to do since it began.
-    pub(super) fn calls(self) -> Vec<Call> {
+    pub(super) fn calls(self) -> Vec<NotedCall> {
         self.world.store.calls()
     }
 }
@@ -157,10 +158,10 @@ fn register(registry: &mut Registry<'static, '_, Observed, Leaked>) -> Result<()
     )?;
     registry.serve(&READER, SIZE, Reader::default, whole, never)?;
     registry.serve(&DELAYING_READER, SIZE, Reader::default, whole, never)?;
-    registry.serve(&WRITER, SIZE, Writer::in_two, whole, never)?;
-    registry.serve(&NAGLE_WRITER, SIZE, Writer::in_two, whole, never)?;
-    registry.serve(&WHOLE_WRITER, SIZE, Writer::in_one, whole, never)?;
-    registry.serve(&HOLDING_WRITER, SIZE, Writer::held, whole, never)?;
+    registry.serve(&WRITER, SIZE, MessageWriter::in_two, whole, never)?;
+    registry.serve(&NAGLE_WRITER, SIZE, MessageWriter::in_two, whole, never)?;
+    registry.serve(&WHOLE_WRITER, SIZE, MessageWriter::in_one, whole, never)?;
+    registry.serve(&HOLDING_WRITER, SIZE, MessageWriter::held, whole, never)?;
     Ok(())
 }
 
@@ -196,7 +197,7 @@ impl<W: ?Sized> Session<W> for Reader {
 }
 
 /// Answers each line with [`HEAD`] and [`BODY`].
-struct Writer {
+struct MessageWriter {
     /// The writes of a message that are still to be made, and whether the last one has just been.
     writes: &'static [&'static [u8]],
     left: &'static [&'static [u8]],
@@ -207,7 +208,7 @@ struct Writer {
     finished: bool,
 }
 
-impl Writer {
+impl MessageWriter {
     fn of(writes: &'static [&'static [u8]]) -> Self {
         Self {
             writes,
@@ -235,7 +236,7 @@ impl Writer {
     }
 }
 
-impl<W: ?Sized> Session<W> for Writer {
+impl<W: ?Sized> Session<W> for MessageWriter {
     fn receive(&mut self, _: CoreInstant, rx: &[u8], _: &mut W) -> usize {
         if rx.contains(&b'\n') {
             self.left = self.writes;

@@ -1,7 +1,11 @@
-//! Threads that have their stack from the start.
+//! Threads that work for the loop that serves: they have their stack from the start, and wake the loop with [`Wake`].
+
+mod wake;
 
 use std::io;
 use std::thread::{self, JoinHandle};
+
+pub use self::wake::Wake;
 
 /// What a thread has of its stack from the start: several times what the deepest of them uses.
 const STACK: usize = 64 * 1024;

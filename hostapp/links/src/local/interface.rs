@@ -5,26 +5,26 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
 
-use super::wire::{ETHERNET_HEADER, Lane};
+use super::lane::{ETHERNET_HEADER, Lane};
 
 /// The gateway's Ethernet address: locally administered, `R`, `G`.
 pub(super) const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x52, 0x47, 0, 0, 1]);
 
 /// An interface with all TCP of the gateway, one socket at a time, and the way to R2.
-pub(super) struct End {
+pub(super) struct GatewayInterface {
     pub(super) interface: Interface,
     capabilities: DeviceCapabilities,
     r2: EthernetAddress,
 }
 
-impl End {
+impl GatewayInterface {
     /// The other end of a wire that is as `wire` says and leads to `r2`.
     pub(super) fn new(wire: &DeviceCapabilities, r2: EthernetAddress, to_r2: &mut Lane) -> Self {
         let mut capabilities = wire.clone();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit -= ETHERNET_HEADER;
         let config = smoltcp::iface::Config::new(smoltcp::wire::HardwareAddress::Ip);
-        let mut nothing = Packet {
+        let mut nothing = OnePacket {
             arrived: None,
             to_r2,
             capabilities: &capabilities,
@@ -48,7 +48,7 @@ impl End {
         sockets: &mut SocketSet<'_>,
         to_r2: &mut Lane,
     ) {
-        let mut device = Packet {
+        let mut device = OnePacket {
             arrived: Some(packet),
             to_r2,
             capabilities: &self.capabilities,
@@ -59,7 +59,7 @@ impl End {
 
     /// Sends a segment of the socket in `sockets`; whether there was one, and room for it.
     pub(super) fn send(&mut self, now: Instant, sockets: &mut SocketSet<'_>, to_r2: &mut Lane) -> bool {
-        let mut device = Packet {
+        let mut device = OnePacket {
             arrived: None,
             to_r2,
             capabilities: &self.capabilities,
@@ -92,14 +92,14 @@ fn ethernet(frame: &mut [u8], r2: EthernetAddress, kind: EthernetProtocol) -> &m
 }
 
 /// A device that receives one packet, or none.
-struct Packet<'p> {
+struct OnePacket<'p> {
     arrived: Option<&'p [u8]>,
     to_r2: &'p mut Lane,
     capabilities: &'p DeviceCapabilities,
     r2: EthernetAddress,
 }
 
-impl Device for Packet<'_> {
+impl Device for OnePacket<'_> {
     type RxToken<'a>
         = Bytes<'a>
     where

@@ -12,10 +12,10 @@ use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration as Micros, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
-use super::diary::Call;
-use super::kali::{Connection, Kali, Setting, Wishes};
+use super::diary::NotedCall;
+use super::kali::{ConnectionId, Kali, Setting, Wishes};
+use super::machine::Machine;
 use super::packet::Frame;
-use super::r2::Machine;
 
 /// KALI's Ethernet address.
 const KALI: EthernetAddress = EthernetAddress([0x02, 0x52, 0x4b, 0, 0, 1]);
@@ -174,7 +174,7 @@ impl InMemory {
         }
     }
 
-    fn handle(&self, connection: Connection) -> io::Result<SocketHandle> {
+    fn handle(&self, connection: ConnectionId) -> io::Result<SocketHandle> {
         let found = self.connections.get(connection.0).and_then(|(handle, _)| *handle);
         found.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -211,7 +211,7 @@ impl Kali for InMemory {
         self.loss = percent;
     }
 
-    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<Connection> {
+    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<ConnectionId> {
         self.forget_closed();
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
@@ -232,20 +232,20 @@ impl Kali for InMemory {
         if !self.sockets.get::<tcp::Socket>(handle).may_send() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        Ok(Connection(self.connections.len() - 1))
+        Ok(ConnectionId(self.connections.len() - 1))
     }
 
-    fn port(&self, connection: Connection) -> u16 {
+    fn port(&self, connection: ConnectionId) -> u16 {
         self.connections.get(connection.0).map_or(0, |(_, port)| *port)
     }
 
-    fn write(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         self.write_more(connection, bytes)?;
         self.settle().map(drop)
     }
 
     /// What smoltcp sends, it sends when it is polled: what is written before that is together.
-    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+    fn write_more(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         let handle = self.handle(connection)?;
         let socket = self.sockets.get_mut::<tcp::Socket>(handle);
         let sent = socket.send_slice(bytes).map_err(io::Error::other)?;
@@ -255,7 +255,7 @@ impl Kali for InMemory {
         Ok(())
     }
 
-    fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>> {
+    fn read(&mut self, connection: ConnectionId, count: usize) -> io::Result<Vec<u8>> {
         let handle = self.handle(connection)?;
         let mut bytes = vec![0; count];
         let mut read = 0;
@@ -270,7 +270,7 @@ impl Kali for InMemory {
         Ok(bytes)
     }
 
-    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>> {
+    fn close(&mut self, connection: ConnectionId) -> io::Result<Vec<u8>> {
         let handle = self.handle(connection)?;
         self.sockets.get_mut::<tcp::Socket>(handle).close();
         let mut read = Vec::new();
@@ -307,7 +307,7 @@ impl Kali for InMemory {
         Ok(answer)
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)> {
+    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<NotedCall>)> {
         self.lose(0);
         self.machine.stop(self.now);
         self.wait_for(|lab| lab.machine.is_stopped(lab.now))?;

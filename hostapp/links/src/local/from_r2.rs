@@ -10,10 +10,10 @@ use smoltcp::wire::{
     TcpPacket, UdpPacket,
 };
 
-use super::end::{End, GATEWAY};
 use super::flow::Key;
 use super::gateway::Gateway;
-use super::wire::Lane;
+use super::interface::{GATEWAY, GatewayInterface};
+use super::lane::Lane;
 
 impl Gateway {
     /// Takes every frame off the wire that R2 has sent.
@@ -128,7 +128,7 @@ impl Gateway {
 }
 
 /// Every address that R2 asks for is the gateway's.
-fn answer_arp(packet: &mut [u8], end: &End, to_r2: &mut Lane) {
+fn answer_arp(packet: &mut [u8], end: &GatewayInterface, to_r2: &mut Lane) {
     let asked = ArpPacket::new_checked(&*packet).and_then(|arp| ArpRepr::parse(&arp));
     let Ok(ArpRepr::EthernetIpv4 {
         operation: ArpOperation::Request,

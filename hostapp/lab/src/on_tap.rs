@@ -14,10 +14,10 @@ use rustix::net::{SendFlags, send};
 use smoltcp::wire::Ipv4Cidr;
 use tempfile::NamedTempFile;
 
-use super::diary::Call;
-use super::kali::{Connection, Kali, Setting, Wishes};
+use super::diary::NotedCall;
+use super::kali::{ConnectionId, Kali, Setting, Wishes};
+use super::machine::Machine;
 use super::packet::Frame;
-use super::r2::Machine;
 
 /// How long one call may take: far longer than it does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) struct OnTap {
     /// R2 goes on as long as this is open.
     going_on: Option<PipeWriter>,
     /// R2's thread, and the file in which it writes every frame.
-    r2: Option<JoinHandle<io::Result<Vec<Call>>>>,
+    r2: Option<JoinHandle<io::Result<Vec<NotedCall>>>>,
     file: NamedTempFile,
 }
 
@@ -69,7 +69,7 @@ impl OnTap {
         })
     }
 
-    fn stream(&self, connection: Connection) -> io::Result<(&TcpStream, Wishes)> {
+    fn stream(&self, connection: ConnectionId) -> io::Result<(&TcpStream, Wishes)> {
         match self.connections.get(connection.0) {
             Some((Some(stream), _, wishes)) => Ok((stream, *wishes)),
             _ => Err(io::ErrorKind::NotConnected.into()),
@@ -94,7 +94,7 @@ impl Kali for OnTap {
     /// A TAP loses nothing.
     fn lose(&mut self, _: u8) {}
 
-    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<Connection> {
+    fn connect(&mut self, port: u16, wishes: Wishes) -> io::Result<ConnectionId> {
         let to = SocketAddr::new(self.address, port);
         let stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(|error| {
             io::Error::new(
@@ -108,21 +108,21 @@ impl Kali for OnTap {
         stream.set_quickack(!wishes.delayed_ack)?;
         let port = stream.local_addr()?.port();
         self.connections.push((Some(stream), port, wishes));
-        Ok(Connection(self.connections.len() - 1))
+        Ok(ConnectionId(self.connections.len() - 1))
     }
 
-    fn port(&self, connection: Connection) -> u16 {
+    fn port(&self, connection: ConnectionId) -> u16 {
         self.connections.get(connection.0).map_or(0, |(_, port, _)| *port)
     }
 
-    fn write(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         let (mut stream, wishes) = self.stream(connection)?;
         stream.write_all(bytes)?;
         // What is sent makes Linux think of a conversation, and delay the next acknowledgement.
         stream.set_quickack(!wishes.delayed_ack)
     }
 
-    fn write_more(&mut self, connection: Connection, bytes: &[u8]) -> io::Result<()> {
+    fn write_more(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         let (stream, _) = self.stream(connection)?;
         if send(stream, bytes, SendFlags::MORE)? < bytes.len() {
             return Err(io::ErrorKind::WriteZero.into());
@@ -130,7 +130,7 @@ impl Kali for OnTap {
         Ok(())
     }
 
-    fn read(&mut self, connection: Connection, count: usize) -> io::Result<Vec<u8>> {
+    fn read(&mut self, connection: ConnectionId, count: usize) -> io::Result<Vec<u8>> {
         let (mut stream, wishes) = self.stream(connection)?;
         let mut bytes = vec![0; count];
         stream.read_exact(&mut bytes)?;
@@ -138,7 +138,7 @@ impl Kali for OnTap {
         Ok(bytes)
     }
 
-    fn close(&mut self, connection: Connection) -> io::Result<Vec<u8>> {
+    fn close(&mut self, connection: ConnectionId) -> io::Result<Vec<u8>> {
         let (mut stream, _) = self.stream(connection)?;
         stream.shutdown(Shutdown::Write)?;
         let mut read = Vec::new();
@@ -162,7 +162,7 @@ impl Kali for OnTap {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<Call>)> {
+    fn finish(mut self: Box<Self>) -> io::Result<(Vec<Frame>, Vec<NotedCall>)> {
         let calls = self.end()?;
         Ok((read(self.file.path())?, calls))
     }
@@ -170,7 +170,7 @@ impl Kali for OnTap {
 
 impl OnTap {
     /// Ends R2, if that has not happened: what its sessions were asked to do.
-    fn end(&mut self) -> io::Result<Vec<Call>> {
+    fn end(&mut self) -> io::Result<Vec<NotedCall>> {
         self.going_on = None;
         match self.r2.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,

@@ -1,0 +1,152 @@
+//! Telling of the stall and its cures.
+
+use std::time::Duration;
+
+use super::super::account::{Account, Part, Table};
+use super::super::html::Bars;
+use super::super::kali::Setting;
+use super::super::machine::{BODY, HEAD};
+use super::super::{in_millis, millis, ms, on};
+use super::{CaseFound, DelayedAckFindings, ROUNDS, Round, Sender, Writes};
+
+/// Tells it.
+pub(in super::super) fn tell(setting: &Setting, findings: &DelayedAckFindings) -> Account {
+    let mut parts = vec![Part::Text(format!(
+        "A message goes out in two writes, a header of {} bytes and a body of {}, and the sender waits for the answer: \
+         write, write, read. {ROUNDS} messages a connection, a connection for each combination, on {}; KALI's TCP is {}'s. \
+         The time is the median from the first write to the answer.",
+        HEAD.len(),
+        BODY.len(),
+        setting.described(),
+        setting.kali
+    ))];
+    for (sender, title) in [
+        (Sender::Kali, "KALI sends, R2 receives"),
+        (Sender::R2, "R2 sends, KALI receives"),
+    ] {
+        let cases = findings.cases.iter().filter(|found| found.case.sender == sender);
+        parts.extend(tell_direction(title, &cases.collect::<Vec<_>>()));
+    }
+    parts.push(Part::Text(
+        "Theory: Nagle's algorithm (RFC 896) holds a small segment while an earlier one is unacknowledged; a delayed \
+         acknowledgement (RFC 1122, 4.2.3.2) waits for an answer to travel with, or for its timer. The receiver cannot \
+         answer half a message, so both wait for the timer. One of the two has to give, or the message must leave whole: written \
+         with one call, or held back until its last part is there. A kernel holds on request, MSG_MORE for one call or TCP_CORK \
+         until further notice; smoltcp sends when it is polled, so what is written before the next poll leaves together."
+            .into(),
+    ));
+    Account {
+        title: "Nagle's algorithm and delayed acknowledgements".into(),
+        parts,
+    }
+}
+
+/// Tells of the cases with one sender: the stall first, and its cures.
+fn tell_direction(title: &str, cases: &[&CaseFound]) -> Vec<Part> {
+    let mut table = Table::new(&[
+        "Nagle at the sender",
+        "delayed ACK at the receiver",
+        "writes",
+        "ms",
+        "frames of a message",
+    ]);
+    let mut told = Vec::new();
+    let mut stalled = Duration::ZERO;
+    for found in cases {
+        let case = &found.case;
+        let ack_delay = if case.delayed_ack {
+            format!("on, {}", ms(found.ack_delay))
+        } else {
+            "off".into()
+        };
+        table.row([
+            on(case.nagle).into(),
+            ack_delay,
+            case.writes.name().into(),
+            millis(found.took),
+            numbers(&found.last),
+        ]);
+        let ladder = Part::Ladder(found.ladder.clone());
+        if case.cure.is_empty() {
+            stalled = found.took;
+            told.extend([Part::Text(explain(found)), ladder]);
+        } else {
+            told.push(Part::Text(cure(found, stalled)));
+            if case.writes != Writes::Two || !case.nagle && case.delayed_ack {
+                told.push(ladder);
+            }
+        }
+    }
+    let bar = |found: &&CaseFound| (found.case.described(), in_millis(found.took));
+    let mut parts = vec![
+        Part::Heading(title.into()),
+        Part::Table(table),
+        Part::Bars(Bars {
+            title: format!("{title}: ms from the first write to the answer"),
+            bars: cases.iter().map(bar).collect(),
+        }),
+    ];
+    parts.extend(told);
+    parts
+}
+
+fn numbers(round: &Round) -> String {
+    let all = [
+        Some(&round.head),
+        round.ack.as_ref(),
+        round.body.as_ref(),
+        Some(&round.answer),
+    ];
+    let mut numbers: Vec<_> = all.into_iter().flatten().map(|packet| packet.number).collect();
+    numbers.sort_unstable();
+    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(" ")
+}
+
+fn explain(found: &CaseFound) -> String {
+    let (sender, receiver) = match found.case.sender {
+        Sender::R2 => ("R2", "KALI"),
+        Sender::Kali => ("KALI", "R2"),
+    };
+    let (round, head) = (&found.last, &found.last.head);
+    match (&round.ack, &round.body) {
+        (Some(ack), Some(body)) if body.number > ack.number => format!(
+            "The stall. {sender} sends the header at once (frame {}). Nothing answers it, so {receiver} delays the \
+             acknowledgement, by {}, and {sender} holds the body, because a segment of {} bytes is unacknowledged. \
+             {} later {receiver}'s timer sends the acknowledgement (frame {}), at once the body follows (frame {}), and \
+             then the answer (frame {}).",
+            head.number,
+            ms(found.ack_delay),
+            head.payload.len(),
+            ms(ack.at.saturating_sub(head.at)),
+            ack.number,
+            body.number,
+            round.answer.number
+        ),
+        _ => format!(
+            "Frame {} was answered by frame {} without the stall: the timer was not waited for this time.",
+            head.number, round.answer.number
+        ),
+    }
+}
+
+fn cure(found: &CaseFound, stalled: Duration) -> String {
+    let round = &found.last;
+    let how = match (&round.ack, &round.body) {
+        (_, None) => format!("header and body are one segment, frame {}", round.head.number),
+        (Some(ack), Some(body)) if ack.number < body.number => format!(
+            "frame {} acknowledges the header at once, frame {} brings the body",
+            ack.number, body.number
+        ),
+        (_, Some(body)) => format!(
+            "the body follows the header unasked, frames {} and {}",
+            round.head.number, body.number
+        ),
+    };
+    format!(
+        "A cure: {}: {how}; {} instead of {}.",
+        found.case.cure,
+        ms(found.took),
+        ms(stalled)
+    )
+}
