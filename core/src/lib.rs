@@ -3,7 +3,8 @@
 //! Every service is a [`Session`](session::Session): the protocol of one connection, which is handed slices and
 //! says how much of them it took or filled. It knows no socket, no clock and no allocator; whatever it shares with
 //! others (the chat room, the store) is passed in as its world. [`io::Pump`] puts a session on any connection with
-//! the `embedded-io` traits; the crate `r2-node` puts it on smoltcp, without a copy in between.
+//! the `embedded-io` traits, `io::AsyncPump` (feature `async`) on one with those of `embedded-io-async`; the crate
+//! `r2-node` puts it on smoltcp, without a copy in between.
 //!
 //! # A session by hand
 //!

@@ -1,8 +1,11 @@
 //! The pump of executors, over real sockets of the kernel's: whole conversations, whatever the sizes of its buffers.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Instant as StdInstant;
 
@@ -159,9 +162,9 @@ fn a_string_without_an_end_is_answered_when_the_timer_says_that_it_has_rested() 
         assert_eq!(heard, (*b"Digits: 7 Count: 1\n", String::new()));
     }
     thread::scope(|scope| {
-        scope.spawn(|| conversation::<1, 1>());
-        scope.spawn(|| conversation::<7, 3>());
-        scope.spawn(|| conversation::<2048, 2048>());
+        scope.spawn(conversation::<1, 1>);
+        scope.spawn(conversation::<7, 3>);
+        scope.spawn(conversation::<2048, 2048>);
     });
 }
 
@@ -206,6 +209,7 @@ fn a_peer_that_resets_is_an_end_and_no_error() {
 }
 
 /// Speaks first, wants to abort when it hears a byte, and writes into its world what it is told.
+#[derive(Default)]
 struct Curt {
     heard: bool,
     greeted: bool,
@@ -244,16 +248,32 @@ impl Session<Vec<String>> for Curt {
 #[test]
 fn a_session_that_wants_to_abort_is_over_and_hears_it_once() {
     let told = RefCell::new(Vec::new());
-    let curt = Curt {
-        heard: false,
-        greeted: false,
-    };
-    let (over, heard) = converse::<_, _, _, 8, 8>(curt, &told, |mut peer| {
+    let (over, heard) = converse::<_, _, _, 8, 8>(Curt::default(), &told, |mut peer| {
         let mut greeting = [0];
         peer.read_exact(&mut greeting).expect("the session speaks first");
         peer.write_all(b"!").expect("the pump reads");
         peer.read_to_string(&mut String::new()).map_or(0, |count| count)
     });
     assert_eq!((over.expect("no error"), heard), (Over::Stopped, 0));
+    assert_eq!(told.into_inner(), ["opened", "Stopped"]);
+}
+
+#[test]
+fn a_pump_that_is_stopped_tells_its_session_once_and_its_peer() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let peer = TcpStream::connect(address).expect("somebody listens");
+    let (socket, _) = listener.accept().expect("the peer connects");
+    let socket = Socket(Async::new(socket).expect("a socket can be polled"));
+    let (told, mut clock) = (RefCell::new(Vec::new()), Clock(StdInstant::now()));
+    let mut pump = AsyncPump::<_, _, 8, 8>::new(socket, Curt::default());
+    let mut context = Context::from_waker(Waker::noop());
+    let polled = pin!(pump.run(&mut clock, &told)).poll(&mut context);
+    assert!(polled.is_pending(), "nobody has said anything");
+    async_io::block_on(pump.stop(clock.now(), &told));
+    async_io::block_on(pump.stop(clock.now(), &told));
+    let over = async_io::block_on(pump.run(&mut clock, &told));
+    assert_eq!(over.expect("no error"), Over::Stopped);
+    assert_eq!(rest_of(peer), "?", "what was said before, and the end");
     assert_eq!(told.into_inner(), ["opened", "Stopped"]);
 }

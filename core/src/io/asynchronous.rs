@@ -114,12 +114,7 @@ enum Event<E> {
 impl<C: AsyncConnection, S, const RX: usize, const TX: usize> AsyncPump<C, S, RX, TX> {
     /// Puts `session` on `connection`, which must be established.
     pub const fn new(connection: C, session: S) -> Self {
-        const {
-            assert!(
-                RX > 0 && TX > 0,
-                "a pump needs room for at least one byte each way"
-            )
-        };
+        const { assert!(RX > 0 && TX > 0, "a pump needs room for a byte each way") };
         Self {
             connection,
             session,
