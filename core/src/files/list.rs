@@ -32,6 +32,7 @@ impl Files {
                     Hex(&entry.sha256)
                 );
                 self.name = Some(entry.name);
+                self.told = self.told.map(|_| now);
             }
         }
         true
