@@ -30,7 +30,7 @@ TOOLS=$PWD/target/tools
 E2E_BESIDE=closed_windows
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(capture chat conformance drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
+E2E_TOGETHER=(capture chat conformance digests drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

@@ -50,6 +50,10 @@ pub const DROP_GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// How long R2 goes on discarding what a peer sends after it was refused.
 pub const DISCARD_FOR: Duration = Duration::from_secs(60);
 
+/// How often a peer that asked for it hears of an answer that waits for the store: clients give a server up that is
+/// silent for a minute.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
 /// What echo holds between receiving and sending: a small segment. More stays in the socket until that has left.
 pub const ECHO_BUFFER: usize = 512;
 
@@ -79,7 +83,7 @@ pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
-const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
+const _: () = assert!(FILES_LINE_MAX >= "PROGRESS\nPUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
 
 #[cfg(test)]
 mod tests {

@@ -104,7 +104,8 @@ impl<S: Store> Shared<'_, S> {
         let (key, count) = match index {
             0 => ("store_files", usage.files),
             1 => ("store_bytes", usage.bytes),
-            2 => ("stack_high_water", self.about.stack_high_water?() as u64),
+            2 => ("store_unreadable", self.store.unreadable()),
+            3 => ("stack_high_water", self.about.stack_high_water?() as u64),
             _ => return None,
         };
         Some(("", key, Value::Count(count)))

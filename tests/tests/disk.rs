@@ -2,6 +2,8 @@
 
 #[path = "disk/faults.rs"]
 mod faults;
+#[path = "disk/index.rs"]
+mod index;
 #[path = "disk/power.rs"]
 mod power;
 

@@ -69,6 +69,8 @@ pub(super) enum Answer {
 pub(super) struct Exchange {
     outbox: Outbox<FILES_LINE_MAX>,
     line: LineReader<FILES_ANSWER_MAX>,
+    /// Progress was asked for, and the answer to that is still to come.
+    promise_due: bool,
     outcome: Outcome,
 }
 
@@ -80,12 +82,20 @@ impl Exchange {
             .or_bug("FILES_LINE_MAX holds the longest command");
     }
 
+    /// Places the command line, once, and asks R2 to say from time to time that it works on the answer.
+    ///
+    /// A server that is older than `PROGRESS` refuses that word and does what follows it all the same.
+    pub(super) fn ask_patiently(&mut self, command: fmt::Arguments<'_>) {
+        self.promise_due = true;
+        self.ask(format_args!("PROGRESS\n{command}"));
+    }
+
     pub(super) fn transmit(&mut self, tx: &mut [u8]) -> usize {
         self.outbox.drain_into(tx)
     }
 
     /// Takes bytes up to the end of a line. A complete one is returned, or ends the exchange if it is an error or
-    /// nothing that R2 says. After the end every byte is taken and nothing returned.
+    /// nothing that R2 says; one about R2's progress is heard and forgotten. After the end every byte is taken and nothing returned.
     pub(super) fn receive(&mut self, rx: &[u8]) -> (usize, Option<Answer>) {
         if self.outcome.is_some() {
             return (rx.len(), None);
@@ -94,9 +104,14 @@ impl Exchange {
         if !complete {
             return (taken, None);
         }
-        let answer = read(self.line.line());
+        let line = self.line.line();
+        let is_progress = matches!(line, Line::Whole(bytes) if bytes.starts_with(b"* "));
+        let answer = read(line);
         self.line.clear();
+        let to_progress = core::mem::take(&mut self.promise_due);
         match answer {
+            _ if is_progress => {}
+            Some(Answer::Error(why)) if to_progress && why.code() == "bad-request" => {}
             Some(Answer::Error(why)) => self.end(Err(Failure::Refused(why))),
             None => self.end(Err(Failure::Violation)),
             answer => return (taken, answer),

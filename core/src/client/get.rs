@@ -99,8 +99,10 @@ impl<S: Sink + ?Sized> Session<S> for Get {
     fn opened(&mut self, _: Instant, sink: &mut S) {
         self.from = sink.held();
         match self.from {
-            0 => self.exchange.ask(format_args!("GET {}\n", self.name)),
-            from => self.exchange.ask(format_args!("GET {} {from}\n", self.name)),
+            0 => self.exchange.ask_patiently(format_args!("GET {}\n", self.name)),
+            from => self
+                .exchange
+                .ask_patiently(format_args!("GET {} {from}\n", self.name)),
         }
     }
 

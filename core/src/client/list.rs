@@ -31,7 +31,7 @@ impl List {
 
 impl<L: Listing + ?Sized> Session<L> for List {
     fn opened(&mut self, _: Instant, _: &mut L) {
-        self.exchange.ask(format_args!("LIST\n"));
+        self.exchange.ask_patiently(format_args!("LIST\n"));
     }
 
     fn receive(&mut self, _: Instant, rx: &[u8], listing: &mut L) -> usize {

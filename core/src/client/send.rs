@@ -80,7 +80,7 @@ impl<S: Source + ?Sized> Session<S> for Send {
     fn opened(&mut self, _: Instant, source: &mut S) {
         let (name, length, sha256) = (&self.name, source.length(), source.sha256());
         self.exchange
-            .ask(format_args!("PUT {name} {length} {}\n", Hex(&sha256)));
+            .ask_patiently(format_args!("PUT {name} {length} {}\n", Hex(&sha256)));
     }
 
     fn receive(&mut self, _: Instant, rx: &[u8], source: &mut S) -> usize {

@@ -316,6 +316,54 @@ fn a_client_believes_only_an_answer_to_what_it_asked() {
 }
 
 #[test]
+fn a_client_hears_of_progress_and_bears_a_server_that_knows_none() {
+    let sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let entry = std::format!("a 5 {sha}\n");
+    let done = Some(Ok(()));
+    let working = "* progress every 5 s\n* hashing 12 %\n* waiting\n";
+    let older = "ERROR bad-request a command is PUT <name> <length> [<sha256>]\n";
+    for before in ["", working, older] {
+        let list = told(
+            List::new(),
+            &mut Vec::new(),
+            &std::format!("{before}{entry}END\n"),
+        );
+        assert_eq!(list.outcome(), &done, "{before}");
+        let get = told(
+            Get::new(name("a")),
+            &mut Memory(b"hel".to_vec()),
+            &std::format!("{before}FILE {entry}lo"),
+        );
+        assert_eq!(get.outcome(), &done, "{before}");
+        let mut hello = Memory(b"hello".to_vec());
+        let send = told(
+            Send::new(name("a")),
+            &mut hello,
+            &std::format!("{before}SEND 5\n* hashing 1 %\nSTORED {entry}"),
+        );
+        assert_eq!(send.outcome(), &done, "{before}");
+    }
+    // An answer to the command itself is not mistaken for one to the question before it.
+    for said in ["* progress every 5 s\n", "", older] {
+        let refused = "ERROR not-found no such file\n";
+        let get = told(
+            Get::new(name("a")),
+            &mut Memory(Vec::new()),
+            &std::format!("{said}{refused}"),
+        );
+        assert!(matches!(get.outcome(), Some(Err(Failure::Refused(_)))), "{said}");
+    }
+    let twice = std::format!("{older}{older}");
+    let get = told(Get::new(name("a")), &mut Memory(Vec::new()), &twice);
+    assert!(matches!(get.outcome(), Some(Err(Failure::Refused(_)))));
+    let remove = told(Remove::new(name("a")), &mut (), older);
+    assert!(
+        matches!(remove.outcome(), Some(Err(Failure::Refused(_)))),
+        "it did not ask"
+    );
+}
+
+#[test]
 fn what_a_client_knows_of_a_file_grows_with_what_has_come() {
     let said = std::format!("FILE a 5 {}\n", "00".repeat(32));
     let mut held = Memory(b"hel".to_vec());
@@ -401,7 +449,7 @@ fn a_failure_of_this_side_breaks_off() {
     let mut send = told(Send::new(name("a")), &mut Failing, "SEND 0\n");
     let mut tx = [0; 200];
     let asked = send.transmit(Instant::default(), &mut tx, &mut Failing);
-    assert_eq!(&tx[..asked], std::format!("PUT a 5 {sha}\n").as_bytes());
+    assert_eq!(&tx[..asked], std::format!("PROGRESS\nPUT a 5 {sha}\n").as_bytes());
     assert_eq!(send.outcome(), &local);
     for length in [0, 5] {
         let said = std::format!("FILE a {length} {sha}\nhello");

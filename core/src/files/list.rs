@@ -27,6 +27,7 @@ impl Files {
                 writeln!(self.outbox, "{name} {length} {}", Hex(&sha256))
                     .or_bug("it is shorter than STORED with the same words");
                 self.name = Some(name);
+                self.told = self.told.map(|_| now);
             }
         }
         true

@@ -3,6 +3,7 @@
 mod get;
 mod list;
 pub mod parse;
+mod progress;
 mod put;
 
 use core::fmt::Write;
@@ -35,7 +36,9 @@ pub struct Files {
     ticket: Option<Ticket>,
     behind: Behind,
     peer_finished: bool,
-    /// Room for `SEND` and the answer behind it.
+    /// When the peer last heard of R2; `None` while it did not ask for progress.
+    told: Option<Instant>,
+    /// Room for a line of progress, `SEND` and the answer behind it.
     outbox: Outbox<{ 2 * FILES_ANSWER_MAX }>,
 }
 
@@ -116,11 +119,16 @@ impl Files {
             return self.line.clear();
         }
         let (request, is_put) = (parse::parse(line), parse::is_put(line));
+        self.told = self.told.map(|_| now);
         let (name, step) = match request {
             Ok(Request::Put { name, length, sha256 }) => (Some(name), Step::Create { length, sha256 }),
             Ok(Request::Get { name, offset }) => (Some(name), Step::Open { offset }),
             Ok(Request::List) => (None, Step::List),
             Ok(Request::Delete { name }) => (Some(name), Step::Delete),
+            Ok(Request::Progress) => {
+                self.line.clear();
+                return self.promise_progress(now);
+            }
             Err(bad) => {
                 self.line.clear();
                 let then = Then::close_if(is_put || behind == Behind::RestOfPut);
@@ -200,6 +208,7 @@ impl<S: Store> Session<S> for Files {
             self.step = Step::Aborting;
         }
         self.advance(now, store);
+        self.tell_progress(now, store);
         let mut filled = 0;
         loop {
             let behind = tx
@@ -238,7 +247,7 @@ impl<S: Store> Session<S> for Files {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        self.discard_until()
+        self.discard_until().or(self.tells_at())
     }
 
     fn wants(&self) -> Wants {

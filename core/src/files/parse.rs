@@ -31,6 +31,8 @@ pub enum Request<'l> {
         /// Which file.
         name: &'l str,
     },
+    /// `PROGRESS`
+    Progress,
 }
 
 /// Why a line is no request. Always the peer's fault.
@@ -124,6 +126,7 @@ fn request(text: &str) -> Result<Request<'_>, BadLine> {
         Some("DEL") => Request::Delete {
             name: name(words.next())?,
         },
+        Some("PROGRESS") => Request::Progress,
         _ => return Err(BadLine::NoCommand),
     };
     match words.next() {

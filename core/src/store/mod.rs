@@ -116,6 +116,8 @@ pub enum StoreError {
     Mismatch,
     /// The device below failed.
     Io,
+    /// What the store is made of is no longer there.
+    Gone,
 }
 
 impl StoreError {
@@ -127,7 +129,7 @@ impl StoreError {
             Self::TooLarge => "too-large",
             Self::Busy => "busy",
             Self::Mismatch => "mismatch",
-            Self::Io => "io",
+            Self::Io | Self::Gone => "io",
         }
     }
 
@@ -140,6 +142,7 @@ impl StoreError {
             Self::Busy => "another connection is writing it",
             Self::Mismatch => "the bytes do not add up to the SHA-256",
             Self::Io => "the store failed",
+            Self::Gone => "the store is gone",
         }
     }
 }
@@ -191,14 +194,26 @@ pub trait Store {
     fn read(&mut self, ticket: &Ticket, offset: u64, into: &mut [u8]) -> Poll<Result<usize, StoreError>>;
 
     /// The first file whose name follows `after` in the order of bytes, `None` for the very first; `Ok(None)`
-    /// when there is no further one.
+    /// when there is no further one. A file that cannot be read is left out.
     fn next(&mut self, ticket: &Ticket, after: Option<&Name>) -> Poll<Result<Option<Entry>, StoreError>>;
 
     /// Deletes a file, durably.
     fn delete(&mut self, ticket: &Ticket, name: &Name) -> Poll<Result<(), StoreError>>;
 
+    /// How much of a file has been hashed, in percent, for which the ticket's pending call waits; `None` while it waits
+    /// for something else. A store that knows every digest has nothing to say.
+    fn hashing(&self, ticket: &Ticket) -> Option<u8> {
+        let _ = ticket;
+        None
+    }
+
     /// How much the store holds.
     fn usage(&self) -> Usage;
+
+    /// How many files [`next`](Self::next) leaves out now, since they cannot be read.
+    fn unreadable(&self) -> u64 {
+        0
+    }
 
     /// A number that changes when a pending call may have its answer, or a ticket came back.
     fn revision(&self) -> u32;

@@ -3,18 +3,28 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use r2_core::name::Name;
 use r2_core::store::Digest;
 use sha2::{Digest as _, Sha256};
 
-/// What tells one content of a name from another without reading it.
-#[derive(PartialEq, Eq)]
+/// By how much the time of a change may be late: kernels stamp files with the time of their clock's last tick, and it
+/// ticks a hundred times a second or more often.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The same of a file system that keeps whole seconds, or every other one, as FAT does.
+const COARSE_TICK: Duration = Duration::from_secs(2);
+
+/// What tells one content of a name from another without reading it. Nobody can set the time of its last change, as
+/// everybody can that of its last modification.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     stem: Name,
     inode: u64,
     length: u64,
     modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Fingerprint {
@@ -25,23 +35,50 @@ impl Fingerprint {
             inode: metadata.ino(),
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
+    }
+
+    /// Whether it is still that of `file`.
+    pub(super) fn is_of(&self, file: &File) -> bool {
+        Self::of(&self.stem, file).is_ok_and(|now| now == *self)
     }
 
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
+    /// Whether any change from now on will show. One within the tick of the last change would not.
+    pub(super) fn is_settled(&self) -> bool {
+        let (seconds, nanoseconds) = self.changed;
+        let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds)) else {
+            return false;
+        };
+        // A time to come is one of another clock: nothing is known of its ticks.
+        SystemTime::UNIX_EPOCH
+            .checked_add(Duration::new(seconds, nanoseconds) + tick)
+            .is_some_and(|settled| settled <= SystemTime::now())
+    }
+
+    /// Waits until it is settled, if that is a matter of milliseconds; whether it is.
+    pub(super) fn settles(&self) -> bool {
+        let waits = TICK.as_millis();
+        (0..waits).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            self.is_settled()
+        })
+    }
+
     /// What stands for it in little memory: no two that differ have the same.
     pub(super) fn sum(&self) -> Digest {
-        let (seconds, nanoseconds) = self.modified;
-        Sha256::new()
+        let mut sum = Sha256::new()
             .chain_update(self.inode.to_le_bytes())
-            .chain_update(self.length.to_le_bytes())
-            .chain_update(seconds.to_le_bytes())
-            .chain_update(nanoseconds.to_le_bytes())
-            .chain_update(self.stem.as_str())
-            .finalize()
-            .into()
+            .chain_update(self.length.to_le_bytes());
+        for (seconds, nanoseconds) in [self.modified, self.changed] {
+            sum.update(seconds.to_le_bytes());
+            sum.update(nanoseconds.to_le_bytes());
+        }
+        sum.chain_update(self.stem.as_str()).finalize().into()
     }
 }

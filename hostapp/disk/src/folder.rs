@@ -1,5 +1,6 @@
 //! The folder below a store: names on the disk, what is being written, what is known about what rests.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -7,27 +8,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
-use r2_core::store::{Digest, StoreError, Usage};
+use r2_core::store::{Digest, Entry, StoreError, Usage};
 
 use super::announcement::Announcement;
 use super::digests::Digests;
 use super::fingerprint::Fingerprint;
+use super::here::{Gone, Here};
+use super::index::{self, INDEX, NEW_INDEX, PIECE};
 use super::medium::{open_regular, remove_if_there};
 use super::names::Names;
+use super::unreadable::Unreadable;
 use super::{Limits, Medium};
 
 /// Names of a list that are found at once: 88 KiB for each ticket, and a folder of 10,000 files is read ten times.
 pub(super) const LISTED: usize = 1024;
 
+/// Bytes that are hashed before the index is written anew: what a crash makes R2 hash again takes about a second.
+const SAVED_AFTER: u64 = 256 * 1024 * 1024;
+
+/// Bytes from which on a file is worth waiting for the next tick of the clock, so that its digest may be remembered:
+/// hashing it again would take longer.
+const WORTH_A_TICK: u64 = 16 * 1024 * 1024;
+
 /// What all workers share.
 pub(super) struct Folder {
-    path: PathBuf,
-    /// Held for its exclusive lock, and to make renames durable.
-    handle: File,
+    here: Here,
     medium: Box<dyn Medium>,
     limits: Limits,
     names: Mutex<Names>,
+    unreadable: Unreadable,
     digests: Mutex<Digests>,
+    /// A piece of the index on its way to the disk. Whoever holds it writes the index.
+    piece: Mutex<Box<[u8]>>,
     files: AtomicU64,
     bytes: AtomicU64,
 }
@@ -40,13 +52,21 @@ impl Folder {
         medium: Box<dyn Medium>,
         limits: Limits,
     ) -> io::Result<Self> {
+        let mut digests = Digests::new();
+        match index::load(&path.join(INDEX), &mut digests) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                log::info!("the digests in {INDEX} are computed again: {error}");
+            }
+            _ => {}
+        }
         let folder = Self {
-            path,
-            handle,
+            here: Here::new(path, handle),
             medium,
             limits,
             names: Mutex::new(Names::of(limits.tickets.into())),
-            digests: Mutex::new(Digests::new()),
+            unreadable: Unreadable::new(),
+            digests: Mutex::new(digests),
+            piece: Mutex::new(vec![1; PIECE].into_boxed_slice()),
             files: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         };
@@ -56,7 +76,7 @@ impl Folder {
 
     /// Where the file of that name on the disk is.
     pub(super) fn path(&self, on_disk: &Name) -> PathBuf {
-        self.path.join(on_disk.as_str())
+        self.here.path().join(on_disk.as_str())
     }
 
     /// What was written down of the unfinished upload of `name`; `None` where nothing whole was.
@@ -70,17 +90,19 @@ impl Folder {
         let Some(text) = announced.text() else {
             return Ok(());
         };
+        self.here.check()?;
         let file = self.medium.create(&self.announcement_path(name))?;
         self.write(&file, text.as_bytes(), 0, &mut 0)
     }
 
     /// Removes what was written down of the upload of `name`, if it is there.
     pub(super) fn remove_announcement(&self, name: &Name) -> io::Result<()> {
+        self.here.check()?;
         remove_if_there(&*self.medium, &self.announcement_path(name)).map(drop)
     }
 
     fn announcement_path(&self, name: &Name) -> PathBuf {
-        self.path.join(format!(".{name}.resume"))
+        self.here.path().join(format!(".{name}.resume"))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -96,7 +118,7 @@ impl Folder {
 
     /// Makes every rename and removal so far durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.medium.sync(&self.handle)
+        self.medium.sync(self.here.handle())
     }
 
     /// Makes what was written to `file` durable.
@@ -130,11 +152,12 @@ impl Folder {
 
     /// Takes the next free number and creates its `.partial`.
     pub(super) fn create_numbered(&self) -> Result<(Name, File), StoreError> {
+        self.check()?;
         let mut names = self.names();
         // A receipt that is under way keeps its number though the file was deleted.
         let reserved = names.uploading.iter().chain(&names.held);
         let mut highest = reserved.filter_map(Name::number).max().unwrap_or(0);
-        for entry in fs::read_dir(&self.path).map_err(store_error)? {
+        for entry in fs::read_dir(self.here.path()).map_err(store_error)? {
             let name = entry.map_err(store_error)?.file_name();
             let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
             highest = highest.max(number.unwrap_or(0));
@@ -154,8 +177,14 @@ impl Folder {
         }
     }
 
+    /// Whether the folder is still there.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.here.check().map_err(store_error)
+    }
+
     /// Marks `name` as being uploaded; `Busy` when it is already.
     pub(super) fn begin(&self, name: &Name) -> Result<(), StoreError> {
+        self.check()?;
         if self.names().uploading.insert(name.clone()) {
             Ok(())
         } else {
@@ -182,32 +211,74 @@ impl Folder {
 
     /// Gives the numbered upload `name`, whose receipt was under way, its final name on the disk too.
     pub(super) fn confirm(&self, name: &Name) -> io::Result<()> {
-        // In one step for whoever looks the name up.
-        let mut names = self.names();
-        names.held.remove(name);
-        self.rename(&self.path(&name.with_ending(UNCONFIRMED)), &self.path(name))
+        let (from, to) = (self.path(&name.with_ending(UNCONFIRMED)), self.path(name));
+        // A rename changes the file, though not what is in it.
+        let known = open_regular(&from).ok().and_then(|file| {
+            let fingerprint = Fingerprint::of(name, &file).ok()?;
+            let sha256 = self.digest(&fingerprint)?;
+            let (name, length) = (name.clone(), fingerprint.length());
+            Some((file, Entry { name, length, sha256 }))
+        });
+        {
+            // In one step for whoever looks the name up.
+            let mut names = self.names();
+            names.held.remove(name);
+            self.rename(&from, &to)?;
+        }
+        if let Some((file, entry)) = known {
+            self.remember_upload(&file, &entry);
+        }
+        Ok(())
     }
 
-    /// Opens what a peer calls `name`, and says what the disk calls it.
-    pub(super) fn open(&self, name: &Name) -> Result<(Name, File), StoreError> {
+    /// Opens what a peer calls `name`, and says what tells its content from another. That it cannot be read is told once.
+    pub(super) fn open(&self, name: &Name) -> Result<(Fingerprint, File), StoreError> {
+        self.check()?;
         let names = self.names();
         let on_disk = self.on_disk(&names, name)?;
-        match open_regular(&self.path(&on_disk)) {
-            Ok(file) => Ok((on_disk, file)),
-            Err(StoreError::NotFound) if names.uploading.contains(name) => Err(StoreError::Busy),
-            Err(error) => Err(error),
+        let opened = open_regular(&self.path(&on_disk)).and_then(|file| {
+            let fingerprint = Fingerprint::of(&on_disk, &file)?;
+            Ok((fingerprint, file))
+        });
+        opened.map_err(|error| match self.not_opened(name, &error) {
+            StoreError::NotFound if names.uploading.contains(name) => StoreError::Busy,
+            why => why,
+        })
+    }
+
+    fn not_opened(&self, name: &Name, error: &io::Error) -> StoreError {
+        let why = meaning(error);
+        if why != StoreError::NotFound {
+            self.cannot_read(name, error);
         }
+        why
+    }
+
+    /// `name` cannot be read: that is told, and counted, until it can.
+    pub(super) fn cannot_read(&self, name: &Name, why: impl Display) {
+        self.unreadable.insert(name, why);
+    }
+
+    /// `name` was read.
+    pub(super) fn can_read(&self, name: &Name) {
+        self.unreadable.remove(name);
+    }
+
+    /// How many files cannot be read.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.unreadable.count()
     }
 
     /// Deletes what a peer calls `name`, durably.
     pub(super) fn delete(&self, name: &Name) -> Result<(), StoreError> {
+        self.check()?;
         let names = self.names();
         if names.uploading.contains(name) {
             return Err(StoreError::Busy);
         }
         let on_disk = self.on_disk(&names, name)?;
         let path = self.path(&on_disk);
-        let file = open_regular(&path)?;
+        let file = open_regular(&path).map_err(|error| self.not_opened(name, &error))?;
         self.remove(&path).map_err(store_error)?;
         drop(names);
         if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
@@ -239,9 +310,10 @@ impl Folder {
     /// Finds the first names behind `after` that a peer may see now, sorted, as many as `list` has room for. From the
     /// first of all on, counts the store anew where nothing is being written.
     pub(super) fn list(&self, after: Option<&Name>, list: &mut Vec<Name>) -> io::Result<()> {
+        self.here.check()?;
         let names = self.names();
         list.clear();
-        for entry in fs::read_dir(&self.path)? {
+        for entry in fs::read_dir(self.here.path())? {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().and_then(Name::parse) else {
                 continue;
@@ -264,6 +336,10 @@ impl Folder {
                 list.insert(at, name);
             }
         }
+        if after.is_none() {
+            let there = |name: &Name| fs::symlink_metadata(self.path(name)).is_ok();
+            self.unreadable.retain(there);
+        }
         // An upload begins and ends with its name among these, so none does while they are looked at.
         if names.uploading.is_empty() && names.held.is_empty() && after.is_none() {
             self.count()?;
@@ -276,13 +352,67 @@ impl Folder {
         self.digests().get(&fingerprint.sum())
     }
 
-    /// Remembers the digest of the content that `fingerprint` tells.
+    /// Remembers the digest of the content that `fingerprint` tells. Any change of that content since must show.
     pub(super) fn remember(&self, fingerprint: &Fingerprint, digest: Digest) {
-        self.digests().insert(fingerprint.sum(), digest);
+        self.digests()
+            .insert(fingerprint.sum(), digest, fingerprint.length());
+    }
+
+    /// Remembers the digest of `file`, to which R2 itself has just given the entry's name.
+    pub(super) fn remember_upload(&self, file: &File, entry: &Entry) {
+        let Ok(fingerprint) = Fingerprint::of(&entry.name, file) else {
+            return;
+        };
+        let is_whole = fingerprint.length() == entry.length;
+        let waits = fingerprint.length() >= WORTH_A_TICK;
+        if is_whole && (fingerprint.is_settled() || (waits && fingerprint.settles())) {
+            self.remember(&fingerprint, entry.sha256);
+            self.save_digests_when_due();
+        }
+    }
+
+    /// Writes the index if much was hashed since it was written.
+    pub(super) fn save_digests_when_due(&self) {
+        if self.digests().unsaved() >= SAVED_AFTER {
+            self.save_digests();
+        }
+    }
+
+    /// Writes the index if anything was hashed since it was written. What fails costs no more than time.
+    pub(super) fn save_digests(&self) {
+        let Ok(mut piece) = self.piece.try_lock() else {
+            return; // Another thread does it.
+        };
+        {
+            let mut digests = self.digests();
+            if digests.unsaved() == 0 {
+                return;
+            }
+            digests.begin_to_save();
+        }
+        match self.write_index(&mut piece) {
+            Err(error) if !Gone::is(&error) => log::warn!("the digests of the store are not kept: {error}"),
+            _ => {}
+        }
+    }
+
+    fn write_index(&self, piece: &mut [u8]) -> io::Result<()> {
+        self.here.check()?;
+        let new = self.here.path().join(NEW_INDEX);
+        remove_if_there(&*self.medium, &new)?;
+        let file = self.medium.create(&new)?;
+        index::write(
+            piece,
+            || self.digests(),
+            |bytes, at| self.write(&file, bytes, at, &mut 0),
+        )?;
+        self.medium.sync(&file)?;
+        self.medium.rename(&new, &self.here.path().join(INDEX))
     }
 
     /// Creates the file at `path`, which must not be there.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+        self.here.check()?;
         let file = self.medium.create(path)?;
         self.files.fetch_add(1, Ordering::Relaxed);
         Ok(file)
@@ -290,6 +420,7 @@ impl Folder {
 
     /// Removes the file at `path`, if it is there.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.here.check()?;
         let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         if remove_if_there(&*self.medium, path)? {
             subtract(&self.files, 1);
@@ -300,6 +431,7 @@ impl Folder {
 
     /// Renames, unless `to` is taken.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.here.check()?;
         // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
         if fs::symlink_metadata(to).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
@@ -309,6 +441,7 @@ impl Folder {
 
     /// Renames; what `to` named before is gone.
     pub(super) fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.here.check()?;
         let old = fs::symlink_metadata(to);
         self.medium.rename(from, to)?;
         if let Ok(old) = old {
@@ -337,7 +470,7 @@ impl Folder {
     /// Whether `length` more bytes would fit now.
     pub(super) fn has_room(&self, length: u64) -> bool {
         let within_limit = self.usage().bytes.saturating_add(length) <= self.limits.store;
-        let on_disk = nix::sys::statvfs::fstatvfs(&self.handle).map_or(u64::MAX, |disk| {
+        let on_disk = nix::sys::statvfs::fstatvfs(self.here.handle()).map_or(u64::MAX, |disk| {
             // The widths of these fields differ between systems.
             #[allow(clippy::useless_conversion)]
             u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()))
@@ -347,7 +480,7 @@ impl Folder {
 
     fn count(&self) -> io::Result<()> {
         let mut usage = Usage::default();
-        for entry in fs::read_dir(&self.path)? {
+        for entry in fs::read_dir(self.here.path())? {
             let entry = entry?;
             let named = entry.file_name().to_str().and_then(Name::parse).is_some();
             if named
@@ -373,17 +506,24 @@ impl Folder {
 }
 
 /// What a session is told about an error of the disk.
-#[allow(clippy::needless_pass_by_value)] // So that it fits `map_err`.
-pub(super) fn store_error(error: io::Error) -> StoreError {
+pub(super) fn meaning(error: &io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::NotFound => StoreError::NotFound,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::NoSpace,
         ErrorKind::FileTooLarge => StoreError::TooLarge,
-        _ => {
-            log::warn!("the store's disk: {error}");
-            StoreError::Io
-        }
+        _ if Gone::is(error) => StoreError::Gone,
+        _ => StoreError::Io,
     }
+}
+
+/// The same where the operator is told about it too.
+#[allow(clippy::needless_pass_by_value)] // So that it fits `map_err`.
+pub(super) fn store_error(error: io::Error) -> StoreError {
+    let meaning = meaning(&error);
+    if meaning == StoreError::Io {
+        log::warn!("the store's disk: {error}");
+    }
+    meaning
 }
 
 fn subtract(from: &AtomicU64, amount: u64) {

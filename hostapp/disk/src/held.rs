@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
 use r2_core::store::{Created, Digest, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
-use super::fingerprint::Fingerprint;
 use super::folder::{Folder, store_error};
+use super::here::Gone;
 use super::medium::open_regular;
 
 /// What a ticket holds.
@@ -23,14 +24,14 @@ pub(super) enum Held {
     Present(Entry),
     /// A sealed numbered upload, its receipt under way.
     Unconfirmed(Entry),
-    Reading(File),
+    Reading(Arc<File>),
 }
 
 pub(super) struct Upload {
     pub(super) name: Name,
     /// `None` for a numbered one.
     pub(super) announced: Option<Announcement>,
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     /// What the hash begins with; `None` once the thread behind the worker has it.
     pub(super) hasher: Option<Sha256>,
     pub(super) length: u64,
@@ -84,8 +85,9 @@ impl Held {
             }
             Self::Present(entry) => {
                 folder.end(&entry.name);
+                folder.check()?;
                 // Whoever put it there, the peer is about to be told that it is stored.
-                let file = open_regular(&folder.path(&entry.name))?;
+                let file = open_regular(&folder.path(&entry.name)).map_err(store_error)?;
                 folder
                     .sync_file(&file)
                     .and_then(|()| folder.sync())
@@ -105,7 +107,7 @@ impl Held {
         };
         match folder.confirm(&name).and_then(|()| folder.sync()) {
             // Not found: a peer deleted it while its receipt was under way.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound && !Gone::is(&error) => {
                 log::warn!("{name} stays unconfirmed: {error}");
             }
             _ => {}
@@ -152,6 +154,7 @@ impl Held {
 
 impl Upload {
     pub(super) fn write(&mut self, folder: &Folder, bytes: &[u8]) -> Result<(), StoreError> {
+        folder.check()?;
         let room = folder.grow(bytes.len() as u64);
         let fitting = &bytes[..usize::try_from(room).unwrap_or(bytes.len())];
         let mut written = 0;
@@ -184,11 +187,7 @@ impl Upload {
             self.discard(folder);
             return Err(error);
         }
-        if let Ok(fingerprint) = Fingerprint::of(&self.name, &self.file)
-            && fingerprint.length() == entry.length
-        {
-            folder.remember(&fingerprint, entry.sha256);
-        }
+        folder.remember_upload(&self.file, &entry);
         Ok(entry)
     }
 
@@ -218,8 +217,9 @@ impl Upload {
         if self.announced.is_some() {
             removed = removed.and(folder.remove_announcement(&self.name));
         }
-        if let Err(error) = removed.and_then(|()| folder.sync()) {
-            log::warn!("the rest of {} stays: {error}", self.name);
+        match removed.and_then(|()| folder.sync()) {
+            Err(error) if !Gone::is(&error) => log::warn!("the rest of {} stays: {error}", self.name),
+            _ => {}
         }
         folder.end(&self.name);
     }
@@ -230,7 +230,7 @@ pub(super) fn create_numbered(folder: &Folder, held: &mut Held) -> Result<Create
     *held = Held::Upload(Upload {
         name: name.clone(),
         announced: None,
-        file,
+        file: Arc::new(file),
         hasher: Some(Sha256::new()),
         length: 0,
     });

@@ -9,16 +9,21 @@
 
 mod announcement;
 mod behind;
+mod digester;
 mod digests;
 mod fingerprint;
 mod folder;
 mod held;
+mod here;
+mod index;
 mod lock;
 mod medium;
 mod names;
+mod place;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod unreadable;
 mod worker;
 
 use std::collections::VecDeque;
@@ -35,7 +40,8 @@ use r2_threads::Wake;
 
 use self::announcement::Announcement;
 use self::behind::Behind;
-use self::folder::Folder;
+use self::digester::{Digesters, Percents};
+use self::folder::{Folder, LISTED};
 pub use self::lock::OpenError;
 use self::medium::FileSystem;
 pub use self::medium::Medium;
@@ -58,6 +64,10 @@ const WORKERS: usize = 4;
 
 /// Jobs of a ticket that can be under way: all its chunks, a call, and what ends it.
 const JOBS: usize = CHUNKS + 3;
+
+/// Hashes of a ticket that can come at once: one for whoever has it, and one for whoever had it, that was under way when
+/// that one left.
+const HASHES: usize = 2;
 
 /// What a store takes. Sizes are in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +99,8 @@ pub struct DiskStore {
     folder: Arc<Folder>,
     places: Vec<Place>,
     workers: Vec<(SyncSender<Job>, JoinHandle<()>)>,
+    digesters: Vec<JoinHandle<()>>,
+    percents: Percents,
     done: Receiver<Done>,
     wake: Arc<Wake>,
     revision: u32,
@@ -132,9 +144,14 @@ impl DiskStore {
         let threads = WORKERS.min(tickets).max(1);
         let wake = Arc::new(Wake::new().map_err(OpenError::thread)?);
         let (done_sender, done) = mpsc::sync_channel(tickets * JOBS);
+        let (senders, jobs): (Vec<_>, Vec<_>) = (0..threads)
+            .map(|_| mpsc::sync_channel(tickets * (JOBS + HASHES)))
+            .unzip();
+        let percents = Percents::of(tickets);
+        let (digesters, digesting) =
+            Digesters::start(&folder, tickets, &senders, &percents).map_err(OpenError::thread)?;
         let mut workers = Vec::with_capacity(threads);
-        for index in 0..threads {
-            let (sender, jobs) = mpsc::sync_channel(tickets * JOBS);
+        for (index, (sender, jobs)) in senders.into_iter().zip(jobs).enumerate() {
             let behind = Behind::start(
                 format!("hash-{index}"),
                 tickets,
@@ -142,14 +159,17 @@ impl DiskStore {
                 wake.clone(),
             )
             .map_err(OpenError::thread)?;
+            let listed = |place| if place % threads == index { LISTED } else { 0 };
             let worker = Worker::new(
                 folder.clone(),
-                tickets,
-                |place| place % threads == index,
+                (0..tickets)
+                    .map(|place| place::Place::new(listed(place)))
+                    .collect(),
                 jobs,
                 done_sender.clone(),
                 wake.clone(),
                 behind,
+                digesters.clone(),
             );
             let thread = r2_threads::spawn(format!("store-{index}"), move || worker.run())
                 .map_err(OpenError::thread)?;
@@ -160,6 +180,8 @@ impl DiskStore {
             folder,
             places,
             workers,
+            digesters: digesting,
+            percents,
             done,
             wake,
             revision: 0,
@@ -263,12 +285,20 @@ impl DiskStore {
 
 impl Drop for DiskStore {
     fn drop(&mut self) {
-        for (jobs, thread) in self.workers.drain(..) {
-            drop(jobs);
+        for (jobs, _) in &self.workers {
+            // A thread that is gone needs not to be told.
+            let _ = jobs.send(Job {
+                place: 0,
+                call: Call::Stop,
+            });
+        }
+        let workers = self.workers.drain(..).map(|(_, thread)| thread);
+        for thread in workers.chain(self.digesters.drain(..)) {
             if thread.join().is_err() {
                 log::error!("a thread of the store has panicked");
             }
         }
+        self.folder.save_digests();
     }
 }
 
@@ -476,8 +506,16 @@ impl Store for DiskStore {
             })
     }
 
+    fn hashing(&self, ticket: &Ticket) -> Option<u8> {
+        self.percents.of_place(ticket.index())
+    }
+
     fn usage(&self) -> Usage {
         self.folder.usage()
+    }
+
+    fn unreadable(&self) -> u64 {
+        self.folder.unreadable()
     }
 
     fn revision(&self) -> u32 {

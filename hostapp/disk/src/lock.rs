@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use super::folder::Folder;
+use super::index::NEW_INDEX;
 use super::medium::remove_if_there;
 use super::{Limits, Medium};
 use r2_core::name::{Name, PARTIAL};
@@ -119,8 +120,9 @@ fn try_to_write(medium: &dyn Medium, path: &Path) -> io::Result<()> {
     medium.remove(&probe)
 }
 
-/// Removes what was written down about uploads of which nothing is left.
+/// Removes what was written down about uploads of which nothing is left, and an index that did not become whole.
 fn remove_orphans(medium: &dyn Medium, path: &Path) -> io::Result<()> {
+    remove_if_there(medium, &path.join(NEW_INDEX))?;
     for entry in fs::read_dir(path)? {
         let file_name = entry?.file_name();
         let name = file_name

@@ -5,10 +5,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use r2_core::store::StoreError;
-
-use super::folder::store_error;
-
 /// The operations by which a store changes its folder; each is the file system's own. Another medium counts them, lets
 /// them fail, or loses what was not synced. What a store reads, it reads from the folder.
 pub trait Medium: Send + Sync {
@@ -48,28 +44,33 @@ pub(super) struct FileSystem;
 
 impl Medium for FileSystem {}
 
-/// Opens a regular file for reading: a link, a folder, a pipe is none.
-pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
-    // Non-blocking, since opening a pipe that somebody put there would wait for its writer.
+/// Opens a regular file for reading: a link, a folder, a pipe, a socket, a device is not found.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    // Looked at first, since opening a device may do something to it.
+    let is_regular = fs::symlink_metadata(path)?.is_file();
+    // Non-blocking, since opening a pipe that somebody put there meanwhile would wait for its writer.
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Err(StoreError::NotFound),
-        other => other.map_err(store_error)?,
-    };
-    if file.metadata().map_err(store_error)?.is_file() {
-        Ok(file)
-    } else {
-        Err(StoreError::NotFound)
+    if is_regular {
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
     }
+    Err(ErrorKind::NotFound.into())
 }
 
 /// Opens an unfinished upload to go on with it.
 pub(super) fn open_to_go_on(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(path)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(ErrorKind::NotFound.into())
+    }
 }
 
 /// Removes the file at `path`; whether it was there.

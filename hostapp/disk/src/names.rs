@@ -24,7 +24,7 @@ impl Names {
 }
 
 /// An empty set with room for so many names. It was full once: its memory is there from the start.
-fn set_of(names: usize) -> HashSet<Name> {
+pub(super) fn set_of(names: usize) -> HashSet<Name> {
     let mut set: HashSet<_> = (0..).map(Name::numbered).take(names).collect();
     set.clear();
     set

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant as Clock};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_core::io::Pump;
+use r2_core::limits::PROGRESS_EVERY;
 use r2_core::session::Session;
 use r2_core::time::Instant;
 use r2_links::socket::Socket;
@@ -20,6 +21,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a server that owes something may be silent.
 const SILENCE: Duration = Duration::from_mins(1);
+
+const _: () = assert!(
+    SILENCE.as_millis() > 2 * PROGRESS_EVERY.as_millis() as u128,
+    "one line that is late is no silence"
+);
 
 /// Bytes between a session and its socket.
 const TX: usize = 64 * 1024;

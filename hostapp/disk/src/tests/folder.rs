@@ -93,3 +93,102 @@ impl Drop for Mounted<'_> {
         let _ = nix::mount::umount2(self.0, nix::mount::MntFlags::MNT_DETACH);
     }
 }
+
+/// What every call says of a store that is gone.
+fn is_gone(store: &mut Asked) {
+    assert_eq!(store.put("x", b"x", None), Err(StoreError::Gone));
+    assert_eq!(store.get("kept"), Err(StoreError::Gone));
+    assert_eq!(store.delete("kept"), Err(StoreError::Gone));
+    let ticket = store.claim();
+    assert_eq!(store.create(&ticket, Upload::Numbered), Err(StoreError::Gone));
+    assert_eq!(
+        store.wait(|store| store.next(&ticket, None)),
+        Err(StoreError::Gone)
+    );
+    store.0.release(ticket);
+}
+
+#[test]
+fn a_folder_that_was_moved_away_is_the_store_again_when_it_is_back() {
+    let dir = TempDir::new().unwrap();
+    let (path, away) = (dir.path().join("store"), dir.path().join("away"));
+    let mut store = Asked::at(&path);
+    store.put("kept", b"kept", None).unwrap();
+    let (named, numbered) = (store.claim(), store.claim());
+    let upload = Upload::Named {
+        name: &name("named"),
+        length: 10,
+        sha256: None,
+    };
+    store.create(&named, upload).unwrap();
+    store.create(&numbered, Upload::Numbered).unwrap();
+    for ticket in [&named, &numbered] {
+        store.append(ticket, &[7; CHUNK]).unwrap();
+    }
+    for file in ["named.partial", "drop-0001.partial"] {
+        while fs::metadata(path.join(file)).unwrap().len() < CHUNK as u64 {
+            std::thread::yield_now();
+        }
+    }
+    store.append(&numbered, b"more").unwrap();
+    fs::rename(&path, &away).unwrap();
+    // Another folder in its place is nobody's store, and not touched.
+    for another in [false, true] {
+        if another {
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("drop-0001.partial"), "somebody's").unwrap();
+        }
+        is_gone(&mut store);
+    }
+    assert_eq!(store.seal(&numbered), Err(StoreError::Gone));
+    assert_eq!(store.0.written(&numbered), CHUNK as u64);
+    store.0.release(numbered);
+    store.0.release(named);
+    store.settle();
+    assert_eq!(on_disk(&path), ["drop-0001.partial"]);
+    assert_eq!(fs::read(path.join("drop-0001.partial")).unwrap(), b"somebody's");
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(store.get("kept").unwrap().1, b"kept");
+    store.put("x", b"x", None).unwrap();
+    assert_eq!(store.names(), ["drop-0001.partial", "kept", "named.partial", "x"]);
+}
+
+#[test]
+fn a_folder_that_was_deleted_is_gone_whatever_has_its_name() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("store");
+    let mut store = Asked::at(&path);
+    store.put("kept", b"kept", None).unwrap();
+    let ticket = store.claim();
+    store.create(&ticket, Upload::Numbered).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    is_gone(&mut store);
+    // It is told while bytes come, not only at their end.
+    let told = (0..1000).find_map(|_| store.append(&ticket, &[0; CHUNK]).err());
+    assert_eq!(told, Some(StoreError::Gone));
+    store.0.release(ticket);
+    fs::write(&path, b"a file").unwrap();
+    is_gone(&mut store);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/", &path).unwrap();
+    is_gone(&mut store);
+    drop(store);
+    assert_eq!(fs::read_link(&path).unwrap(), Path::new("/"));
+}
+
+/// Needs root: mounts 1 MiB of memory.
+#[test]
+fn a_folder_that_is_mounted_over_is_gone_until_it_is_seen_again() {
+    let dir = TempDir::new().unwrap();
+    let mut store = Asked::at(dir.path());
+    store.put("kept", b"kept", None).unwrap();
+    let disk = Mounted::small_disk(dir.path());
+    is_gone(&mut store);
+    assert!(
+        on_disk(dir.path()).is_empty(),
+        "nothing was written to the other disk"
+    );
+    drop(disk);
+    assert_eq!(store.get("kept").unwrap().1, b"kept");
+}

@@ -1,5 +1,6 @@
 //! What the store on a folder does.
 
+mod digests;
 mod drops;
 mod folder;
 mod lists;
