@@ -37,9 +37,13 @@ pub const NAME_MAX: usize = 64;
 /// The longest file name in a store: a peer's with R2's longest ending behind it.
 pub const NAME_WITH_ENDING_MAX: usize = NAME_MAX + crate::name::UNCONFIRMED.len();
 
-/// The longest command line of the files service: `PUT`, a name, a length of 20 digits and a SHA-256 need 154;
-/// the rest lets a name that is too long be told so.
+/// The longest command line of the files service: `PUT`, a name, a length of 20 digits, a SHA-256 and `resume` need
+/// 161; the spare bytes let an over-long name be parsed, so that the answer is bad-name.
 pub const FILES_LINE_MAX: usize = 256;
+
+/// How much a store tells of what a file begins with: two files that are not alike differ within so many bytes, and every
+/// connection of the files service holds them.
+pub const FRONT_MAX: usize = 32;
 
 /// How long an upload rests before R2 says that it waits for a FIN.
 pub const DROP_HINT_AFTER: Duration = Duration::from_secs(5);
@@ -79,7 +83,7 @@ pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
-const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
+const _: () = assert!(FILES_LINE_MAX >= "PUT ".len() + NAME_MAX + 1 + 20 + 1 + 64 + " resume".len());
 
 #[cfg(test)]
 mod tests {

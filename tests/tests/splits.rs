@@ -4,5 +4,6 @@ mod splits {
     mod chat;
     mod diag;
     mod drop;
+    mod files;
     mod secret;
 }

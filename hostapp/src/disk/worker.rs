@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
+use r2_core::limits::FRONT_MAX;
 use r2_core::name::{Name, PARTIAL};
-use r2_core::store::{Created, Digest, Entry, StoreError};
+use r2_core::store::{Created, Digest, Entry, Front, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -295,12 +296,21 @@ impl Place {
     fn began(&mut self, folder: &Folder, name: &Name, upload: Result<Upload, StoreError>) -> Answer {
         Answer::Created(match upload {
             Ok(upload) => {
-                let offset = upload.length;
-                self.held = Held::Upload(upload);
-                Ok(Created {
+                let created = front(&upload.file).map(|front| Created {
                     name: name.clone(),
-                    offset,
-                })
+                    offset: upload.length,
+                    front,
+                });
+                match created {
+                    Ok(created) => {
+                        self.held = Held::Upload(upload);
+                        Ok(created)
+                    }
+                    Err(error) => {
+                        folder.end(name);
+                        Err(error)
+                    }
+                }
             }
             Err(error) => {
                 folder.end(name);
@@ -435,12 +445,16 @@ impl Place {
                 if announced.sha256 != Some(digest) {
                     return self.resume(folder, hashing.name, announced);
                 }
-                let offset = entry.length;
-                self.held = Held::Present(entry);
-                Answer::Created(Ok(Created {
-                    name: hashing.name,
-                    offset,
-                }))
+                let created = front(&hashing.file).map(|front| Created {
+                    name: hashing.name.clone(),
+                    offset: entry.length,
+                    front,
+                });
+                match created {
+                    Ok(_) => self.held = Held::Present(entry),
+                    Err(_) => folder.end(&hashing.name),
+                }
+                Answer::Created(created)
             }
             Then::Resume(announced) => {
                 let upload = fits(folder, &announced, hashing.at).map(|()| Upload {
@@ -468,4 +482,19 @@ impl Place {
         self.held.release(folder);
         self.forget();
     }
+}
+
+/// What `file` begins with.
+fn front(file: &File) -> Result<Front, StoreError> {
+    let mut front = [0; FRONT_MAX];
+    let mut filled = 0;
+    while filled < front.len() {
+        match file.read_at(&mut front[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(store_error(error)),
+        }
+    }
+    Ok(front[..filled].iter().copied().collect())
 }
