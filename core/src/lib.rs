@@ -55,6 +55,7 @@ pub mod client;
 pub mod diag;
 pub mod drop;
 pub mod files;
+mod foreign;
 pub mod hex;
 pub mod io;
 pub mod limits;

@@ -51,6 +51,14 @@ pub const DROP_HINT_AFTER: Duration = Duration::from_secs(5);
 /// How long an upload rests before R2 sends the receipt without having seen a FIN.
 pub const DROP_GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
+/// How long the first line of a connection may be before the version of HTTP is seen at its end: no chat line is cut, and
+/// nothing of it said, before that.
+pub const FOREIGN_LINE_MAX: usize = CHAT_LINE_MAX;
+
+/// The longest method of HTTP that is recognized; the longest in use (IANA's registry) has 17 letters, and is none of a
+/// browser's.
+pub const FOREIGN_METHOD_MAX: usize = 17;
+
 /// How long R2 goes on discarding what a peer sends after it was refused.
 pub const DISCARD_FOR: Duration = Duration::from_secs(60);
 

@@ -8,6 +8,7 @@ mod put;
 
 use self::body::Body;
 use self::parse::Request;
+use crate::foreign::{NO_WEB_SERVER, Opening};
 use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
 use crate::name::Name;
@@ -41,6 +42,7 @@ use crate::time::Instant;
 /// A mismatch behind an offset above 0 closes, as does a first line that is no command behind a file that was there.
 #[derive(Debug, Default)]
 pub struct Files {
+    opening: Opening,
     line: LineReader<FILES_LINE_MAX>,
     step: Step,
     /// The file of the command; of `LIST`, the last one that was listed.
@@ -203,8 +205,12 @@ impl Files {
     }
 
     fn refuse<S: Store>(&mut self, now: Instant, code: &str, text: &str, then: Then, store: &mut S) {
+        self.refuse_with(now, &["ERROR ", code, " ", text, "\n"], then, store);
+    }
+
+    fn refuse_with<S: Store>(&mut self, now: Instant, parts: &[&str], then: Then, store: &mut S) {
         // Fits: FILES_ANSWER_MAX says so of every text.
-        self.outbox.push_text(&["ERROR ", code, " ", text, "\n"]);
+        self.outbox.push_text(parts);
         self.done(store);
         if then == Then::Close {
             self.step = Step::Closing { since: now };
@@ -226,6 +232,12 @@ fn claimed<'a, S: Store>(ticket: &'a mut Option<Ticket>, store: &mut S) -> Optio
 
 impl<S: Store> Session<S> for Files {
     fn receive(&mut self, now: Instant, rx: &[u8], store: &mut S) -> usize {
+        let Some(rx) = self.opening.admit(rx) else {
+            self.line.clear();
+            let parts = ["ERROR bad-request this is R2's files service", NO_WEB_SERVER];
+            self.refuse_with(now, &parts, Then::Close, store);
+            return rx.len();
+        };
         let mut taken = 0;
         while let Some(rest) = rx.get(taken..)
             && !rest.is_empty()
@@ -251,6 +263,7 @@ impl<S: Store> Session<S> for Files {
             }
             taken = taken.saturating_add(count);
         }
+        self.opening.taken(taken);
         taken
     }
 
