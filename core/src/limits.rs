@@ -22,6 +22,16 @@ pub const CHAT_RING_MIN: usize = 4 * (CHAT_OUT_MAX + 2);
 /// The most seats of the chat room: a number has five digits at most, and R2's own name may look like one of them.
 pub const CHAT_SEATS_MAX: usize = 99_998;
 
+/// How many lines in a row a peer may send that are what it was just sent: people say `yes` twice, an echo all day.
+pub const CHAT_REPEATS_MAX: usize = 8;
+
+/// Among how many lines such a line is looked for: those that are under way to the peer and back.
+pub const CHAT_REPEATS_LOOK: usize = 16;
+
+/// The longest subnegotiation of telnet that is skipped; in use are a few dozen bytes (a terminal's type, the size of its
+/// window), and what is longer is garbage behind which text may follow.
+pub const TELNET_SUBNEGOTIATION_MAX: usize = 512;
+
 /// The longest string asked of the secret service: what the lab's own clients use as buffer size.
 pub const SECRET_LINE_MAX: usize = 1024;
 
