@@ -5,5 +5,7 @@ mod splits {
     mod diag;
     mod drop;
     mod files;
+    mod foreign;
+    mod old_clients;
     mod secret;
 }

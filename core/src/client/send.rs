@@ -24,6 +24,8 @@ pub trait Source {
 #[derive(Debug)]
 pub struct Send {
     name: Name,
+    /// What stands behind the command: the word that says that this side waits for `SEND`.
+    word: &'static str,
     step: Step,
     exchange: Exchange,
 }
@@ -39,8 +41,17 @@ impl Send {
     pub fn new(name: Name) -> Self {
         Self {
             name,
+            word: " resume",
             step: Step::Asked,
             exchange: Exchange::default(),
+        }
+    }
+
+    /// The same, for an R2 that does not know the word `resume` and refuses it as a `bad-request`.
+    pub fn without_resume(name: Name) -> Self {
+        Self {
+            word: "",
+            ..Self::new(name)
         }
     }
 
@@ -78,8 +89,11 @@ impl Send {
 impl<S: Source + ?Sized> Session<S> for Send {
     fn opened(&mut self, _: Instant, source: &mut S) {
         let (name, length, sha256) = (&self.name, source.length(), source.sha256());
-        self.exchange
-            .ask(format_args!("PUT {name} {length} {}\n", Hex(&sha256)));
+        self.exchange.ask(format_args!(
+            "PUT {name} {length} {}{}\n",
+            Hex(&sha256),
+            self.word
+        ));
     }
 
     fn receive(&mut self, _: Instant, rx: &[u8], source: &mut S) -> usize {
