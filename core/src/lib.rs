@@ -65,6 +65,8 @@ pub mod drop;
 #[cfg(feature = "services")]
 pub mod files;
 #[cfg(feature = "services")]
+mod foreign;
+#[cfg(feature = "services")]
 pub mod hex;
 pub mod io;
 #[cfg(feature = "services")]

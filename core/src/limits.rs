@@ -22,6 +22,16 @@ pub const CHAT_RING_MIN: usize = 4 * (CHAT_OUT_MAX + 2);
 /// The most seats of the chat room: a number has five digits at most, and R2's own name may look like one of them.
 pub const CHAT_SEATS_MAX: usize = 99_998;
 
+/// How many lines in a row a peer may send that are what it was just sent: people say `yes` twice, an echo all day.
+pub const CHAT_REPEATS_MAX: usize = 8;
+
+/// Among how many lines such a line is looked for: those that are under way to the peer and back.
+pub const CHAT_REPEATS_LOOK: usize = 16;
+
+/// The longest subnegotiation of telnet that is skipped; in use are a few dozen bytes (a terminal's type, the size of its
+/// window), and what is longer is garbage behind which text may follow.
+pub const TELNET_SUBNEGOTIATION_MAX: usize = 512;
+
 /// The longest string asked of the secret service: what the lab's own clients use as buffer size.
 pub const SECRET_LINE_MAX: usize = 1024;
 
@@ -37,15 +47,27 @@ pub const NAME_MAX: usize = 64;
 /// The longest file name in a store: a peer's with R2's longest ending behind it.
 pub const NAME_WITH_ENDING_MAX: usize = NAME_MAX + crate::name::UNCONFIRMED.len();
 
-/// The longest command line of the files service: `PUT`, a name, a length of 20 digits and a SHA-256 need 154;
-/// the rest lets a name that is too long be told so.
+/// The longest command line of the files service: `PUT`, a name, a length of 20 digits, a SHA-256 and `resume` need
+/// 161; the spare bytes let an over-long name be parsed, so that the answer is bad-name.
 pub const FILES_LINE_MAX: usize = 256;
+
+/// How much a store tells of what a file begins with: two files that are not alike differ within so many bytes, and every
+/// connection of the files service holds them.
+pub const FRONT_MAX: usize = 32;
 
 /// How long an upload rests before R2 says that it waits for a FIN.
 pub const DROP_HINT_AFTER: Duration = Duration::from_secs(5);
 
 /// How long an upload rests before R2 sends the receipt without having seen a FIN.
 pub const DROP_GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+
+/// How long the first line of a connection may be before the version of HTTP is seen at its end: no chat line is cut, and
+/// nothing of it said, before that.
+pub const FOREIGN_LINE_MAX: usize = CHAT_LINE_MAX;
+
+/// The longest method of HTTP that is recognized; the longest in use (IANA's registry) has 17 letters, and is none of a
+/// browser's.
+pub const FOREIGN_METHOD_MAX: usize = 17;
 
 /// How long R2 goes on discarding what a peer sends after it was refused.
 pub const DISCARD_FOR: Duration = Duration::from_secs(60);
@@ -83,7 +105,8 @@ pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 pub const CLIENT_SHOW_MAX: usize = 1024;
 
 const _: () = assert!(CHAT_OUT_MAX > LABEL_MAX * 2 + "* KALI is now Bob\n".len());
-const _: () = assert!(FILES_LINE_MAX >= "PROGRESS\nPUT ".len() + NAME_MAX + 1 + 20 + 1 + 64);
+const _: () =
+    assert!(FILES_LINE_MAX >= "PROGRESS\nPUT ".len() + NAME_MAX + 1 + 20 + 1 + 64 + " resume".len());
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use crate::bug::OrBug;
+use crate::foreign::{NO_WEB_SERVER, Opening};
 use crate::limits::{SECRET_ANSWER_MAX, SECRET_LINE_MAX, SECRET_REST};
 use crate::outbox::Outbox;
 use crate::session::{Session, Wants};
@@ -107,6 +108,7 @@ impl Scan {
 ///
 /// It holds one answer and takes no new string before that has left.
 pub struct Secret {
+    opening: Opening,
     scan: Scan,
     state: State,
     /// A CR that arrived last: part of the line ending if LF follows, else of the string.
@@ -128,6 +130,8 @@ enum State {
     Skipping,
     /// The answer is leaving; then this goes on.
     Answering(After),
+    /// The peer speaks another protocol: what it sends is discarded.
+    Refused,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,12 +139,14 @@ enum After {
     NextLine,
     Rested,
     Skipping,
+    Refused,
 }
 
 impl Secret {
     /// A session that has seen nothing.
     pub const fn new() -> Self {
         Self {
+            opening: Opening::new(),
             scan: Scan::new(),
             state: State::Arriving,
             held_cr: false,
@@ -156,7 +162,7 @@ impl Secret {
 
     /// Whether anything of a string has arrived that was not answered.
     fn has_string(&self) -> bool {
-        !self.is_answering() && self.state != State::Skipping && (self.scan.length > 0 || self.held_cr)
+        matches!(self.state, State::Arriving | State::Rested) && (self.scan.length > 0 || self.held_cr)
     }
 
     fn answer(&mut self, after: After) {
@@ -190,8 +196,23 @@ impl Secret {
         self.rested_at = None;
         match self.state {
             State::Skipping | State::Rested => self.state = State::Arriving,
-            State::Arriving | State::Answering(_) => self.answer(After::NextLine),
+            State::Arriving | State::Answering(_) | State::Refused => self.answer(After::NextLine),
         }
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused | State::Answering(After::Refused))
+    }
+
+    /// The peer speaks another protocol: it is told so, behind an answer that is on its way.
+    fn refuse(&mut self) {
+        if !self.is_answering() {
+            self.scan = Scan::new();
+        }
+        write!(self.scan.answer, "This is R2's secret service{NO_WEB_SERVER}")
+            .or_bug("SECRET_ANSWER_MAX is more than the answer to an empty line and this");
+        self.state = State::Answering(After::Refused);
+        self.rested_at = None;
     }
 
     /// Takes one byte, or does not because the answer comes first.
@@ -225,6 +246,7 @@ impl Secret {
             }
             State::Answering(_) => self.state = State::Answering(After::Rested),
             State::Arriving | State::Rested => self.end_string(),
+            State::Refused => {}
         }
     }
 
@@ -247,7 +269,14 @@ impl Default for Secret {
 
 impl<W: ?Sized> Session<W> for Secret {
     fn receive(&mut self, now: Instant, rx: &[u8], _: &mut W) -> usize {
+        if self.is_refused() {
+            return rx.len();
+        }
         self.look_at_clock(now);
+        let Some(rx) = self.opening.admit(rx) else {
+            self.refuse();
+            return rx.len();
+        };
         let mut taken = 0;
         for byte in rx {
             if self.is_answering() || !self.take(*byte) {
@@ -255,6 +284,7 @@ impl<W: ?Sized> Session<W> for Secret {
             }
             taken += 1;
         }
+        self.opening.taken(taken);
         if taken > 0 && !self.sends_newlines {
             // What is skipped rests too: then a new string begins.
             let skips = matches!(self.state, State::Skipping | State::Answering(After::Skipping));
@@ -275,6 +305,7 @@ impl<W: ?Sized> Session<W> for Secret {
                 After::NextLine => State::Arriving,
                 After::Rested => State::Rested,
                 After::Skipping => State::Skipping,
+                After::Refused => State::Refused,
             };
         }
         filled
@@ -293,7 +324,7 @@ impl<W: ?Sized> Session<W> for Secret {
     }
 
     fn wants(&self) -> Wants {
-        if self.finished && !self.is_answering() {
+        if self.state == State::Refused || (self.finished && !self.is_answering()) {
             Wants::Close
         } else {
             Wants::Nothing

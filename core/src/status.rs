@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::bug::OrBug;
+use crate::foreign::{NO_WEB_SERVER, Opening};
 use crate::limits::STATUS_LINE_MAX;
 use crate::outbox::Outbox;
 use crate::session::{Session, Wants};
@@ -19,9 +20,12 @@ pub trait Report {
 }
 
 /// The status session: sends the page, line by line as there is room, then closes. It ignores what the peer sends,
-/// and its FIN.
+/// and its FIN; but a request of HTTP that comes before the page was sent gets a line that says so in place of the rest.
 #[derive(Debug, Default)]
 pub struct Status {
+    opening: Opening,
+    /// The peer speaks another protocol: it is told so instead of the rest of the page.
+    is_foreign: bool,
     outbox: Outbox<STATUS_LINE_MAX>,
     next: usize,
     complete: bool,
@@ -31,6 +35,8 @@ impl Status {
     /// A session that begins with the first line.
     pub const fn new() -> Self {
         Self {
+            opening: Opening::new(),
+            is_foreign: false,
             outbox: Outbox::new(),
             next: 0,
             complete: false,
@@ -51,7 +57,12 @@ impl Status {
 
 impl<R: Report + ?Sized> Session<R> for Status {
     fn receive(&mut self, _: Instant, rx: &[u8], _: &mut R) -> usize {
-        rx.len()
+        let Some(admitted) = self.opening.admit(rx) else {
+            self.is_foreign = true;
+            return rx.len();
+        };
+        self.opening.taken(admitted.len());
+        admitted.len()
     }
 
     fn transmit(&mut self, now: Instant, tx: &mut [u8], report: &mut R) -> usize {
@@ -64,7 +75,13 @@ impl<R: Report + ?Sized> Session<R> for Status {
             if !self.outbox.is_empty() || self.complete {
                 return filled;
             }
-            self.write_line(now, report);
+            if self.is_foreign {
+                write!(self.outbox, "this is R2's status page{NO_WEB_SERVER}")
+                    .or_bug("it is shorter than a line");
+                self.complete = true;
+            } else {
+                self.write_line(now, report);
+            }
         }
     }
 

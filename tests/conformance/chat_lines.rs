@@ -31,3 +31,44 @@ pub(crate) fn a_last_line_without_ending_is_lost_at_reset(r2: &mut impl Carrier)
     r2.reset(second);
     assert_eq!(r2.line(first), "* KALI-2 left\n");
 }
+
+pub(crate) fn a_return_alone_ends_a_line(r2: &mut impl Carrier) {
+    let peers = two_peers(r2);
+    // What Linux's telnet says first, and how an old terminal ends its lines.
+    r2.send(
+        peers.0,
+        b"\xFF\xFD\x03\xFF\xFB\x18\xFF\xFA\x18\0xterm\xFF\xF0first\rsecond\r\0third\r\nfourth\r",
+    );
+    r2.send(peers.0, b"\nfi\xFF\xF1fth\n");
+    both_see(
+        r2,
+        peers,
+        &[
+            "KALI: first",
+            "KALI: second",
+            "KALI: third",
+            "KALI: fourth",
+            "KALI: fifth",
+        ],
+    );
+}
+
+pub(crate) fn a_peer_that_repeats_what_it_was_sent_is_muted(r2: &mut impl Carrier) {
+    let (first, second) = two_peers(r2);
+    r2.send(first, b"hi\n");
+    for _ in 0..8 {
+        let line = r2.line(second);
+        r2.send(second, line.as_bytes());
+        r2.line(first);
+    }
+    let line = r2.line(second);
+    assert_eq!(line, "KALI-2: KALI: hi\n");
+    r2.send(second, line.as_bytes());
+    let told = r2.line(second);
+    assert!(told.starts_with("* muted: "), "{told}");
+    assert_eq!(r2.line(first), line);
+    // Nothing of that is said, until there is something new.
+    r2.send(second, format!("{told}{line}{line}new\n").as_bytes());
+    assert_eq!(r2.line(second), "KALI-2: new\n");
+    assert_eq!(r2.line(first), "KALI-2: new\n");
+}

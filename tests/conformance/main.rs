@@ -10,10 +10,12 @@ mod diag;
 mod drop_full;
 mod drop_silence;
 mod drop_states;
+mod files_bodies;
 mod files_overwrite;
 mod files_refused;
 mod files_resume;
 mod files_round_trip;
+mod foreign;
 mod secret_examples;
 mod stores;
 
@@ -107,6 +109,14 @@ conformance! {
         diag::chargen_begins_like_the_rfc,
         drop_silence::a_hint_does_not_end_the_upload,
         drop_states::reset_before_fin_is_partial,
+        chat_lines::a_return_alone_ends_a_line,
+        chat_lines::a_peer_that_repeats_what_it_was_sent_is_muted,
+        files_bodies::the_same_file_may_be_sent_again_without_waiting,
+        files_bodies::a_file_of_which_a_part_is_there_may_be_sent_whole,
+        files_bodies::a_peer_that_resumes_is_asked_for_the_rest_alone,
+        foreign::the_body_of_a_request_deletes_nothing,
+        foreign::secret_tells_no_code,
+        foreign::chat_says_nothing_of_it,
         files_refused::names_that_a_peer_may_not_give,
         files_refused::lengths_beyond_all_bounds,
         files_refused::the_bytes_of_a_refused_put_are_no_commands,

@@ -234,7 +234,8 @@ fn a_partial_upload_resumes_only_as_the_same_file<S: Patient>(store: &mut S) {
         created,
         Created {
             name: name.clone(),
-            offset: 3
+            offset: 3,
+            front: b"hel".iter().copied().collect(),
         }
     );
     append(store, &ticket, b"lo").expect("room");

@@ -4,5 +4,8 @@ mod splits {
     mod chat;
     mod diag;
     mod drop;
+    mod files;
+    mod foreign;
+    mod old_clients;
     mod secret;
 }

@@ -12,8 +12,10 @@ use crate::text::Cleaner;
 enum Part {
     /// Its beginning, perhaps with the peer's own label.
     Labelled,
-    /// Its beginning, behind the label.
+    /// Its beginning, which had no label.
     First,
+    /// Its beginning, behind the label.
+    Stripped,
     /// A later part: what stands before it was too long and is said.
     Later,
     /// A command that was too long: the rest of it is dropped.
@@ -63,6 +65,11 @@ impl Incoming {
         }
     }
 
+    /// Whether the peer's own label stood in front of the text.
+    pub(super) fn had_label(&self) -> bool {
+        self.part == Part::Stripped
+    }
+
     /// Begins the next line.
     pub(super) fn reset(&mut self) {
         *self = Self::new();
@@ -87,7 +94,7 @@ fn add_text(
         if text.push(c).is_ok() {
             continue;
         }
-        if *part == Part::First && Command::parse(text).is_some() {
+        if matches!(part, Part::First | Part::Stripped) && Command::parse(text).is_some() {
             *part = Part::Cut;
             return;
         }
@@ -107,5 +114,6 @@ fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, label: &str) {
     let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
     if let Some(Ok(behind)) = behind.map(String::try_from) {
         *text = behind;
+        *part = Part::Stripped;
     }
 }

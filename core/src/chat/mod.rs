@@ -29,8 +29,10 @@ mod lines;
 mod nick;
 mod outgoing;
 mod peer;
+mod repeats;
 mod room;
 mod roster;
+mod telnet;
 #[cfg(test)]
 mod tests;
 

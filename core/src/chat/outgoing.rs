@@ -22,6 +22,8 @@ pub(super) struct Outgoing {
     due: Option<Place>,
     /// How far the answer to `/who` has come.
     listing: Option<Listing>,
+    /// What is said last, behind the last line.
+    farewell: Option<[&'static str; 2]>,
 }
 
 #[derive(Clone, Copy)]
@@ -39,6 +41,7 @@ impl Outgoing {
             end: None,
             due: None,
             listing: None,
+            farewell: None,
         }
     }
 
@@ -47,9 +50,24 @@ impl Outgoing {
         self.end = Some(room.end());
     }
 
+    /// The peer sees no other line than this one, which `parts` are together.
+    pub(super) fn end_with(&mut self, room: &Room<'_>, parts: [&'static str; 2]) {
+        self.next = room.end();
+        self.end_here(room);
+        self.farewell = Some(parts);
+    }
+
+    /// Which line of the room is the first that was not sent.
+    pub(super) fn next(&self) -> Place {
+        self.next
+    }
+
     /// Whether all that the peer is to see before its end has left.
     pub(super) fn is_done(&self) -> bool {
-        self.end.is_some_and(|end| end.line <= self.next.line) && self.outbox.is_empty() && !self.is_listing()
+        self.end.is_some_and(|end| end.line <= self.next.line)
+            && self.outbox.is_empty()
+            && !self.is_listing()
+            && self.farewell.is_none()
     }
 
     /// Whether the answer to `/who` has not been written yet. No other command is answered meanwhile.
@@ -110,7 +128,12 @@ impl Outgoing {
             return true;
         }
         match room.line_at(self.next, self.end.unwrap_or(room.end())) {
-            Found::End => false,
+            Found::End => self.farewell.take().is_some_and(|parts| {
+                for part in parts {
+                    self.outbox.push(part.as_bytes());
+                }
+                true
+            }),
             Found::Line([first, second], next) => {
                 self.outbox.push(first);
                 self.outbox.push(second);

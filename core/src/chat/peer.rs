@@ -5,9 +5,12 @@ use super::incoming::Incoming;
 use super::lines::Place;
 use super::nick::Nick;
 use super::outgoing::Outgoing;
+use super::repeats::{MUTED, Repeats, Worth};
 use super::room::Room;
 use super::roster::{Renamed, Speaker};
+use super::telnet::{Piece, Telnet};
 use crate::bug::OrBug;
+use crate::foreign::{NO_WEB_SERVER, Opening};
 use crate::session::{Over, Session, Wants};
 use crate::time::Instant;
 
@@ -19,7 +22,10 @@ use crate::time::Instant;
 pub struct Peer {
     is_host: bool,
     state: State,
+    opening: Opening,
+    telnet: Telnet,
     incoming: Incoming,
+    repeats: Repeats,
     outgoing: Outgoing,
 }
 
@@ -51,9 +57,34 @@ impl Peer {
         Self {
             is_host,
             state: State::Outside,
+            opening: if is_host { Opening::known() } else { Opening::new() },
+            telnet: Telnet::new(),
             incoming: Incoming::new(),
+            repeats: Repeats::new(Place::START),
             outgoing: Outgoing::new(Place::START),
         }
+    }
+
+    /// Takes the lines of `rx`, up to a command that cannot be answered yet, and returns how many bytes that is.
+    fn read(&mut self, rx: &[u8], room: &mut Room<'_>) -> usize {
+        let mut rest = rx;
+        while let State::Here(who) = self.state
+            && !rest.is_empty()
+        {
+            let (mut telnet, mut behind) = (self.telnet, rest);
+            match telnet.take(&mut behind) {
+                Piece::Text(text) => {
+                    let label = room.label(who);
+                    self.incoming.add(text, &label, |part| room.say(who, part));
+                }
+                Piece::LineEnd if !self.end_line(who, room) => {
+                    return rx.len().saturating_sub(rest.len());
+                }
+                Piece::LineEnd | Piece::Nothing => {}
+            }
+            (self.telnet, rest) = (telnet, behind);
+        }
+        rx.len()
     }
 
     /// The line has ended. `false` when it is a command that cannot be answered yet: call again.
@@ -63,10 +94,7 @@ impl Peer {
         let done = if let Some(command) = self.incoming.command() {
             obey(command, who, &mut self.outgoing, room)
         } else {
-            if !self.incoming.text().is_empty() {
-                room.say(who, self.incoming.text());
-            }
-            Obeyed::Yes
+            self.say(who, &label, room)
         };
         if done == Obeyed::Later {
             return false;
@@ -77,6 +105,30 @@ impl Peer {
             self.leave(who, room);
         }
         true
+    }
+
+    /// Shows the line that has ended, unless it has none of its own.
+    fn say(&mut self, who: Speaker, label: &str, room: &mut Room<'_>) -> Obeyed {
+        let text = self.incoming.text();
+        if text.is_empty() {
+            return Obeyed::Yes;
+        }
+        let mut repeats = self.repeats;
+        let own = self.incoming.had_label().then_some(label);
+        match repeats.judge(text, own, self.outgoing.next(), room) {
+            Worth::Tell if !self.outgoing.answer(room, &[MUTED]) => return Obeyed::Later,
+            Worth::Tell | Worth::Hide => {}
+            Worth::Show => room.say(who, text),
+        }
+        self.repeats = repeats;
+        Obeyed::Yes
+    }
+
+    /// The peer speaks another protocol: nothing of that is said.
+    fn refuse(&mut self, who: Speaker, room: &mut Room<'_>) {
+        self.leave(who, room);
+        self.outgoing
+            .end_with(room, ["* this is R2's chat", NO_WEB_SERVER]);
     }
 
     /// Goes on with the end of the input; whether that changed anything.
@@ -167,6 +219,7 @@ impl Session<Room<'_>> for Peer {
         };
         // Behind the line that told the others.
         self.outgoing = Outgoing::new(room.end());
+        self.repeats = Repeats::new(room.end());
         if let Some(who) = who {
             self.state = State::Here(who);
         } else {
@@ -177,25 +230,16 @@ impl Session<Room<'_>> for Peer {
     }
 
     fn receive(&mut self, _: Instant, rx: &[u8], room: &mut Room<'_>) -> usize {
-        let mut rest = rx;
-        while let State::Here(who) = self.state
-            && !rest.is_empty()
-        {
-            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            let (text, behind) = rest
-                .split_at_checked(length)
-                .or_bug("the end of the line was found in it");
-            let label = room.label(who);
-            self.incoming.add(text, &label, |part| room.say(who, part));
-            rest = behind;
-            if let Some((_, behind)) = rest.split_first() {
-                if !self.end_line(who, room) {
-                    return rx.len().saturating_sub(rest.len());
-                }
-                rest = behind;
-            }
-        }
-        rx.len()
+        let State::Here(who) = self.state else {
+            return rx.len();
+        };
+        let Some(rx) = self.opening.admit(rx) else {
+            self.refuse(who, room);
+            return rx.len();
+        };
+        let taken = self.read(rx, room);
+        self.opening.taken(taken);
+        taken
     }
 
     fn transmit(&mut self, _: Instant, tx: &mut [u8], room: &mut Room<'_>) -> usize {
@@ -213,6 +257,9 @@ impl Session<Room<'_>> for Peer {
 
     fn finished(&mut self, _: Instant, room: &mut Room<'_>) {
         if let State::Here(who) = self.state {
+            let label = room.label(who);
+            self.incoming
+                .add(self.telnet.finish(), &label, |part| room.say(who, part));
             self.state = State::Ending(who);
             self.end_input(room);
         }

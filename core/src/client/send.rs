@@ -25,6 +25,8 @@ pub trait Source {
 #[derive(Debug)]
 pub struct Send {
     name: Name,
+    /// What stands behind the command: the word that says that this side waits for `SEND`.
+    word: &'static str,
     step: Step,
     exchange: Exchange,
 }
@@ -40,8 +42,17 @@ impl Send {
     pub fn new(name: Name) -> Self {
         Self {
             name,
+            word: " resume",
             step: Step::Asked,
             exchange: Exchange::default(),
+        }
+    }
+
+    /// The same, for an R2 that does not know the word `resume` and refuses it as a `bad-request`.
+    pub fn without_resume(name: Name) -> Self {
+        Self {
+            word: "",
+            ..Self::new(name)
         }
     }
 
@@ -79,8 +90,11 @@ impl Send {
 impl<S: Source + ?Sized> Session<S> for Send {
     fn opened(&mut self, _: Instant, source: &mut S) {
         let (name, length, sha256) = (&self.name, source.length(), source.sha256());
-        self.exchange
-            .ask_patiently(format_args!("PUT {name} {length} {}\n", Hex(&sha256)));
+        self.exchange.ask_patiently(format_args!(
+            "PUT {name} {length} {}{}\n",
+            Hex(&sha256),
+            self.word
+        ));
     }
 
     fn receive(&mut self, _: Instant, rx: &[u8], source: &mut S) -> usize {

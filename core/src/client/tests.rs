@@ -449,7 +449,10 @@ fn a_failure_of_this_side_breaks_off() {
     let mut send = told(Send::new(name("a")), &mut Failing, "SEND 0\n");
     let mut tx = [0; 200];
     let asked = send.transmit(Instant::default(), &mut tx, &mut Failing);
-    assert_eq!(&tx[..asked], std::format!("PROGRESS\nPUT a 5 {sha}\n").as_bytes());
+    assert_eq!(
+        &tx[..asked],
+        std::format!("PROGRESS\nPUT a 5 {sha} resume\n").as_bytes()
+    );
     assert_eq!(send.outcome(), &local);
     for length in [0, 5] {
         let said = std::format!("FILE a {length} {sha}\nhello");

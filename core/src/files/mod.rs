@@ -1,15 +1,18 @@
 //! The files service: named upload and download, verified and resumable.
 
+mod body;
 mod get;
 mod list;
 pub mod parse;
 mod progress;
 mod put;
 
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
+use self::body::Body;
 use self::parse::Request;
 use crate::bug::OrBug;
+use crate::foreign::{NO_WEB_SERVER, Opening};
 use crate::limits::{DISCARD_FOR, FILES_ANSWER_MAX, FILES_LINE_MAX};
 use crate::line::{Line, LineReader};
 use crate::name::Name;
@@ -21,20 +24,38 @@ use crate::time::Instant;
 /// One connection of the files service: commands, one after the other.
 ///
 /// While a command is answered nothing more is taken. A ticket of the store is held for the length of a command.
-/// Bytes behind a `PUT` line that was refused are never read as commands: R2 closes and discards them.
+/// Bytes behind a `PUT` line that was refused are never read as commands: R2 closes and discards them. An empty line
+/// behind the bytes of a file gets no answer: somebody typed them, and Enter.
 ///
-/// A peer that announces a SHA-256 has to wait for `SEND`. One that does not wait sends more than was asked for
-/// where R2 had some of the file, or all of it. So behind such a `PUT` a mismatch, and a line that is no command,
-/// close too; only a file that begins with a command in its first line is taken for one. An empty line behind the
-/// bytes of a whole file gets no answer: somebody typed them, and Enter.
+/// # What follows `SEND`
+///
+/// `SEND <offset>` asks for the bytes from there on. A peer that waits for it sends these; one that does not wait sends
+/// the whole file, whatever R2 has of it. Both are served, and no byte of a file is taken for a command:
+///
+/// - Behind `PUT <name> <length> <sha256> resume` the peer waits: what follows is what was asked for.
+/// - Behind a `PUT` without that word, bytes that come before `SEND` has left are the file from its first byte on. Other
+///   bytes are compared with what the file begins with: its first [`FRONT_MAX`](crate::limits::FRONT_MAX) bytes, or,
+///   where that very file is there, its first line. Where they are the same, they are the file from its first byte on:
+///   what R2 has of it is skipped, the rest is stored. Where they differ, they are what was asked for, and behind a file
+///   that is there a command.
+/// - A command that is the file's own first line is therefore not carried out, but skipped with as many bytes as the
+///   file has; FIN before that is told as a file that ended too early.
+/// - A file that begins with one pattern again and again, such as zeros, tells nothing by its front: what follows is what
+///   was asked for, and R2 closes behind `STORED`, since more of the file may come.
+///
+/// A mismatch behind an offset above 0 closes, as does a first line that is no command behind a file that was there.
 #[derive(Debug, Default)]
 pub struct Files {
+    opening: Opening,
     line: LineReader<FILES_LINE_MAX>,
     step: Step,
     /// The file of the command; of `LIST`, the last one that was listed.
     name: Option<Name>,
     ticket: Option<Ticket>,
     behind: Behind,
+    body: Body,
+    /// Bytes came behind `PUT` before `SEND` had left: they are the file from its first byte on.
+    is_eager: bool,
     peer_finished: bool,
     /// When the peer last heard of R2; `None` while it did not ask for progress.
     told: Option<Instant>,
@@ -49,7 +70,17 @@ enum Step {
     #[default]
     Command,
     /// `PUT`: the store begins the upload.
-    Create { length: u64, sha256: Option<Digest> },
+    Create {
+        length: u64,
+        sha256: Option<Digest>,
+        resumes: bool,
+    },
+    /// `PUT`: that very file is there; it is said once `SEND` has left.
+    Found,
+    /// `PUT`: what was asked for follows, or the whole file.
+    Either,
+    /// `PUT`: the whole file follows, and R2 has so much of it.
+    Skip { count: u64 },
     /// `PUT`: the peer's bytes go to the store.
     Receive { left: u64 },
     /// `PUT`: all bytes were taken.
@@ -74,10 +105,14 @@ enum Behind {
     /// Another command, or nothing.
     #[default]
     Command,
-    /// A `PUT` that was asked for the whole file, which is not empty.
+    /// A `PUT` of all bytes of a file, which is not empty.
     Put,
-    /// A `PUT` that was asked for less than the whole file.
+    /// A `PUT` of the rest of one.
     RestOfPut,
+    /// A `PUT` of a file that is there, of which no byte came.
+    File,
+    /// A `PUT` of either: more of the file may follow.
+    Either,
 }
 
 /// How the connection goes on behind an error.
@@ -114,14 +149,27 @@ impl Files {
     /// Begins what the collected line asks for.
     fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
         let behind = core::mem::take(&mut self.behind);
+        (self.body, self.is_eager) = (Body::default(), false);
         let line = self.line.line();
-        if line == Line::Whole(b"") && behind == Behind::Put {
+        if line == Line::Whole(b"") && behind != Behind::Command {
             return self.line.clear();
         }
         let (request, is_put) = (parse::parse(line), parse::is_put(line));
         self.told = self.told.map(|_| now);
         let (name, step) = match request {
-            Ok(Request::Put { name, length, sha256 }) => (Some(name), Step::Create { length, sha256 }),
+            Ok(Request::Put {
+                name,
+                length,
+                sha256,
+                resumes,
+            }) => (
+                Some(name),
+                Step::Create {
+                    length,
+                    sha256,
+                    resumes,
+                },
+            ),
             Ok(Request::Get { name, offset }) => (Some(name), Step::Open { offset }),
             Ok(Request::List) => (None, Step::List),
             Ok(Request::Delete { name }) => (Some(name), Step::Delete),
@@ -131,7 +179,7 @@ impl Files {
             }
             Err(bad) => {
                 self.line.clear();
-                let then = Then::close_if(is_put || behind == Behind::RestOfPut);
+                let then = Then::close_if(is_put || behind == Behind::File);
                 return self.refuse(now, bad.code(), bad.text(), then, store);
             }
         };
@@ -145,7 +193,12 @@ impl Files {
     #[cfg_attr(target_os = "none", inline(never))]
     fn advance<S: Store>(&mut self, now: Instant, store: &mut S) {
         match self.step {
-            Step::Create { length, sha256 } => self.create(now, length, sha256, store),
+            Step::Create {
+                length,
+                sha256,
+                resumes,
+            } => self.create(now, length, sha256, resumes, store),
+            Step::Receive { left } if self.holds_some() => self.store_held(now, left, store),
             Step::Receive { .. } => self.look_at_the_store(now, store),
             Step::Seal => self.seal(now, store),
             Step::Open { offset } => self.open(now, offset, store),
@@ -163,7 +216,13 @@ impl Files {
     }
 
     fn refuse<S: Store>(&mut self, now: Instant, code: &str, text: &str, then: Then, store: &mut S) {
-        writeln!(self.outbox, "ERROR {code} {text}").or_bug("FILES_ANSWER_MAX says so of every text");
+        self.refuse_with(now, format_args!("ERROR {code} {text}\n"), then, store);
+    }
+
+    fn refuse_with<S: Store>(&mut self, now: Instant, line: fmt::Arguments<'_>, then: Then, store: &mut S) {
+        self.outbox
+            .write_fmt(line)
+            .or_bug("FILES_ANSWER_MAX says so of every text");
         self.done(store);
         if then == Then::Close {
             self.step = Step::Closing { since: now };
@@ -185,12 +244,28 @@ fn claimed<'a, S: Store>(ticket: &'a mut Option<Ticket>, store: &mut S) -> Optio
 
 impl<S: Store> Session<S> for Files {
     fn receive(&mut self, now: Instant, rx: &[u8], store: &mut S) -> usize {
+        let Some(rx) = self.opening.admit(rx) else {
+            self.line.clear();
+            let line = format_args!("ERROR bad-request this is R2's files service{NO_WEB_SERVER}");
+            self.refuse_with(now, line, Then::Close, store);
+            return rx.len();
+        };
         let mut taken = 0;
         while let Some(rest) = rx.get(taken..)
             && !rest.is_empty()
         {
+            if self.holds_some() {
+                self.advance(now, store);
+                if self.holds_some() {
+                    break;
+                }
+                continue;
+            }
+            self.is_eager |= self.owes_send();
             let count = match self.step {
                 Step::Command if self.outbox.is_empty() => self.read_command(now, rest, store),
+                Step::Either => self.look(now, rest, store),
+                Step::Skip { count } => self.skip(now, rest, count, store),
                 Step::Receive { left } => self.store_bytes(now, rest, left, store),
                 Step::Closing { .. } | Step::Aborting => rest.len(),
                 _ => 0,
@@ -200,6 +275,7 @@ impl<S: Store> Session<S> for Files {
             }
             taken = taken.saturating_add(count);
         }
+        self.opening.taken(taken);
         taken
     }
 
@@ -228,6 +304,12 @@ impl<S: Store> Session<S> for Files {
                         return filled;
                     }
                 }
+                Step::Found => {
+                    self.seal(now, store);
+                    if self.outbox.is_empty() {
+                        return filled;
+                    }
+                }
                 _ => return filled,
             }
         }
@@ -237,12 +319,15 @@ impl<S: Store> Session<S> for Files {
         self.peer_finished = true;
         match self.step {
             Step::Command if !self.line.is_empty() => self.obey(now, store),
-            Step::Receive { left } => self.cut_short(left, store),
+            Step::Receive { left } if !self.holds_some() => self.cut_short(left, store),
+            Step::Either => self.either_ended(now, store),
+            Step::Skip { count } => self.skip_ended(count, store),
             _ => {}
         }
     }
 
     fn over(&mut self, _now: Instant, _how: Over, store: &mut S) {
+        self.keep_held(store);
         self.done(store);
     }
 

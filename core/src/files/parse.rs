@@ -8,7 +8,7 @@ use crate::store::Digest;
 /// What a peer asks for. Names are as [`Name::parse`] takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'l> {
-    /// `PUT <name> <length> [<sha256>]`
+    /// `PUT <name> <length> [<sha256> [resume]]`
     Put {
         /// The final name, not a reserved one.
         name: &'l str,
@@ -16,6 +16,8 @@ pub enum Request<'l> {
         length: u64,
         /// What they must add up to.
         sha256: Option<Digest>,
+        /// Whether the peer waits for `SEND` and sends from there on.
+        resumes: bool,
     },
     /// `GET <name> [<offset>]`
     Get {
@@ -117,6 +119,7 @@ fn request(text: &str) -> Result<Request<'_>, BadLine> {
             name: put_name(words.next())?,
             length: number(words.next().ok_or(BadLine::NoLength)?)?,
             sha256: words.next().map(digest).transpose()?,
+            resumes: words.next().map(resume).transpose()?.is_some(),
         },
         Some("GET") => Request::Get {
             name: name(words.next())?,
@@ -168,6 +171,14 @@ fn digest(word: &str) -> Result<Digest, BadLine> {
     hex::parse(word).ok_or(BadLine::Sha256)
 }
 
+fn resume(word: &str) -> Result<(), BadLine> {
+    if word == "resume" {
+        Ok(())
+    } else {
+        Err(BadLine::Word)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +190,12 @@ mod tests {
     #[test]
     fn every_verb_is_read() {
         let name = "a.b";
-        let put = |length, sha256| Request::Put { name, length, sha256 };
+        let put = |length, sha256| Request::Put {
+            name,
+            length,
+            sha256,
+            resumes: false,
+        };
         assert_eq!(parse(Line::Whole(b"PUT a.b 5")), Ok(put(5, None)));
         assert_eq!(
             parse(Line::Whole(b"PUT a.b 18446744073709551615")),
@@ -188,6 +204,11 @@ mod tests {
         let sha = "AB".repeat(32);
         let line = std::format!("PUT a.b 0 {sha}");
         assert_eq!(parse(Line::Whole(line.as_bytes())), Ok(put(0, Some([0xab; 32]))));
+        let resumed = std::format!("{line} resume");
+        assert!(matches!(
+            parse(Line::Whole(resumed.as_bytes())),
+            Ok(Request::Put { resumes: true, .. })
+        ));
         let get = |offset| Request::Get { name, offset };
         assert_eq!(parse(Line::Whole(b"GET a.b")), Ok(get(0)));
         assert_eq!(parse(Line::Whole(b"GET a.b 7")), Ok(get(7)));
@@ -211,6 +232,8 @@ mod tests {
             "PUT a",
             "PUT a x",
             "PUT a 1 00",
+            "PUT a 1 resume",
+            "PUT a 1 abababababababababababababababababababababababababababababababab Resume",
             "\u{e4}",
         ] {
             assert_eq!(code(line.as_bytes()), "bad-request", "{line}");

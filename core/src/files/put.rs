@@ -3,6 +3,7 @@
 use core::fmt::Write;
 use core::task::Poll;
 
+use super::body::Body;
 use super::{Behind, Files, Step, Then, claimed};
 use crate::bug::OrBug;
 use crate::hex::Hex;
@@ -15,6 +16,7 @@ impl Files {
         now: Instant,
         length: u64,
         sha256: Option<Digest>,
+        resumes: bool,
         store: &mut S,
     ) {
         let (Some(name), Some(ticket)) = (&self.name, claimed(&mut self.ticket, store)) else {
@@ -27,17 +29,27 @@ impl Files {
             Poll::Ready(Ok(created)) => {
                 writeln!(self.outbox, "SEND {}", created.offset)
                     .or_bug("the outbox was empty when the command was read");
+                let left = length.saturating_sub(created.offset);
                 self.behind = match created.offset {
-                    0 if length > 0 => Behind::Put,
-                    0 => Behind::Command,
+                    0 if length == 0 => Behind::Command,
+                    0 => Behind::Put,
                     _ => Behind::RestOfPut,
                 };
-                self.expect(now, length.saturating_sub(created.offset), store);
+                if resumes || created.offset == 0 {
+                    self.expect(now, left, store);
+                } else {
+                    self.body = Body::new(created.front, created.offset, left);
+                    if left == 0 {
+                        self.step = Step::Found;
+                    } else {
+                        self.expect_either(now, store);
+                    }
+                }
             }
         }
     }
 
-    fn expect<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
+    pub(super) fn expect<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
         if left == 0 {
             self.step = Step::Seal;
             self.seal(now, store);
@@ -84,6 +96,7 @@ impl Files {
         }
     }
 
+    /// All bytes are there.
     pub(super) fn seal<S: Store>(&mut self, now: Instant, store: &mut S) {
         let Some(ticket) = &self.ticket else {
             bug!("a file that is sealed was created with a ticket");
@@ -93,12 +106,19 @@ impl Files {
             Poll::Pending => {}
             // Every byte was taken: what follows is the next command, unless the peer began with the first byte.
             Poll::Ready(Err(why)) => {
-                self.refuse_for(now, why, Then::close_if(self.behind == Behind::RestOfPut), store);
+                let then = Then::close_if(matches!(self.behind, Behind::RestOfPut | Behind::Either));
+                self.refuse_for(now, why, then, store);
             }
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
                 writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256))
                     .or_bug("the outbox has room for SEND and one answer");
+                let was_there = matches!(self.step, Step::Found);
                 self.done(store);
+                if was_there {
+                    self.expect_either(now, store);
+                } else if self.behind == Behind::Either {
+                    self.step = Step::Closing { since: now };
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a store on a board knows of its files, whatever their bytes lie in: names, states, who works with which.
 
-use super::{Created, Digest, Entry, StoreError, Ticket, Usage};
+use super::{Digest, Entry, StoreError, Ticket, Usage};
 use crate::limits::STORE_TICKETS;
 use crate::name::{Name, PARTIAL, UNCONFIRMED};
 
@@ -125,7 +125,7 @@ impl Work {
 /// How a named upload begins.
 pub(super) enum Beginning {
     /// That very file is there already, and the ticket reads it.
-    There(Created),
+    There(usize),
     /// What was broken off goes on.
     Resumed(usize),
     /// From its first byte on, in place of what was broken off, if anything was.
@@ -307,8 +307,7 @@ impl<'a, B: Bytes> Directory<'a, B> {
         let same = |file: &File<B>| file.length() == length && sha256 == Some(file.sha256);
         if let Some(index) = self.position(|file| file.is(name, State::Whole) && same(file)) {
             self.set_work(ticket, Work::Reading(index));
-            let name = name.clone();
-            return Ok(Beginning::There(Created { name, offset: length }));
+            return Ok(Beginning::There(index));
         }
         let partial = self.position(|file| file.is(name, State::Partial));
         let resumable = |index: &usize| {

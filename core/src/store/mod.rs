@@ -22,6 +22,7 @@ pub mod ram;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::limits::FRONT_MAX;
 use crate::name::Name;
 
 /// A SHA-256 (FIPS 180-4).
@@ -70,6 +71,9 @@ pub enum Upload<'a> {
     },
 }
 
+/// What a file begins with: its first [`FRONT_MAX`] bytes, or all where it has fewer.
+pub type Front = heapless::Vec<u8, FRONT_MAX>;
+
 /// An upload that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
@@ -78,6 +82,8 @@ pub struct Created {
     /// From which byte on the store needs the file: more than 0 where a partial upload of the same name, length
     /// and SHA-256 rests, the whole length where that very file is there already.
     pub offset: u64,
+    /// The front of those `offset` bytes that the store has; empty only where it has none.
+    pub front: Front,
 }
 
 /// A file of the store.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
-use r2_core::store::{Created, Digest, Entry, StoreError};
+use r2_core::store::{Created, Digest, Entry, Front, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -234,7 +234,11 @@ pub(super) fn create_numbered(folder: &Folder, held: &mut Held) -> Result<Create
         hasher: Some(Sha256::new()),
         length: 0,
     });
-    Ok(Created { name, offset: 0 })
+    Ok(Created {
+        name,
+        offset: 0,
+        front: Front::new(),
+    })
 }
 
 /// Whether what is announced can be stored, of which `there` bytes are there already.

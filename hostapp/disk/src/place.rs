@@ -1,11 +1,13 @@
 //! A ticket as its worker sees it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use r2_core::limits::FRONT_MAX;
 use r2_core::name::{Name, PARTIAL};
-use r2_core::store::{Created, Digest, Entry, StoreError};
+use r2_core::store::{Created, Digest, Entry, Front, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -123,12 +125,16 @@ impl Place {
     fn began(&mut self, folder: &Folder, name: &Name, upload: Result<Upload, StoreError>) -> Answer {
         Answer::Created(match upload {
             Ok(upload) => {
-                let offset = upload.length;
-                self.held = Held::Upload(upload);
-                Ok(Created {
+                let created = front(&upload.file).map(|front| Created {
                     name: name.clone(),
-                    offset,
-                })
+                    offset: upload.length,
+                    front,
+                });
+                match created {
+                    Ok(_) => self.held = Held::Upload(upload),
+                    Err(_) => folder.end(name),
+                }
+                created
             }
             Err(error) => {
                 folder.end(name);
@@ -288,12 +294,16 @@ impl Place {
             }
             Then::List => Answer::Listed(Ok(Some(entry))),
             Then::Compare(announced) if announced.sha256 == Some(digest) => {
-                let offset = entry.length;
-                self.held = Held::Present(entry);
-                Answer::Created(Ok(Created {
-                    name: hashing.name,
-                    offset,
-                }))
+                let created = front(&hashing.file).map(|front| Created {
+                    name: hashing.name.clone(),
+                    offset: entry.length,
+                    front,
+                });
+                match created {
+                    Ok(_) => self.held = Held::Present(entry),
+                    Err(_) => folder.end(&hashing.name),
+                }
+                Answer::Created(created)
             }
             Then::Compare(announced) | Then::Resume(announced) => {
                 return self.resume(folder, hashing.name, announced);
@@ -314,4 +324,19 @@ impl Place {
         self.held.release(folder);
         self.forget();
     }
+}
+
+/// What `file` begins with.
+fn front(file: &File) -> Result<Front, StoreError> {
+    let mut front = [0; FRONT_MAX];
+    let mut filled = 0;
+    while filled < front.len() {
+        match file.read_at(&mut front[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(store_error(error)),
+        }
+    }
+    Ok(front[..filled].iter().copied().collect())
 }

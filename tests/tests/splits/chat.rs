@@ -155,3 +155,48 @@ pub(crate) fn a_full_room_says_so_and_closes() {
     assert!(seen[2].fin);
     assert_eq!(seen[1].text(), "");
 }
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_return_alone_ends_a_line_and_telnets_commands_are_skipped() {
+    let script = Script::new()
+        .opens(0)
+        .opens(1)
+        .sends(
+            1,
+            b"\xFF\xFD\x03\xFF\xFB\x18first\rsecond\r\0third\r\nfou\xFF\xF1rth\r",
+        )
+        .sends(
+            1,
+            b"\n\r\r\n/nick Bob\rfifth \xE2\xFF\xFE\x01\x82\xAC\xFF\xFA\x1F\0\x0A\0\xFF\xFF\xFF\xF0\n",
+        )
+        .sends(1, b"last\xFF")
+        .finishes(1);
+    assert_eq!(
+        screens(&script)[0],
+        "* KALI joined\nKALI: first\nKALI: second\nKALI: third\nKALI: fourth\n* KALI is now Bob\nBob: fifth \u{20AC}\n\
+         Bob: last\u{FFFD}\n* Bob left\n"
+    );
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_peer_that_says_what_it_was_sent_is_muted_until_it_says_something_else() {
+    let script = Script::new()
+        .opens(0)
+        .opens(1)
+        .sends(0, "hi\n")
+        .sends(1, "R2: hi\n")
+        .sends(1, "KALI: R2: hi\n".repeat(20))
+        .sends(
+            1,
+            "* muted: these lines are what you were sent; say something else\n",
+        )
+        .sends(1, "KALI: R2: hi\n")
+        .sends(1, "I am back\n");
+    let screens = screens(&script);
+    let shown = format!("R2: hi\n{}", "KALI: R2: hi\n".repeat(8));
+    assert_eq!(screens[0], format!("* KALI joined\n{shown}KALI: I am back\n"));
+    assert_eq!(
+        screens[1],
+        format!("{shown}* muted: these lines are what you were sent; say something else\nKALI: I am back\n")
+    );
+}

@@ -7,9 +7,10 @@ use embedded_storage::nor_flash::NorFlash;
 use super::record::Record;
 use super::upload::Upload as Writing;
 use super::{Extent, FlashStore, record_of};
+use crate::limits::FRONT_MAX;
 use crate::name::Name;
 use crate::store::directory::{Beginning, State, Work};
-use crate::store::{Created, Digest, StoreError, Ticket};
+use crate::store::{Created, Digest, Front, StoreError, Ticket};
 
 impl<F: NorFlash> FlashStore<'_, F> {
     pub(super) fn create_new(
@@ -32,7 +33,11 @@ impl<F: NorFlash> FlashStore<'_, F> {
         if let Some(upload) = self.upload(ticket) {
             *upload = Some(Writing::new(bytes.object));
         }
-        Ok(Created { name, offset: 0 })
+        Ok(Created {
+            name,
+            offset: 0,
+            front: Front::new(),
+        })
     }
 
     pub(super) fn create_named(
@@ -46,7 +51,7 @@ impl<F: NorFlash> FlashStore<'_, F> {
             return self.resume(ticket, index);
         }
         match self.directory.begin_named(ticket, name, length, sha256)? {
-            Beginning::There(created) => Poll::Ready(Ok(created)),
+            Beginning::There(index) => Poll::Ready(self.created(name.clone(), index)),
             Beginning::Resumed(index) => {
                 let free = self.free_bytes();
                 let file = self.file(index)?;
@@ -83,15 +88,24 @@ impl<F: NorFlash> FlashStore<'_, F> {
             return Poll::Ready(Err(StoreError::Io));
         };
         match upload.rehash(&mut self.medium, length) {
-            Ok(true) => Poll::Ready(Ok(Created {
-                name,
-                offset: u64::from(length),
-            })),
+            Ok(true) => Poll::Ready(self.created(name, index)),
             Ok(false) => {
                 self.directory.news();
                 Poll::Pending
             }
             Err(why) => Poll::Ready(Err(self.end(ticket, why))),
         }
+    }
+
+    /// The upload of `name`, of which the file at `index` is there.
+    fn created(&mut self, name: Name, index: usize) -> Result<Created, StoreError> {
+        let bytes = self.file(index)?.bytes;
+        let mut front = [0; FRONT_MAX];
+        let read = self.read_extent(bytes, 0, &mut front)?;
+        Ok(Created {
+            name,
+            offset: u64::from(bytes.length),
+            front: front.iter().copied().take(read).collect(),
+        })
     }
 }

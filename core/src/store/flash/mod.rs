@@ -182,6 +182,28 @@ impl<F: NorFlash> FlashStore<'_, F> {
         Ok(())
     }
 
+    /// Reads bytes of a file from `offset` on into the front of `into` and returns how many.
+    fn read_extent(&mut self, bytes: Extent, offset: u64, into: &mut [u8]) -> Result<usize, StoreError> {
+        let Extent { object, length } = bytes;
+        let mut page = Page::BLANK;
+        let mut near = None;
+        let mut filled = 0;
+        let mut position = u32::try_from(offset).unwrap_or(u32::MAX);
+        while position < length && filled < into.len() {
+            let Some(at) = self.medium.read_file(object, position, &mut near, &mut page) else {
+                return Err(StoreError::Io);
+            };
+            let piece = page.payload().get(at..).unwrap_or_default();
+            let left = piece.len().min(length.saturating_sub(position) as usize);
+            let room = into.get_mut(filled..).unwrap_or_default();
+            let copied = bytes::copy(room, piece.get(..left).unwrap_or_default());
+            filled = filled.saturating_add(copied);
+            position = position.saturating_add(copied as u32);
+            near = near.map(Place::following);
+        }
+        Ok(filled)
+    }
+
     fn give_back(&mut self, ticket: &Ticket) {
         if let Some(upload) = self.upload(ticket) {
             *upload = None;
@@ -244,24 +266,8 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
     }
 
     fn read(&mut self, ticket: &Ticket, offset: u64, into: &mut [u8]) -> Poll<Result<usize, StoreError>> {
-        let Extent { object, length } = self.directory.reading(ticket)?.bytes;
-        let mut page = Page::BLANK;
-        let mut near = None;
-        let mut filled = 0;
-        let mut position = u32::try_from(offset).unwrap_or(u32::MAX);
-        while position < length && filled < into.len() {
-            let Some(at) = self.medium.read_file(object, position, &mut near, &mut page) else {
-                return Poll::Ready(Err(StoreError::Io));
-            };
-            let piece = page.payload().get(at..).unwrap_or_default();
-            let left = piece.len().min(length.saturating_sub(position) as usize);
-            let room = into.get_mut(filled..).unwrap_or_default();
-            let copied = bytes::copy(room, piece.get(..left).unwrap_or_default());
-            filled = filled.saturating_add(copied);
-            position = position.saturating_add(copied as u32);
-            near = near.map(Place::following);
-        }
-        Poll::Ready(Ok(filled))
+        let bytes = self.directory.reading(ticket)?.bytes;
+        Poll::Ready(self.read_extent(bytes, offset, into))
     }
 
     fn next(&mut self, _ticket: &Ticket, after: Option<&Name>) -> Poll<Result<Option<Entry>, StoreError>> {

@@ -7,7 +7,8 @@ use core::task::Poll;
 pub use self::blocks::Block;
 use self::blocks::{Blocks, Chain};
 use super::directory::{Beginning, Bytes, Directory, State, Work};
-use super::{Created, Digest, Entry, Store, StoreError, Ticket, Upload, Usage, directory, sha256};
+use super::{Created, Digest, Entry, Front, Store, StoreError, Ticket, Upload, Usage, directory, sha256};
+use crate::limits::FRONT_MAX;
 use crate::name::Name;
 
 /// A store in memory that somebody else owns. Every call is answered at once; nothing outlives the power.
@@ -52,7 +53,11 @@ impl<'a> RamStore<'a> {
             .directory
             .begin(ticket, name.clone(), announced, Chain::EMPTY);
         begun
-            .map(|_| Created { name, offset: 0 })
+            .map(|_| Created {
+                name,
+                offset: 0,
+                front: Front::new(),
+            })
             .ok_or(StoreError::NoSpace)
     }
 
@@ -64,7 +69,7 @@ impl<'a> RamStore<'a> {
         sha256: Option<Digest>,
     ) -> Result<Created, StoreError> {
         match self.directory.begin_named(ticket, name, length, sha256)? {
-            Beginning::There(created) => Ok(created),
+            Beginning::There(index) => self.created(name, index),
             Beginning::Resumed(index) => {
                 let file = self.directory.files.get_mut(index).ok_or(StoreError::Io)?;
                 let offset = file.length();
@@ -73,8 +78,7 @@ impl<'a> RamStore<'a> {
                 }
                 file.state = State::Arriving;
                 self.directory.set_work(ticket, Work::Writing(index));
-                let name = name.clone();
-                Ok(Created { name, offset })
+                self.created(name, index)
             }
             Beginning::Anew(partial) => {
                 let bytes = partial.and_then(|partial| self.directory.unlink(partial));
@@ -85,6 +89,18 @@ impl<'a> RamStore<'a> {
                 self.create_new(ticket, name.clone(), Some((length, sha256)))
             }
         }
+    }
+
+    /// The upload of `name`, of which the file at `index` is there.
+    fn created(&self, name: &Name, index: usize) -> Result<Created, StoreError> {
+        let bytes = &self.directory.files.get(index).ok_or(StoreError::Io)?.bytes;
+        let mut front = [0; FRONT_MAX];
+        let read = self.blocks.read(bytes, 0, &mut front);
+        Ok(Created {
+            name: name.clone(),
+            offset: bytes.length(),
+            front: front.iter().copied().take(read).collect(),
+        })
     }
 
     /// Ends an upload by an error: nothing of it is kept.

@@ -48,8 +48,15 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
     let mut source = LocalFile::open(file)
         .map_err(|error| Trouble::usage(format!("{shown}: {error}; name a file that can be read")))?;
     let started = Instant::now();
+    // An R2 older than the word `resume` refuses it.
+    let mut knows_resume = true;
     let client = loop {
-        let mut client = Client::connect(host.service(PORT), Send::new(name.clone()))?;
+        let session = if knows_resume {
+            Send::new(name.clone())
+        } else {
+            Send::without_resume(name.clone())
+        };
+        let mut client = Client::connect(host.service(PORT), session)?;
         let progress = report.progress(name.as_str(), source.length());
         client.drive(&mut source, none, |send| {
             progress.reached(send.progress());
@@ -58,6 +65,9 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
         match client.session().outcome() {
             Some(Err(Failure::Refused(why))) if why.code() == "busy" && started.elapsed() < BUSY_PATIENCE => {
                 thread::sleep(BUSY_PAUSE);
+            }
+            Some(Err(Failure::Refused(why))) if why.code() == "bad-request" && knows_resume => {
+                knows_resume = false;
             }
             _ => break client,
         }
