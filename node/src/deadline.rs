@@ -139,12 +139,12 @@ impl<'a> Deadlines<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Leak;
+    use crate::storage::Leaked;
     use std::collections::BTreeSet;
 
     #[test]
     fn slots_come_due_in_the_order_of_their_deadlines() {
-        let mut deadlines = Deadlines::new(64, &mut Leak);
+        let mut deadlines = Deadlines::new(64, &mut Leaked);
         let mut expected = BTreeSet::new();
         let mut at = [None; 64];
         let mut random = 1_u64;

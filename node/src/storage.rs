@@ -12,13 +12,13 @@ pub trait Storage<'a> {
     }
 }
 
-/// Memory for unit tests, which never give it back either.
-#[cfg(test)]
-pub(crate) struct Leak;
+/// Memory of the global allocator that is never given back: for a host, where a node lives as long as its process.
+#[cfg(any(feature = "alloc", test))]
+pub struct Leaked;
 
-#[cfg(test)]
-impl<'a> Storage<'a> for Leak {
+#[cfg(any(feature = "alloc", test))]
+impl<'a> Storage<'a> for Leaked {
     fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T] {
-        (0..len).map(make).collect::<std::vec::Vec<_>>().leak()
+        (0..len).map(make).collect::<alloc::vec::Vec<_>>().leak()
     }
 }

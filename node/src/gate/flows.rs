@@ -144,7 +144,7 @@ impl<'a> Flows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Leak;
+    use crate::storage::Leaked;
     use smoltcp::wire::IpAddress;
 
     fn flow(port: u16) -> Flow {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn every_flow_is_found_whatever_came_and_went() {
         let mut held = [None; 16];
-        let mut flows = Flows::new(held.len(), [7; 16], &mut Leak);
+        let mut flows = Flows::new(held.len(), [7; 16], &mut Leaked);
         let mut random = 1_u32;
         for _ in 0..20_000 {
             random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);

@@ -77,7 +77,7 @@ impl<'a> TimeWait<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Leak;
+    use crate::storage::Leaked;
     use smoltcp::wire::IpAddress;
 
     const SECRET: [u8; 16] = [7; 16];
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_latest_are_found_until_their_time_is_over_or_they_are_used_anew() {
         for len in [1, 7, 8, 9, 100, 1024] {
-            let mut table = TimeWait::new(len, TIME, &mut Leak);
+            let mut table = TimeWait::new(len, TIME, &mut Leaked);
             for port in 1..=2000 {
                 table.remember(closed(port), &SECRET);
             }
@@ -113,7 +113,7 @@ mod tests {
             table.forget(&flow, &SECRET);
             assert!(table.find(&flow, &SECRET, now).is_none());
         }
-        let mut none = TimeWait::new(0, TIME, &mut Leak);
+        let mut none = TimeWait::new(0, TIME, &mut Leaked);
         none.remember(closed(1), &SECRET);
         assert!(none.find(&closed(1).flow, &SECRET, Instant::default()).is_none());
     }
