@@ -185,7 +185,6 @@ pub(super) struct RttFindings {
 /// One way at one loss.
 #[derive(Serialize)]
 struct WayAtLoss {
-    #[serde(serialize_with = "named")]
     way: Way,
     loss_percent: u8,
     messages: usize,
@@ -212,8 +211,10 @@ struct Slowest {
     ladder: Ladder,
 }
 
-fn named<S: Serializer>(way: &Way, to: S) -> Result<S::Ok, S::Error> {
-    way.name().serialize(to)
+impl Serialize for Way {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(to)
+    }
 }
 
 fn all_as_millis<S: Serializer>(times: &[Duration; PERCENT.len()], to: S) -> Result<S::Ok, S::Error> {

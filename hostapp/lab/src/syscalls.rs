@@ -24,7 +24,7 @@ pub(super) struct SyscallFindings {
     /// The port that the kernel has chosen for the client.
     #[serde(skip)]
     port: u16,
-    /// What bind() returned for [`PRIVILEGED`].
+    /// What `bind()` returned for [`PRIVILEGED`].
     #[serde(skip)]
     privileged: nix::Result<()>,
 }
@@ -147,7 +147,7 @@ fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
     let client_at = address(&client)?;
     trace.push(call(
         "client",
-        &format!("connect(127.0.0.1, port {})", at.port()),
+        format!("connect(127.0.0.1, port {})", at.port()),
         format!("0: from port {}", client_at.port()),
         "connect(.., own port): returns at once, the caller chooses the port",
     ));
@@ -239,7 +239,7 @@ fn provoke(trace: &mut Vec<Syscall>) -> io::Result<nix::Result<()>> {
     let returned = bind(second.as_raw_fd(), &loopback(port));
     trace.push(call(
         "second server",
-        &format!("bind(port {port}), which listens already"),
+        format!("bind(port {port}), which listens already"),
         outcome(returned),
         "nothing: two sockets may listen on one port, the first free one takes the SYN",
     ));
@@ -248,7 +248,7 @@ fn provoke(trace: &mut Vec<Syscall>) -> io::Result<nix::Result<()>> {
     let returned = connect(client.as_raw_fd(), &loopback(port));
     trace.push(call(
         "client",
-        &format!("connect(port {port}), where nobody listens now"),
+        format!("connect(port {port}), where nobody listens now"),
         outcome(returned),
         "state() falls back to Closed when the RST comes",
     ));
@@ -256,7 +256,7 @@ fn provoke(trace: &mut Vec<Syscall>) -> io::Result<nix::Result<()>> {
     let returned = bind(server.as_raw_fd(), &loopback(PRIVILEGED));
     trace.push(call(
         "server",
-        &format!("bind(port {PRIVILEGED})"),
+        format!("bind(port {PRIVILEGED})"),
         outcome(returned),
         "nothing: there are no users, every port is free to take",
     ));

@@ -51,7 +51,7 @@ pub struct Tap {
 }
 
 struct WaitingFrame {
-    /// FrameRoom for a frame behind its header, if frames have one here.
+    /// Room for a frame behind its header, if frames have one here.
     bytes: FrameRoom,
     header: usize,
     /// The length of what waits; 0 for none.
@@ -60,7 +60,7 @@ struct WaitingFrame {
     error: Option<io::Error>,
 }
 
-/// FrameRoom for a frame behind its header, from the beginning of a cache line on. What TCP carries begins a line then, too,
+/// Room for a frame behind its header, from the beginning of a cache line on. What TCP carries begins a line then, too,
 /// since the headers before it have 64 bytes: so the kernel copies it fastest.
 struct FrameRoom {
     bytes: Box<[u8]>,
@@ -278,7 +278,7 @@ impl phy::RxToken for RxToken<'_> {
     }
 }
 
-/// FrameRoom for a frame to send.
+/// Room for a frame to send.
 pub struct TxToken<'a> {
     file: &'a File,
     tx: &'a mut WaitingFrame,
