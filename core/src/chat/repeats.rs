@@ -40,9 +40,10 @@ impl Repeats {
     pub(super) fn judge(&mut self, text: &str, label: Option<&str>, sent: Place, room: &Room<'_>) -> Worth {
         // What looks like a line of R2's own is no news: those to one peer alone are not in the room.
         let is_no_news = self.count > 0 && text.starts_with("* ");
-        self.count = match self.finds(text, label, sent, room) || is_no_news {
-            true => self.count.saturating_add(1),
-            false => 0,
+        self.count = if self.finds(text, label, sent, room) || is_no_news {
+            self.count.saturating_add(1)
+        } else {
+            0
         };
         match self.count.checked_sub(CHAT_REPEATS_MAX) {
             None | Some(0) => Worth::Show,

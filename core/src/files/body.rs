@@ -65,10 +65,12 @@ impl Body {
             _ if repeats => left,
             _ => left.saturating_add(1),
         };
-        match self.matched >= enough.min(self.front.len()) {
-            false => Verdict::Undecided,
-            true if repeats => Verdict::Either,
-            true => Verdict::Whole,
+        if self.matched < enough.min(self.front.len()) {
+            Verdict::Undecided
+        } else if repeats {
+            Verdict::Either
+        } else {
+            Verdict::Whole
         }
     }
 
