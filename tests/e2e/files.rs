@@ -254,3 +254,33 @@ fn read_line(peer: &mut TcpStream) -> String {
         .expect("a line");
     line
 }
+
+#[test]
+fn netcats_that_do_not_wait_send_the_same_file_again_and_no_line_of_it_is_obeyed() {
+    let lab = Lab::new();
+    let body = b"DEL other.txt\nLIST\n";
+    let sha = sha256(&body[..]);
+    let stored = format!("STORED n.txt {} {sha}\n", body.len());
+    lab.kali(&format!("printf 'PUT other.txt 5\\nhello' | {NC}"));
+    for netcat in [
+        NC,
+        "nc.traditional -q 1 192.168.69.1 5030",
+        "ncat 192.168.69.1 5030",
+        "socat -t 60 - TCP:192.168.69.1:5030",
+    ] {
+        for pause in ["", "sleep 0.2;"] {
+            let again = format!(
+                "(echo PUT n.txt {} {sha}; {pause} printf 'DEL other.txt\\nLIST\\n'; echo GET other.txt 5) | {netcat}",
+                body.len()
+            );
+            let printed = lab.kali(&again);
+            let file = format!("FILE other.txt 5 {HELLO}\n");
+            assert!(printed.starts_with("SEND "), "{printed:?}");
+            assert!(
+                printed.ends_with(&format!("{stored}{file}")),
+                "{netcat}: {printed:?}"
+            );
+        }
+    }
+    lab.store.holds(&["n.txt", "other.txt"]);
+}

@@ -113,3 +113,18 @@ fn the_store_s_folder_is_made() {
     r2.complains("R2 ready at 192.168.69.1 on tap0\n");
     assert!(store.is_dir());
 }
+
+#[test]
+fn r2_does_not_call_itself() {
+    let namespace = Namespace::new();
+    let store = tempfile::tempdir().unwrap();
+    for (link, remote) in [
+        ("local", "127.0.0.1:5000"),
+        ("local", "0.0.0.0:5000"),
+        ("local", "127.0.0.1:10007"),
+        ("tap:tap0", "192.168.69.1:5000"),
+    ] {
+        let line = serve(store.path(), &format!("--call {remote}")).replace("tap:tap0", link);
+        assert_refused(&attempt(&namespace, &line), &[remote, "R2 itself"]);
+    }
+}

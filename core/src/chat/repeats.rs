@@ -13,11 +13,11 @@ pub(super) const MUTED: &str = "* muted: these lines are what you were sent; say
 
 /// How many of a peer's lines, up to the last one, were lines that it was sent.
 ///
-/// They come back in the order in which they went, so the next one is looked for behind the last one.
+/// They come back in the order in which they went, so the next one is looked for from the last one on.
 #[derive(Clone, Copy)]
 pub(super) struct Repeats {
     count: usize,
-    next: Place,
+    from: Place,
 }
 
 /// What is to be done with a line.
@@ -30,9 +30,9 @@ pub(super) enum Worth {
 }
 
 impl Repeats {
-    /// Of a peer that sees the lines from `next` on.
-    pub(super) const fn new(next: Place) -> Self {
-        Self { count: 0, next }
+    /// Of a peer that sees the lines from `from` on.
+    pub(super) const fn new(from: Place) -> Self {
+        Self { count: 0, from }
     }
 
     /// Judges a line of the peer: `text`, with its own label in front where `label` is one. It was sent the lines
@@ -40,9 +40,10 @@ impl Repeats {
     pub(super) fn judge(&mut self, text: &str, label: Option<&str>, sent: Place, room: &Room<'_>) -> Worth {
         // What looks like a line of R2's own is no news: those to one peer alone are not in the room.
         let is_no_news = self.count > 0 && text.starts_with("* ");
-        self.count = match self.finds(text, label, sent, room) || is_no_news {
-            true => self.count.saturating_add(1),
-            false => 0,
+        self.count = if self.finds(text, label, sent, room) || is_no_news {
+            self.count.saturating_add(1)
+        } else {
+            0
         };
         match self.count.checked_sub(CHAT_REPEATS_MAX) {
             None | Some(0) => Worth::Show,
@@ -53,22 +54,20 @@ impl Repeats {
 
     /// Looks for the line among the next that the peer was sent.
     fn finds(&mut self, text: &str, label: Option<&str>, sent: Place, room: &Room<'_>) -> bool {
-        let mut place = self.next;
+        let mut place = self.from;
         for _ in 0..CHAT_REPEATS_LOOK {
             match room.line_at(place, sent) {
                 Found::End => return false,
                 Found::Gone(_, oldest) => place = oldest,
-                Found::Line(line, next) => {
-                    place = next;
-                    if is_repeated(line, text, label) {
-                        self.next = place;
-                        return true;
-                    }
+                Found::Line(line, _) if is_repeated(line, text, label) => {
+                    self.from = place;
+                    return true;
                 }
+                Found::Line(_, next) => place = next,
             }
         }
         // Lines that do not come back are not waited for.
-        self.next = place;
+        self.from = place;
         false
     }
 }

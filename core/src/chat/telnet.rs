@@ -53,7 +53,11 @@ impl Telnet {
             return Piece::Nothing;
         };
         let (state, piece, behind) = match (self.state, *first) {
-            (State::Return, b'\n') => (State::Text, Piece::Nothing, behind),
+            // The LF of a CR LF, and the last byte of a command.
+            (State::Return, b'\n')
+            | (State::Command, LOWEST_COMMAND..=249)
+            | (State::Option, _)
+            | (State::SubnegotiationCommand(_), SE) => (State::Text, Piece::Nothing, behind),
             (State::Text, b'\n') => (State::Text, Piece::LineEnd, behind),
             (State::Text | State::Return, b'\r') => (State::Return, Piece::LineEnd, behind),
             (State::Text | State::Return, IAC) => (State::Command, Piece::Nothing, behind),
@@ -66,9 +70,6 @@ impl Telnet {
             (State::Command, IAC) => (State::Text, Piece::Text(&[IAC]), behind),
             (State::Command, SB) => (State::Subnegotiation(0), Piece::Nothing, behind),
             (State::Command, 251..=254) => (State::Option, Piece::Nothing, behind),
-            (State::Command, LOWEST_COMMAND..=249) | (State::Option, _) => {
-                (State::Text, Piece::Nothing, behind)
-            }
             // No telnet: an invalid byte, and text.
             (State::Command, _) => (State::Text, Piece::Text(&[IAC]), bytes),
             (State::Subnegotiation(TELNET_SUBNEGOTIATION_MAX), _) => (State::Text, Piece::Nothing, bytes),
@@ -80,7 +81,6 @@ impl Telnet {
                 Piece::Nothing,
                 behind,
             ),
-            (State::SubnegotiationCommand(_), SE) => (State::Text, Piece::Nothing, behind),
             // A subnegotiation without its end.
             (State::SubnegotiationCommand(_), _) => (State::Command, Piece::Nothing, bytes),
         };

@@ -9,7 +9,7 @@ use crate::store::{Front, Store};
 use crate::time::Instant;
 
 /// The body of a `PUT` of which R2 has something.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Body {
     /// What it begins with; of a file that is there, its first line at most.
     front: Front,
@@ -65,10 +65,12 @@ impl Body {
             _ if repeats => left,
             _ => left.saturating_add(1),
         };
-        match self.matched >= enough.min(self.front.len()) {
-            false => Verdict::Undecided,
-            true if repeats => Verdict::Either,
-            true => Verdict::Whole,
+        if self.matched < enough.min(self.front.len()) {
+            Verdict::Undecided
+        } else if repeats {
+            Verdict::Either
+        } else {
+            Verdict::Whole
         }
     }
 
@@ -179,8 +181,8 @@ impl Files {
 
     /// Stores what was taken for the front and is the rest; of it so much is `left`.
     pub(super) fn store_held<S: Store>(&mut self, now: Instant, left: u64, store: &mut S) {
-        let held: Front = self.body.held().iter().copied().collect();
-        let stored = self.store_bytes(now, &held, left, store);
+        let body = self.body.clone();
+        let stored = self.store_bytes(now, body.held(), left, store);
         self.body.stored = self.body.stored.saturating_add(stored);
     }
 

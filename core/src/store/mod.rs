@@ -74,6 +74,11 @@ pub enum Upload<'a> {
 /// What a file begins with: its first [`FRONT_MAX`] bytes, or all where it has fewer.
 pub type Front = heapless::Vec<u8, FRONT_MAX>;
 
+/// The front that these bytes are, at most [`FRONT_MAX`].
+fn front_of(bytes: Option<&[u8]>) -> Front {
+    Front::from_slice(bytes.unwrap_or_default()).unwrap_or_default()
+}
+
 /// An upload that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {

@@ -1,15 +1,34 @@
 //! Calling somebody until he answers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use r2_links::Link;
 use r2_node::World;
 use r2_node::node::{CallOutcome, Node};
+use r2_node::service::Spec;
 use r2_services::CHAT;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// How long a call waits before it is tried again.
 const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Whether whoever calls `remote` reaches R2 itself, which peers reach at `address` or `address6`. On a link whose
+/// addresses are this machine's, only the ports of `services` that are offered there are R2's.
+pub(super) fn is_own(
+    remote: SocketAddr,
+    address: IpAddr,
+    address6: Option<IpAddr>,
+    link: &impl Link,
+    services: impl Iterator<Item = Spec>,
+) -> bool {
+    if link.address().is_none() {
+        return remote.ip() == address || Some(remote.ip()) == address6;
+    }
+    let is_here = remote.ip() == address || remote.ip().is_unspecified();
+    let mut ports = services.filter_map(|spec| link.tcp_port(spec.port));
+    is_here && ports.any(|port| port == remote.port())
+}
 
 /// A call that is made until it is answered.
 pub(super) struct Calling {

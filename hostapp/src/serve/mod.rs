@@ -155,6 +155,13 @@ fn serve<L: Link>(
     };
     let address = r2.link().address().unwrap_or(options.ip.address()).into();
     let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
+    if let Some(remote) = options.call
+        && call::is_own(remote, address, address6, r2.link(), r2.served.services())
+    {
+        return Err(Refusal::at_start(format!(
+            "--call {remote}: that is R2 itself; call where somebody else waits, with `nc -l -p PORT`"
+        )));
+    }
     let ready = Ready::new(address, address6, r2.link(), r2.served.services());
     // What cannot be told is no reason not to serve.
     let _ = Notes.write_all(ready.to_string().as_bytes());

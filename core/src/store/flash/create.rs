@@ -10,7 +10,7 @@ use super::{Extent, FlashStore, record_of};
 use crate::limits::FRONT_MAX;
 use crate::name::Name;
 use crate::store::directory::{Beginning, State, Work};
-use crate::store::{Created, Digest, Front, StoreError, Ticket};
+use crate::store::{Created, Digest, Front, StoreError, Ticket, front_of};
 
 impl<F: NorFlash> FlashStore<'_, F> {
     pub(super) fn create_new(
@@ -105,7 +105,7 @@ impl<F: NorFlash> FlashStore<'_, F> {
         Ok(Created {
             name,
             offset: u64::from(bytes.length),
-            front: front.iter().copied().take(read).collect(),
+            front: front_of(front.get(..read)),
         })
     }
 }

@@ -7,7 +7,9 @@ use core::task::Poll;
 pub use self::blocks::Block;
 use self::blocks::{Blocks, Chain};
 use super::directory::{Beginning, Bytes, Directory, State, Work};
-use super::{Created, Digest, Entry, Front, Store, StoreError, Ticket, Upload, Usage, directory, sha256};
+use super::{
+    Created, Digest, Entry, Front, Store, StoreError, Ticket, Upload, Usage, directory, front_of, sha256,
+};
 use crate::limits::FRONT_MAX;
 use crate::name::Name;
 
@@ -99,7 +101,7 @@ impl<'a> RamStore<'a> {
         Ok(Created {
             name: name.clone(),
             offset: bytes.length(),
-            front: front.iter().copied().take(read).collect(),
+            front: front_of(front.get(..read)),
         })
     }
 
