@@ -9,6 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, TcpPacket,
+    TcpSeqNumber,
 };
 
 use crate::counters::add;
@@ -75,9 +76,9 @@ impl Header<'_> {
         ethernet.set_dst_addr(self.peer);
         if let Some((segment, source, destination)) = tcp_of(ethernet.payload_mut()) {
             let tcp = TcpPacket::new_unchecked(&*segment);
-            self.sent.note(&tcp);
-            let window = self.sent.shown(&tcp);
+            let (seq, window) = self.sent.pass(&tcp);
             let mut tcp = TcpPacket::new_unchecked(segment);
+            tcp.set_seq_number(TcpSeqNumber(seq.cast_signed()));
             tcp.set_window_len(window);
             if self.fill_checksum {
                 tcp.fill_checksum(&source, &destination);

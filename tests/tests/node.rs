@@ -1,6 +1,7 @@
 //! The node on a wire in memory, minute by minute and segment by segment.
 
 mod node {
+    mod acks;
     mod backlog;
     mod capture;
     mod closing;
@@ -8,10 +9,13 @@ mod node {
     mod crowd;
     mod crowded;
     mod datagrams;
+    mod fins;
     mod forged;
     mod news;
     mod nonsense;
     mod segments;
     mod silence;
+    mod speakers;
+    mod talk;
     mod windows;
 }

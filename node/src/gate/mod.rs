@@ -4,13 +4,17 @@
 //! connections carry.
 
 mod backlog;
+mod bare;
 mod flows;
 mod parse;
 mod sent;
+mod shown;
 mod time_wait;
 
 pub(crate) use backlog::Backlog;
+pub(crate) use bare::{BARE_MAX, Bare};
 pub(crate) use flows::{Flow, Flows};
 pub(crate) use parse::{Border, Datagram, Parsed, Segment};
-pub(crate) use sent::Sent;
+pub(crate) use sent::{Sent, is_after};
+pub(crate) use shown::Shown;
 pub(crate) use time_wait::{Closed, TimeWait};

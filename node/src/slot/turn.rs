@@ -8,13 +8,15 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::EthernetAddress;
 
+use super::hear::is_half_closed;
 use super::{Phase, Slot, to_core, to_smoltcp};
 use crate::counters::add;
 use crate::deadline::earlier;
+use crate::gate::{BARE_MAX, Bare, Flow};
 use crate::limits::{
     CLOSED_WINDOW_FOR, ESTABLISH_WITHIN, HALF_CLOSED_IDLE, ROUNDS_PER_TURN, SEGMENTS_PER_TURN,
 };
-use crate::wire::{Header, Outward};
+use crate::wire::{Header, Inward, Outward};
 
 /// What a turn needs beyond the slot.
 pub(crate) struct Turn<'t, D: ?Sized, W> {
@@ -62,6 +64,9 @@ impl Slot<'_> {
         let mut budget = SEGMENTS_PER_TURN;
         let mut more = true;
         self.look_at_clocks(session, turn, now);
+        if self.peer_fin.is_some() {
+            self.take_fin(session, turn, now);
+        }
         for _ in 0..ROUNDS_PER_TURN {
             let moved = self.exchange(session, turn, now);
             let sent = self.send(turn, &mut budget);
@@ -153,10 +158,7 @@ impl Slot<'_> {
                 break;
             }
         }
-        let half_closed = matches!(
-            state,
-            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
-        );
+        let half_closed = is_half_closed(state);
         let mut moved = taken > 0;
         self.read = advanced(self.read, taken);
         if half_closed && !*finished && socket.recv_queue() == 0 {
@@ -223,6 +225,48 @@ impl Slot<'_> {
         }
         turn.tally.congested |= outward.exhausted;
         sent
+    }
+
+    /// Gives smoltcp the peer's FIN, in a segment of the slot's own, once every byte before it is there. It would leave FIN
+    /// out where it asks whether a segment is in the window, forget one that overtakes bytes, and take bytes that stand
+    /// behind it (RFC 9293, section 3.10.7.4).
+    fn take_fin<W, D: Device + ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        now: Instant,
+    ) {
+        match self.bytes_behind_fin() {
+            Some(0) => {}
+            // They came before FIN did: one of the two is a lie.
+            Some(1..) => return self.abort(session, Over::Reset, now, turn.world),
+            _ => return,
+        }
+        let (Some(Flow { remote, local }), Some(fin)) = (self.flow, self.expected()) else {
+            return;
+        };
+        let Some(answer) = turn.device.transmit(turn.now) else {
+            turn.tally.congested = true;
+            return;
+        };
+        let (ack, window) = self.sent.heard();
+        let mut room = [0; BARE_MAX];
+        let fin = Bare::new(remote, local, fin, ack).with_fin(window);
+        let mut inward = Inward {
+            received: Some(fin.write(&mut room, turn.capabilities)),
+            answer: Some(answer),
+            header: Some(Header {
+                ours: turn.ours,
+                peer: self.peer,
+                fill_checksum: turn.fill_checksum,
+                sent: &mut self.sent,
+            }),
+            frames_out: &mut turn.tally.frames_out,
+            capabilities: turn.capabilities,
+        };
+        turn.interface
+            .poll_ingress_single(turn.now, &mut inward, &mut self.sockets);
+        self.behind(false);
     }
 
     /// Notices that the connection has ended, tells the session how, and whether the slot may be used anew.
