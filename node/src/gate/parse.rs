@@ -238,7 +238,7 @@ impl<'a> Border<'a> {
 
     /// Whether one machine, and not this one, may have sent from there.
     fn is_unicast(&self, address: IpAddress) -> bool {
-        address.is_unicast() && !self.is_broadcast(address) && !self.is_ours(address)
+        address.is_unicast() && !is_nobodys(address) && !self.is_broadcast(address) && !self.is_ours(address)
     }
 
     fn is_broadcast(&self, address: IpAddress) -> bool {
@@ -247,6 +247,16 @@ impl<'a> Border<'a> {
             #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => false,
         }
+    }
+}
+
+/// Whether no machine on a wire has that address: IPv4's of this host, of loopback and of class E (RFC 1122, section
+/// 3.2.1.3; RFC 1112, section 4), IPv6's of loopback, and those of IPv4 inside it (RFC 4291, sections 2.5.3 and 2.5.5).
+fn is_nobodys(address: IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => matches!(address.octets(), [0 | 127 | 240.., ..]),
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => address.is_loopback() || address.to_ipv4().is_some(),
     }
 }
 
