@@ -133,6 +133,8 @@ impl<'a> Slot<'a> {
         let port = spec.port;
         self.with_socket(|socket| {
             socket.abort();
+            // smoltcp keeps what the congestion control has learned of the last peer.
+            socket.set_congestion_control(socket.congestion_control());
             // A port of 0 is a service that cannot be reached: nothing to be done about it here.
             let _ = socket.listen(IpListenEndpoint { addr: None, port });
         });
