@@ -200,20 +200,23 @@ impl Slot<'_> {
 
     /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
     fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
-        let mut outward = Outward {
-            device: turn.device,
-            header: Header {
-                ours: turn.ours,
-                peer: self.peer,
-                fill_checksum: turn.fill_checksum,
-                sent: &mut self.sent,
-            },
-            frames_out: &mut turn.tally.frames_out,
-            capabilities: turn.capabilities,
-            exhausted: false,
-        };
         let mut sent = false;
         while *budget > 0 {
+            let Some(token) = turn.device.transmit(turn.now) else {
+                turn.tally.congested = true;
+                break;
+            };
+            let mut outward = Outward {
+                token: Some(token),
+                header: Header {
+                    ours: turn.ours,
+                    peer: self.peer,
+                    fill_checksum: turn.fill_checksum,
+                    sent: &mut self.sent,
+                },
+                frames_out: &mut turn.tally.frames_out,
+                capabilities: turn.capabilities,
+            };
             match turn
                 .interface
                 .poll_egress(turn.now, &mut outward, &mut self.sockets)
@@ -223,7 +226,6 @@ impl Slot<'_> {
             }
             *budget = budget.saturating_sub(1);
         }
-        turn.tally.congested |= outward.exhausted;
         sent
     }
 
