@@ -142,9 +142,11 @@ impl Sent {
         flies.saturating_sub(self.probe.into())
     }
 
-    /// Whether `queued` bytes that are not acknowledged have left, or may leave: the peer's window is at least that large.
-    pub(crate) fn has_room_for(&self, queued: usize) -> bool {
-        queued <= usize::from(self.window) || queued <= self.next.wrapping_sub(self.acked) as usize
+    /// Whether nothing can hold up a FIN behind `queued` bytes that are not acknowledged: they have left, or the window
+    /// has room for them, and they are no more than one segment.
+    pub(crate) fn may_end_behind(&self, queued: usize) -> bool {
+        let flies = self.next.wrapping_sub(self.acked) as usize;
+        queued <= self.mss.into() && (queued <= usize::from(self.window) || queued <= flies)
     }
 
     /// Whether FIN was sent, and `ack` acknowledges all before it.

@@ -184,9 +184,10 @@ impl Slot<'_> {
         moved |= filled > 0;
         match session.wants() {
             Wants::Nothing => {}
-            // In answer to the peer's FIN ours waits until no window can hold up what is before it: in LAST-ACK smoltcp
-            // hears of no window that opens.
-            Wants::Close if half_closed && !self.sent.has_room_for(socket.send_queue()) => {}
+            // In answer to the peer's FIN ours waits until no window can hold up what is before it, and no loss: in
+            // LAST-ACK smoltcp hears of no window that opens, and counts no duplicates (RFC 5681, section 3.2), of which
+            // there are none where all is one segment.
+            Wants::Close if half_closed && !self.sent.may_end_behind(socket.send_queue()) => {}
             Wants::Close => socket.close(),
             Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
         }
