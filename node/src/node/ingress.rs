@@ -218,7 +218,7 @@ impl<'a, S: Store + 'a> Node<'a, S> {
         self.flows.insert(&segment.flow, index);
     }
 
-    /// Gives free slots to SYNs that wait for one.
+    /// Gives free slots to SYNs that wait for one, or tells their senders that the node stops.
     pub(super) fn admit_held<D: Device + ?Sized>(
         &mut self,
         now: Instant,
@@ -229,8 +229,9 @@ impl<'a, S: Store + 'a> Node<'a, S> {
             return;
         }
         for service in 0..self.services.len() {
+            let stopping = self.stop_by.is_some();
             // A SYN is taken when there is room for its answer: where the device has none, it waits on.
-            while self.has_free(service)
+            while (stopping || self.has_free(service))
                 && let Some(answer) = device.transmit(now)
                 && let Some(held) = self.backlog.take(service)
             {
@@ -238,6 +239,10 @@ impl<'a, S: Store + 'a> Node<'a, S> {
                 let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {
                     continue;
                 };
+                if stopping {
+                    self.refuse(&segment, answer, now, &mut world.counters.frames_out);
+                    continue;
+                }
                 self.take_syn(&segment, service, answer, now, world);
             }
         }

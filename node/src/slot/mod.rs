@@ -181,7 +181,11 @@ impl<'a> Slot<'a> {
         }
         self.phase = Phase::Ended;
         self.moved = now;
-        self.with_socket(Socket::close);
+        self.with_socket(|socket| match socket.state() {
+            // smoltcp would take the acknowledgement of SYN for that of its FIN, and send none.
+            State::SynReceived => socket.abort(),
+            _ => socket.close(),
+        });
     }
 
     /// Gives the connection up with RST. The session, if it is alive, hears `how`.
