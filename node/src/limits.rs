@@ -57,6 +57,11 @@ pub const SEARCH_IDLE_EVERY: Duration = Duration::from_millis(100);
 /// How long a connection whose FIN was acknowledged waits for the peer's bytes.
 pub const HALF_CLOSED_IDLE: Duration = Duration::from_secs(30);
 
+/// A window with room for less than one part in so many of the largest that the peer has shown is taken for a closed one.
+/// RFC 9293, section 3.8.6.2.1, recommends 2; what is held back waits for a byte a second until the window is wider, so
+/// that is only what is silly without a doubt.
+pub const SILLY_PART: u32 = 32;
+
 /// How long a live peer may keep its window closed.
 pub const CLOSED_WINDOW_FOR: Duration = Duration::from_secs(150);
 

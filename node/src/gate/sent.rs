@@ -3,6 +3,7 @@
 use smoltcp::wire::{TcpOption, TcpPacket};
 
 use super::Segment;
+use crate::limits::SILLY_PART;
 
 /// What the gate noted of the segments that the slot sent, and of the windows that it may send into.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,9 +77,7 @@ impl Sent {
     /// Whether `ack` acknowledges something that was sent, and is no older than the largest window lets it be: whoever
     /// says it knows the connection (RFC 5961, section 5.2).
     pub(crate) fn knows(&self, ack: u32) -> bool {
-        let oldest = self
-            .acked
-            .wrapping_sub(u32::from(self.largest).wrapping_shl(self.peer_shift.into()));
+        let oldest = self.acked.wrapping_sub(self.bytes(self.largest));
         ack.wrapping_sub(oldest) <= self.next.wrapping_sub(oldest)
     }
 
@@ -87,36 +86,41 @@ impl Sent {
         is_after(self.acked, ack)
     }
 
-    /// Records the acknowledgement `ack` and the window of a segment. Where smoltcp must see others in it: those.
+    /// Records the acknowledgement `ack` and the window of a segment; whether smoltcp takes them.
     ///
     /// smoltcp takes the window of every segment that it accepts; one that was overtaken on its way would close it, and
     /// nothing opens it again. A window holds if its segment acknowledges more than any before, or as much and stands
     /// behind them (RFC 9293, section 3.10.7.4). One that does neither may be bytes repeated: a window that grew holds,
     /// since no honest peer takes back what it has shown. An acknowledgement that is old is raised: smoltcp would throw
     /// the segment away, and its bytes may be new.
-    pub(crate) fn hear(&mut self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
-        let is_old = self.is_old(ack);
-        if !is_old {
-            // smoltcp takes no window from these.
-            if is_after(segment.seq, self.right_edge) {
-                return None;
-            }
-            let window = if segment.syn {
-                segment.window.wrapping_shr(self.peer_shift.into())
-            } else {
-                segment.window
-            };
-            let repeats = ack == self.acked && !is_after(segment.seq, self.window_seq);
-            if !repeats || window >= self.window {
-                (self.acked, self.window, self.window_seq) = (ack, window, segment.seq);
-                self.largest = self.largest.max(window);
-                if ack == self.next {
-                    self.probe = 0;
-                }
+    pub(crate) fn hear(&mut self, segment: &Segment<'_>, ack: u32) -> bool {
+        if self.is_old(ack) {
+            return true;
+        }
+        if is_after(segment.seq, self.right_edge) {
+            return false;
+        }
+        let window = if segment.syn {
+            segment.window.wrapping_shr(self.peer_shift.into())
+        } else {
+            segment.window
+        };
+        let repeats = ack == self.acked && !is_after(segment.seq, self.window_seq);
+        if !repeats || window >= self.window {
+            (self.acked, self.window, self.window_seq) = (ack, window, segment.seq);
+            self.largest = self.largest.max(window);
+            if ack == self.next {
+                self.probe = 0;
             }
         }
+        true
+    }
+
+    /// The acknowledgement and the window that smoltcp must see in a segment that was heard, where they are others.
+    pub(crate) fn shows(&self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
         let window = self.open_window();
-        (is_old || (window != segment.window && !segment.syn)).then_some((self.acked, window))
+        let differs = self.is_old(ack) || (window != segment.window && !segment.syn);
+        differs.then_some((self.acked, window))
     }
 
     /// The acknowledgement and window that smoltcp was shown last.
@@ -125,15 +129,22 @@ impl Sent {
     }
 
     /// The window that smoltcp may see: never one whose edge lies before what was sent. smoltcp would stop the timer of
-    /// that, or repeat nothing of it (RFC 9293, section 3.8.6: what was sent before a window shrank is repeated).
+    /// that, or repeat nothing of it (RFC 9293, section 3.8.6: what was sent before a window shrank is repeated). Nor one
+    /// with room for very little more: smoltcp would fill it with one tiny segment after the other (section 3.8.6.2.1,
+    /// MUST-38). It is probed as a closed one is.
     fn open_window(&self) -> u16 {
         let flies = self.flies();
-        let room = u32::from(self.window).wrapping_shl(self.peer_shift.into());
-        if flies <= room {
+        let room = self.bytes(self.window).saturating_sub(flies);
+        if room > 0 && room >= self.bytes(self.largest) / SILLY_PART {
             return self.window;
         }
-        let units = flies.div_ceil(1_u32.wrapping_shl(self.peer_shift.into()));
+        let units = flies.div_ceil(self.bytes(1));
         u16::try_from(units).unwrap_or(u16::MAX)
+    }
+
+    /// The bytes of a window that stands in a header.
+    fn bytes(&self, window: u16) -> u32 {
+        u32::from(window).wrapping_shl(self.peer_shift.into())
     }
 
     /// How much was sent and is not acknowledged, probes of a closed window left out.
@@ -198,7 +209,7 @@ impl Sent {
         let is_one_byte = tcp.payload().len() == 1;
         let is_first = fresh && !self.waits();
         let probes =
-            is_one_byte && self.window_is_closed() && seq == self.acked && (is_first || self.probe > 0);
+            is_one_byte && self.open_window() == 0 && seq == self.acked && (is_first || self.probe > 0);
         let keeps_alive = is_one_byte && len == 1 && !fresh;
         if !probes && !keeps_alive {
             self.ack = tcp.ack_number().0.cast_unsigned();

@@ -68,7 +68,10 @@ impl Slot<'_> {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
-        let other = self.sent.hear(segment, ack);
+        if !self.sent.hear(segment, ack) {
+            return None;
+        }
+        let other = self.sent.shows(segment, ack);
         // Where nothing is left to be sent no window matters, but smoltcp would probe a closed one without a pause.
         let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
         if is_last { Some((ack, 1)) } else { other }

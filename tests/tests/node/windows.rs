@@ -317,3 +317,25 @@ fn a_window_that_closed_before_there_was_anything_to_send_is_probed() {
     );
     lab.everybody_leaves();
 }
+
+/// RFC 9293, section 3.8.6.2.1, MUST-38: a window of a few bytes is not filled again and again.
+#[test]
+fn a_window_of_a_few_bytes_is_not_filled_with_tiny_segments() {
+    for (shift, open, tiny) in [(None, 1000, 3), (Some(0), 8192, 100), (Some(2), 2048, 1)] {
+        let mut asker = Asker::new(shift);
+        let question = asker.frame(1, &[b'x'; 500], open);
+        assert_eq!(asker.says([question]), 500);
+        asker.ack = asker.ack.wrapping_add(500);
+        let more = asker.frame(501, &[b'x'; 1000], tiny);
+        assert_eq!(asker.says([more]), 0, "{shift:?} {tiny}");
+        // What waits is sent for all that: slowly, and at once when the window is open.
+        asker.lab.pass(Duration::from_millis(1_500));
+        assert_eq!(asker.says([]), 1, "a probe");
+        asker.ack = asker.ack.wrapping_add(1);
+        let still = asker.frame(1501, b"", tiny);
+        assert_eq!(asker.says([still]), 0);
+        let opened = asker.frame(1501, b"", open);
+        assert!(asker.says([opened]) >= 999, "{shift:?} {tiny}");
+        asker.lab.everybody_leaves();
+    }
+}
