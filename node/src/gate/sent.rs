@@ -198,6 +198,10 @@ impl Sent {
     /// Keep-alives and window probes carry a window that smoltcp does not remember; they are one byte that was sent
     /// before, or one byte into a closed window.
     fn note(&mut self, tcp: &TcpPacket<&[u8]>, seq: u32, len: u32) {
+        if tcp.rst() {
+            // Its number may be one that a segment acknowledged, whoever sent that.
+            return;
+        }
         let end = seq.wrapping_add(len);
         if tcp.syn() {
             let offer = Offer::read(tcp.options());

@@ -130,6 +130,26 @@ fn a_half_open_connection_is_answered_where_it_came_from() {
     lab.everybody_leaves();
 }
 
+/// Who acknowledges something else in the middle of a handshake is answered with an RST of that number (RFC 9293, section
+/// 3.10.7.4), and R2 goes on from its own.
+#[test]
+fn a_forged_acknowledgement_of_syn_harms_no_handshake() {
+    for ahead in [1, 1 << 29, 1 << 31] {
+        let mut talk = Talk::to(7);
+        let right = talk.ack;
+        talk.ack = right.wrapping_add(ahead);
+        assert!(talk.says([bare(1)]).iter().all(|it| it.rst));
+        talk.ack = right;
+        let heard = talk.says([bytes(1, b"hello")]);
+        assert_eq!((text(&heard).as_str(), heard[0].seq), ("hello", right));
+        talk.ack = heard.last().expect("an echo").end();
+        let heard = talk.says([bytes(6, b"world")]);
+        assert_eq!(text(&heard), "world");
+        assert_eq!(heard.last().map(|it| it.end()), Some(talk.ack.wrapping_add(5)));
+        talk.lab.everybody_leaves();
+    }
+}
+
 /// RFC 1122, section 3.2.1.3, and RFC 4291, section 2.5.3: addresses that no sender on a wire has.
 #[test]
 fn nobody_is_at_an_address_that_is_nobodys() {
