@@ -7,8 +7,12 @@ use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
 };
 
-/// The least time-out is a second; the longest way there and back, and what the estimate of it makes of that.
-const AT_FIRST: Duration = Duration::from_secs(3);
+/// The least time-out is a second, and it doubles, once or twice before anything is seen of it from outside.
+const AT_FIRST: Duration = Duration::from_secs(5);
+
+/// A time-out is at most so many times as long as the last one, or as what was measured between a byte and its
+/// acknowledgement (RFC 6298, section 2).
+const GROWTH: u32 = 3;
 
 /// What R2 has sent on a connection, and what of it its peer has acknowledged.
 pub(super) struct Watch {
@@ -19,7 +23,7 @@ pub(super) struct Watch {
     window: Range<u32>,
     /// When the first byte that is not acknowledged was sent last, or became the first.
     since: Instant,
-    /// The longest time between two of these: time-outs double.
+    /// The longest time between two of these, or one and an acknowledgement.
     longest: Duration,
 }
 
@@ -105,6 +109,7 @@ impl Watch {
         if rst {
             self.end = None;
         } else if let Some(ack) = ack.filter(|ack| is_after(*ack, self.acked) && !is_after(*ack, end)) {
+            self.longest = self.longest.max(now - self.since);
             (self.acked, self.since) = (ack, now);
         }
     }
@@ -112,7 +117,7 @@ impl Watch {
     /// Whether nothing has happened for too long.
     pub(super) fn rests(&self, now: Instant) -> bool {
         let is_owed = self.end.is_some_and(|end| end != self.acked);
-        is_owed && now - self.since > AT_FIRST + self.longest * 2
+        is_owed && now - self.since > AT_FIRST + self.longest * GROWTH
     }
 }
 
