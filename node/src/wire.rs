@@ -9,6 +9,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::Ipv6Packet;
 use smoltcp::wire::{
     EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, TcpPacket,
+    TcpSeqNumber,
 };
 
 use crate::counters::add;
@@ -75,9 +76,9 @@ impl Header<'_> {
         ethernet.set_dst_addr(self.peer);
         if let Some((segment, source, destination)) = tcp_of(ethernet.payload_mut()) {
             let tcp = TcpPacket::new_unchecked(&*segment);
-            self.sent.note(&tcp);
-            let window = self.sent.shown(&tcp);
+            let (seq, window) = self.sent.pass(&tcp);
             let mut tcp = TcpPacket::new_unchecked(segment);
+            tcp.set_seq_number(TcpSeqNumber(seq.cast_signed()));
             tcp.set_window_len(window);
             if self.fill_checksum {
                 tcp.fill_checksum(&source, &destination);
@@ -128,37 +129,32 @@ impl<T: TxToken> Device for Inward<'_, '_, '_, T> {
     }
 }
 
-/// A device to send on.
-pub(crate) struct Outward<'d, 'h, 's, D: ?Sized> {
-    pub(crate) device: &'d mut D,
+/// A device to send one segment on. There is room for it: smoltcp forgets a segment that it was to repeat at once where
+/// it finds none.
+pub(crate) struct Outward<'h, 's, T> {
+    pub(crate) token: Option<T>,
     pub(crate) header: Header<'s>,
     pub(crate) frames_out: &'h mut u64,
     pub(crate) capabilities: &'h DeviceCapabilities,
-    /// Set when the device had no room.
-    pub(crate) exhausted: bool,
 }
 
-impl<D: Device + ?Sized> Device for Outward<'_, '_, '_, D> {
+impl<T: TxToken> Device for Outward<'_, '_, T> {
     type RxToken<'a>
         = Packet<'a>
     where
         Self: 'a;
     type TxToken<'a>
-        = Outgoing<'a, D::TxToken<'a>>
+        = Outgoing<'a, T>
     where
         Self: 'a;
 
-    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Outgoing<'_, D::TxToken<'_>>)> {
+    fn receive(&mut self, _: Instant) -> Option<(Packet<'_>, Outgoing<'_, T>)> {
         None
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<Outgoing<'_, D::TxToken<'_>>> {
-        let Some(token) = self.device.transmit(now) else {
-            self.exhausted = true;
-            return None;
-        };
+    fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_, T>> {
         Some(Outgoing {
-            token,
+            token: self.token.take()?,
             header: Some(self.header.reborrow()),
             frames_out: self.frames_out,
         })

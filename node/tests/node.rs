@@ -1,6 +1,7 @@
 //! The node on a wire in memory, minute by minute and segment by segment.
 
 mod node {
+    mod acks;
     mod backlog;
     mod capture;
     mod closing;
@@ -9,6 +10,7 @@ mod node {
     mod crowded;
     mod datagrams;
     mod extensions;
+    mod fins;
     mod forged;
     mod icmp;
     mod neighbors;
@@ -16,5 +18,7 @@ mod node {
     mod nonsense;
     mod segments;
     mod silence;
+    mod speakers;
+    mod talk;
     mod windows;
 }

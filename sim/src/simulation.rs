@@ -8,18 +8,19 @@ use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::service::Registry;
 use r2_node::{Config, Counters, Limits, Node, Reason, ServeError, Size, Storage};
-use r2_services::{About, Plan, Shared, register};
+use r2_services::{About, CHAT, Plan, Shared, register};
 use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::phy::Device;
+use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
+    EthernetAddress, EthernetFrame, IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr, Ipv6Address,
+    Ipv6Cidr,
 };
 
 use crate::stranger::{self, Heard, Said};
-use crate::wire::{Frame, Wire};
+use crate::wire::{Arrived, Frame, Leaving, Wire};
 
 /// R2's Ethernet address: the one that a host's R2 has at [`R2_ADDRESS`].
 pub const R2_MAC: EthernetAddress = EthernetAddress([0x02, 0x52, 0x32, 168, 69, 1]);
@@ -89,6 +90,8 @@ pub struct Simulation {
     pub resets: usize,
     /// KALI's plug is pulled: nothing reaches her, nothing leaves her.
     pub unplugged: bool,
+    /// R2's device has no room for what leaves.
+    pub full: bool,
     node: Node<'static, Shared<'static, RamStore<'static>>>,
     r2: Wire,
     kali: Wire,
@@ -127,6 +130,7 @@ impl Simulation {
             carried: (0, 0),
             resets: 0,
             unplugged: false,
+            full: false,
             node,
             r2,
             kali,
@@ -239,9 +243,33 @@ impl Simulation {
             .collect()
     }
 
+    /// R2 calls `remote`.
+    pub fn call(&mut self, remote: IpEndpoint) {
+        let chat = self.node.service_at(CHAT.port).expect("chat is served");
+        self.node
+            .call(chat, remote, self.now)
+            .expect("a free slot");
+        self.settle();
+    }
+
+    /// R2 is told to stop.
+    pub fn stop(&mut self) {
+        self.node.stop(self.now, &mut self.world);
+        self.settle();
+    }
+
+    /// Whether nothing is left of R2's connections, or their time is over.
+    pub fn is_stopped(&self) -> bool {
+        self.node.is_stopped(self.now)
+    }
+
     /// Gives R2 a single turn; when it wants the next.
     pub fn turn(&mut self) -> Option<Instant> {
-        let next = self.node.poll(self.now, &mut self.r2, &mut self.world);
+        let next = if self.full {
+            self.node.poll(self.now, &mut Full(&mut self.r2), &mut self.world)
+        } else {
+            self.node.poll(self.now, &mut self.r2, &mut self.world)
+        };
         while let Some(frame) = self.r2.leaving.pop_front() {
             self.carried.1 += 1;
             let to = EthernetFrame::new_checked(&*frame)
@@ -330,6 +358,32 @@ impl Simulation {
         self.node.stop(self.now, &mut self.world);
         assert!(self.node.is_stopped(self.now), "a slot is still taken");
         assert!(self.world.store.claim().is_some());
+    }
+}
+
+/// A wire that has no room.
+struct Full<'w>(&'w mut Wire);
+
+impl Device for Full<'_> {
+    type RxToken<'a>
+        = Arrived
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Leaving<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Arrived, Leaving<'_>)> {
+        self.0.receive(now)
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Leaving<'_>> {
+        None
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.0.capabilities()
     }
 }
 

@@ -3,11 +3,11 @@
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
-    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket,
-    UdpRepr,
+    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, Ipv6Address, Ipv6Packet, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber, UdpPacket, UdpRepr,
 };
 
-use crate::simulation::{R2_ADDRESS, R2_MAC};
+use crate::simulation::{R2_ADDRESS, R2_ADDRESS6, R2_MAC};
 use crate::wire::Frame;
 
 /// The stranger's Ethernet address.
@@ -15,6 +15,9 @@ pub const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 66]);
 
 /// The stranger's IP address.
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 66);
+
+/// The stranger's other IP address.
+pub const ADDRESS6: Ipv6Address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 0x66);
 
 /// The sequence number of the stranger's SYN, chosen so that it wraps soon.
 pub const FIRST: u32 = u32::MAX - 5;
@@ -151,6 +154,20 @@ fn seal(bytes: &mut [u8]) {
     }
 }
 
+/// The TCP segment in `frame`, between the IPv6 addresses of the two.
+pub fn over_ipv6(frame: &Frame) -> Frame {
+    let mut segment = frame[ETHERNET_HEADER + 20..].to_vec();
+    let (source, destination) = (ADDRESS6.into(), R2_ADDRESS6.into());
+    TcpPacket::new_unchecked(&mut segment[..]).fill_checksum(&source, &destination);
+    let ip = IpRepr::new(source, destination, IpProtocol::Tcp, segment.len(), 64);
+    let mut packet = frame[..ETHERNET_HEADER].to_vec();
+    packet.resize(ETHERNET_HEADER + ip.header_len(), 0);
+    packet[12..ETHERNET_HEADER].copy_from_slice(&u16::from(EthernetProtocol::Ipv6).to_be_bytes());
+    ip.emit(&mut packet[ETHERNET_HEADER..], &ChecksumCapabilities::default());
+    packet.extend(segment);
+    packet
+}
+
 /// The TCP segment in `frame` with these options, padded to the next word.
 pub fn with_options(frame: Frame, options: &[u8]) -> Frame {
     const BEGIN: usize = 40;
@@ -185,7 +202,7 @@ fn packet(
     frame
 }
 
-/// A segment of R2's, over IPv4.
+/// A segment of R2's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields of a TCP header")]
 pub struct Heard {
@@ -202,12 +219,17 @@ pub struct Heard {
 impl Heard {
     /// The segment in `frame`, if there is one. Its checksums must be right.
     pub fn read(frame: &[u8]) -> Option<Self> {
-        let (ip, from, to) = ipv4(frame)?;
-        if ip.next_header() != IpProtocol::Tcp {
+        let (protocol, segment, from, to) = ipv6(frame).or_else(|| {
+            let (ip, from, to) = ipv4(frame)?;
+            assert!(ip.verify_checksum());
+            let segment = &frame[ETHERNET_HEADER + usize::from(ip.header_len())..];
+            Some((ip.next_header(), segment, from, to))
+        })?;
+        if protocol != IpProtocol::Tcp {
             return None;
         }
-        let tcp = TcpPacket::new_checked(ip.payload()).expect("R2 sends whole headers");
-        assert!(ip.verify_checksum() && tcp.verify_checksum(&from, &to));
+        let tcp = TcpPacket::new_checked(segment).expect("R2 sends whole headers");
+        assert!(tcp.verify_checksum(&from, &to));
         Some(Self::of(&tcp))
     }
 
@@ -265,4 +287,19 @@ fn ipv4(frame: &[u8]) -> Option<(Ipv4Packet<&[u8]>, IpAddress, IpAddress)> {
     let ip = Ipv4Packet::new_checked(ethernet.payload()).expect("R2 sends whole headers");
     let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
     Some((ip, from, to))
+}
+
+fn ipv6(frame: &[u8]) -> Option<(IpProtocol, &[u8], IpAddress, IpAddress)> {
+    let ethernet = EthernetFrame::new_checked(frame).expect("R2 sends whole headers");
+    if ethernet.ethertype() != EthernetProtocol::Ipv6 {
+        return None;
+    }
+    let ip = Ipv6Packet::new_checked(ethernet.payload()).expect("R2 sends whole headers");
+    let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    Some((
+        ip.next_header(),
+        &frame[ETHERNET_HEADER + ip.header_len()..],
+        from,
+        to,
+    ))
 }

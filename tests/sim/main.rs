@@ -12,12 +12,14 @@ mod memory;
 mod net;
 mod peer;
 mod planted;
+mod rest;
 mod run;
 mod scenario;
 mod settled;
 mod shelf;
 mod stranger;
 mod throughput;
+mod twist;
 
 use std::collections::BTreeMap;
 use std::env;

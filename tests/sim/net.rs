@@ -15,6 +15,9 @@ const ETHERNET: usize = 14;
 /// Data in segments at least this long is what a lying wire changes: commands and answers are shorter.
 const LIES_FROM: usize = 200;
 
+/// How long a frame is held back.
+const HELD: Duration = Duration::from_millis(12);
+
 /// What a wire does to frames. Chances are of 1,000.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Weather {
@@ -24,6 +27,10 @@ pub(super) struct Weather {
     pub(super) jitter: Duration,
     pub(super) lost: u32,
     pub(super) doubled: u32,
+    /// A frame is held back for a while, as some wires do.
+    pub(super) held: u32,
+    /// Frames of one moment may change places with the three before and behind them.
+    pub(super) shuffled: bool,
     /// A bit is changed, and the checksum shows it.
     pub(super) damaged: u32,
     /// A bit of a data segment is changed, and its checksum made right.
@@ -87,10 +94,20 @@ impl Net {
             damage(&mut frame, &mut self.rng);
         }
         let jitter = self.rng.u64(0..=self.weather.jitter.total_micros());
+        let held = if self.happens(self.weather.held) {
+            HELD
+        } else {
+            Duration::ZERO
+        };
         self.sent += 1;
+        let moved = if self.weather.shuffled {
+            self.rng.u64(0..4)
+        } else {
+            0
+        };
         self.travelling.push(Reverse(Travelling {
-            at: now + self.weather.delay + Duration::from_micros(jitter),
-            order: self.sent,
+            at: now + self.weather.delay + Duration::from_micros(jitter) + held,
+            order: self.sent + moved,
             frame,
         }));
     }

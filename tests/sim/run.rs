@@ -22,9 +22,11 @@ use super::memory::{Uncounted, allocations};
 use super::net::{Net, change_segment};
 use super::peer::{Peer, mac};
 use super::planted::{self, Bug};
+use super::rest::Watch;
 use super::scenario::{Role, Scenario};
 use super::shelf::{self, Arena, Power, Shelf};
 use super::stranger::{self, Throw};
+use super::twist::twisted;
 
 /// How long a run may take, of its own time: many of the longest time-outs, one after the other.
 const RUN: Duration = Duration::from_secs(3_600);
@@ -102,9 +104,11 @@ struct Run<'a, S: Store> {
     peers: Vec<Peer>,
     roles: Vec<Role>,
     greedy: bool,
+    twisted: bool,
     bug: Option<Bug>,
     /// The end of the window that R2 has shown to each peer, and of what it has sent it.
     edges: Vec<Option<(u32, u32)>>,
+    watches: Vec<Watch>,
     operator: chat::Peer,
     console: Vec<u8>,
     typed: VecDeque<(Instant, String)>,
@@ -169,9 +173,11 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             node_next: None,
             net: Net::new(scenario.weather, rng.fork()),
             edges: vec![None; scenario.peers.len()],
+            watches: scenario.peers.iter().map(|_| Watch::new()).collect(),
             peers: scenario.peers,
             roles: scenario.roles,
             greedy: scenario.greedy,
+            twisted: scenario.twisted,
             bug,
             operator,
             console: Vec::new(),
@@ -282,10 +288,17 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             for index in 0..self.peers.len() {
                 moved |= self.peers[index].turn(self.now);
                 while let Some(frame) = self.peers[index].wire.leaving.pop_front() {
-                    self.net.send(self.now, frame);
+                    if self.twisted {
+                        for frame in twisted(frame, &mut self.rng) {
+                            self.net.send(self.now, frame);
+                        }
+                    } else {
+                        self.net.send(self.now, frame);
+                    }
                 }
             }
             if !moved {
+                self.look_for_rest(wrong);
                 return self.next();
             }
             if self.power.is_off() {
@@ -294,6 +307,19 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         }
         wrong.push(format!("R2 and its peers never come to rest at {}", self.now));
         self.next()
+    }
+
+    /// Looks for connections in which nothing goes on though R2 owes something, and the peer is there to take it.
+    fn look_for_rest(&mut self, wrong: &mut Vec<String>) {
+        for (index, (watch, peer)) in self.watches.iter_mut().zip(&self.peers).enumerate() {
+            if watch.rests(self.now) && !peer.unplugged && !peer.broke_off {
+                wrong.push(format!(
+                    "R2 owes peer {index} something, and rests at {}",
+                    self.now
+                ));
+                *watch = Watch::new();
+            }
+        }
     }
 
     fn next(&mut self) -> Option<Instant> {
@@ -364,6 +390,9 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             {
                 planted::cut_at(edge, &mut frame);
             }
+            if let Some(peer) = peer {
+                self.watches[peer].received(&frame, self.now);
+            }
             self.r2.0.arriving.push_back(frame);
             self.poll_node();
         } else if let Some(index) = (0..self.peers.len()).find(|index| mac(*index) == to) {
@@ -383,6 +412,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             }
             if let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to) {
                 self.edges[peer] = edge(&frame).or(self.edges[peer]);
+                self.watches[peer].sent(&frame, self.now);
             }
             if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
                 change_segment(&mut frame, |tcp| tcp.set_window_len(tcp.window_len().max(GREED)));

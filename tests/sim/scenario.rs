@@ -53,6 +53,8 @@ pub(super) struct Scenario {
     pub(super) stalls: Vec<Instant>,
     /// Peers see a larger window than R2 shows.
     pub(super) greedy: bool,
+    /// Peers' segments are twisted on their way to R2.
+    pub(super) twisted: bool,
     pub(super) roles: Vec<Role>,
     pub(super) peers: Vec<Peer>,
     /// What R2's operator types, and when.
@@ -90,6 +92,7 @@ impl Scenario {
             weather,
             stalls,
             greedy,
+            twisted: false,
             roles: Vec::new(),
             peers: Vec::new(),
             typed: Vec::new(),
@@ -117,6 +120,9 @@ impl Scenario {
                 peer.speak_ipv6(number);
             }
         }
+        self.twisted = rng.bool();
+        self.weather.shuffled = rng.bool();
+        self.weather.held = if rng.u32(0..4) == 0 { 150 } else { 0 };
         if rng.bool() {
             self.add_stranger(rng);
         }

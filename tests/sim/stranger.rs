@@ -27,10 +27,12 @@ const INSIDE: u32 = u32::MAX;
 pub(super) enum Throw {
     /// A frame.
     Frame(Frame),
-    /// A segment of a peer that has a connection, as far as R2 can see, so far beyond the window that R2 shows it.
+    /// A segment of a peer that has a connection, as far as R2 can see, so far beyond the window that R2 shows it, or by
+    /// somebody who does not know, by so much, what R2 has sent last.
     Forged {
         peer: usize,
         beyond: u32,
+        ahead: u32,
         control: TcpControl,
         payload: Vec<u8>,
         window: u16,
@@ -39,11 +41,12 @@ pub(super) enum Throw {
 
 /// What the stranger throws at one moment; there are `peers`.
 pub(super) fn throws(peers: usize, rng: &mut Rng) -> Vec<Throw> {
-    match rng.u32(0..10) {
+    match rng.u32(0..13) {
         0 => flood(rng).into_iter().map(Throw::Frame).collect(),
         1..3 => vec![Throw::Forged {
             peer: rng.usize(0..peers),
             beyond: rng.u32(FAR..1 << 30),
+            ahead: 0,
             control: any_control(rng),
             payload: bytes(rng, 100),
             window: rng.u16(0..2) * rng.u16(..),
@@ -51,9 +54,19 @@ pub(super) fn throws(peers: usize, rng: &mut Rng) -> Vec<Throw> {
         3 => vec![Throw::Forged {
             peer: rng.usize(0..peers),
             beyond: INSIDE,
+            ahead: 0,
             control: [TcpControl::Rst, TcpControl::Syn][rng.usize(0..2)],
             payload: Vec::new(),
             window: 0,
+        }],
+        // Every place in the window, and before it; no acknowledgement that a peer might send.
+        4..7 => vec![Throw::Forged {
+            peer: rng.usize(0..peers),
+            beyond: rng.u32(0..20_000).wrapping_neg(),
+            ahead: rng.u32(FAR..u32::MAX - (1 << 17)),
+            control: [TcpControl::None, TcpControl::Psh, TcpControl::Fin][rng.usize(0..3)],
+            payload: bytes(rng, 100),
+            window: rng.u16(0..2) * rng.u16(..),
         }],
         _ => vec![Throw::Frame(nonsense(rng))],
     }
@@ -63,6 +76,7 @@ pub(super) fn throws(peers: usize, rng: &mut Rng) -> Vec<Throw> {
 pub(super) fn forged(index: usize, peer: &Peer, (edge, next): (u32, u32), throw: &Throw) -> Option<Frame> {
     let Throw::Forged {
         beyond,
+        ahead,
         control,
         payload,
         window,
@@ -76,13 +90,15 @@ pub(super) fn forged(index: usize, peer: &Peer, (edge, next): (u32, u32), throw:
         to: peer.port(),
         control: *control,
         seq: edge.wrapping_add(*beyond).wrapping_sub(FIRST),
-        ack: (*control != TcpControl::Syn).then_some(next),
+        ack: (*control != TcpControl::Syn).then_some(next.wrapping_add(*ahead)),
         payload,
     };
     let mut frame = tampered(said.frame_with(|tcp| tcp.window_len = *window), |ip| {
         ip[12..16].copy_from_slice(&peer::address(index).octets());
     });
-    EthernetFrame::new_unchecked(&mut frame).set_src_addr(peer::mac(index));
+    // Somebody who knows less sends from elsewhere, and wants to be answered there.
+    let from = if *ahead == 0 { peer::mac(index) } else { MAC };
+    EthernetFrame::new_unchecked(&mut frame).set_src_addr(from);
     Some(frame)
 }
 

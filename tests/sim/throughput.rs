@@ -43,6 +43,7 @@ fn throughput(buffer: usize, lost: u32) -> u64 {
             },
             stalls: Vec::new(),
             greedy: false,
+            twisted: false,
             roles: vec![Role::Discard],
             peers: vec![Peer::new(0, 9, 64 * 1024, Instant::ZERO, script)],
             typed: Vec::new(),
@@ -73,8 +74,8 @@ fn an_upload_is_as_fast_as_window_and_loss_allow() {
              1024    2048    6144   16384   65536
         0     100     158     500    1111    2500
         1     100     158     500    1111    2500
-       10      29      44     480     333     154
-       50       4       8      21      51       1
-      100       2       5      11      21      18
+       10      29      44     480    1020     406
+       50       4       8      25      57      59
+      100       2       5      18      34      34
     ");
 }

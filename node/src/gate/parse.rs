@@ -66,8 +66,8 @@ pub(crate) struct Segment<'f> {
     /// Bytes of sequence space: the payload, SYN and FIN.
     pub(crate) len: u32,
     pub(crate) window: u16,
-    /// Where in `packet` the window stands.
-    pub(crate) window_at: usize,
+    /// Where in `packet` the segment begins.
+    pub(crate) tcp_at: usize,
     pub(crate) syn: bool,
     pub(crate) ack: Option<u32>,
     pub(crate) fin: bool,
@@ -76,13 +76,24 @@ pub(crate) struct Segment<'f> {
     pub(crate) headers: usize,
 }
 
-/// Where in a TCP header the window stands, in bytes (RFC 9293, section 3.1).
-const WINDOW_AT: usize = 14;
+/// Bytes of a TCP header without options (RFC 9293, section 3.1).
+const TCP_HEADER: usize = 20;
 
 impl Segment<'_> {
     /// The sequence number behind the segment.
     pub(crate) fn end(&self) -> u32 {
         self.seq.wrapping_add(self.len)
+    }
+
+    /// Bytes of the payload.
+    pub(crate) fn payload(&self) -> usize {
+        self.packet.len().saturating_sub(self.headers)
+    }
+
+    /// The options of its header.
+    pub(crate) fn options(&self) -> &[u8] {
+        let begin = self.tcp_at.saturating_add(TCP_HEADER);
+        self.packet.get(begin..self.headers).unwrap_or_default()
     }
 }
 
@@ -275,24 +286,27 @@ impl<'a> Border<'a> {
         if self.checksum.tcp.rx() && !tcp.verify_checksum(&packet.source, &packet.destination) {
             return Err(Reason::Checksum);
         }
-        // More than one of them has no meaning, and smoltcp would throw the segment away when a slot is taken for it.
-        let controls = u8::from(tcp.syn()) + u8::from(tcp.fin()) + u8::from(tcp.rst());
-        if controls > 1 || !are_whole(tcp.options()) {
+        // RST is looked at before FIN (RFC 9293, section 3.10.7.4).
+        let (syn, rst) = (tcp.syn(), tcp.rst());
+        let fin = tcp.fin() && !rst;
+        // SYN with another has no meaning, and smoltcp would throw the segment away when a slot is taken for it.
+        if (syn && (tcp.fin() || rst)) || !are_whole(tcp.options()) {
             return Err(Reason::Malformed);
         }
+        let len = tcp.payload().len().saturating_add((syn || fin).into());
         let tcp_at = packet.bytes.len().saturating_sub(packet.payload.len());
         Ok(Segment {
             flow: flow(packet, tcp.src_port(), tcp.dst_port()),
             from,
             packet: packet.bytes,
             seq: tcp.seq_number().0.cast_unsigned(),
-            len: u32::try_from(tcp.segment_len()).map_err(|_| Reason::Malformed)?,
+            len: u32::try_from(len).map_err(|_| Reason::Malformed)?,
             window: tcp.window_len(),
-            window_at: tcp_at.saturating_add(WINDOW_AT),
-            syn: tcp.syn(),
+            tcp_at,
+            syn,
             ack: tcp.ack().then(|| tcp.ack_number().0.cast_unsigned()),
-            fin: tcp.fin(),
-            rst: tcp.rst(),
+            fin,
+            rst,
             headers: packet.bytes.len().saturating_sub(tcp.payload().len()),
         })
     }
@@ -332,8 +346,9 @@ impl<'a> Border<'a> {
         self.is_unicast(address) && !is_nobodys
     }
 
+    /// Whether one machine, and not this one, may have sent from there.
     fn is_unicast(&self, address: IpAddress) -> bool {
-        address.is_unicast() && !self.is_broadcast(address) && !self.is_ours(address)
+        address.is_unicast() && !is_nobodys(address) && !self.is_broadcast(address) && !self.is_ours(address)
     }
 
     fn is_broadcast(&self, address: IpAddress) -> bool {
@@ -350,6 +365,16 @@ impl<'a> Border<'a> {
             #[cfg(feature = "ipv6")]
             IpCidr::Ipv6(_) => false,
         })
+    }
+}
+
+/// Whether no machine on a wire has that address: IPv4's of this host, of loopback and of class E (RFC 1122, section
+/// 3.2.1.3; RFC 1112, section 4), IPv6's of loopback, and those of IPv4 inside it (RFC 4291, sections 2.5.3 and 2.5.5).
+fn is_nobodys(address: IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => matches!(address.octets(), [0 | 127 | 240.., ..]),
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => address.is_loopback() || address.to_ipv4().is_some(),
     }
 }
 

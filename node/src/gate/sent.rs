@@ -3,68 +3,166 @@
 use smoltcp::wire::{TcpOption, TcpPacket};
 
 use super::Segment;
+use crate::limits::SILLY_PART;
 
-/// What the gate noted of the segments that the slot sent.
+/// What the gate noted of the segments that the slot sent, and of the windows that it may send into.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sent {
-    /// The highest sequence number sent, and one.
+    /// The highest sequence number sent, and one: SND.NXT.
     pub(crate) next: u32,
     /// The last acknowledgement.
     pub(crate) ack: u32,
     /// The first sequence number that smoltcp would cut off.
     right_edge: u32,
+    /// The highest acknowledgement of the peer's: SND.UNA.
+    acked: u32,
+    /// The sequence number of the segment that showed the window (SND.WL1 of RFC 9293, section 3.3.1).
+    window_seq: u32,
+    /// The peer's window and the largest that it has shown, in units of its own.
+    window: u16,
+    largest: u16,
+    /// Bytes of the longest segment that both sides take.
+    mss: u16,
     /// FIN was sent: `next` lies behind it.
     fin: bool,
     shift: u8,
+    peer_shift: u8,
     /// The last window came with SYN: smoltcp remembers it scaled though it was not (RFC 7323, section 2.2).
     unscaled: bool,
-    /// The highest acknowledgement of the peer's.
-    acked: u32,
-    /// The peer's window, in units of its own, and the sequence number of the segment that showed it (SND.WL1 of
-    /// RFC 9293, section 3.3.1).
-    window: u16,
-    window_seq: u32,
+    /// How much of what lies before `next` is a probe of a closed window, which smoltcp does not count.
+    probe: u8,
 }
+
+/// The longest segment of a peer that does not say (RFC 9293, section 3.7.1), and of one that says too little, as for
+/// smoltcp.
+const DEFAULT_MSS: u16 = 536;
+const LEAST_MSS: u16 = 48;
 
 impl Sent {
     pub(crate) fn new(peer_next: u32) -> Self {
         Self {
             ack: peer_next,
             right_edge: peer_next,
+            mss: u16::MAX,
             ..Self::default()
         }
     }
 
-    /// The peer has answered our SYN: what it says is expected behind its own.
-    pub(crate) fn answered(&mut self, segment: &Segment<'_>) {
-        self.ack = segment.end();
-        self.right_edge = segment.end();
+    /// What a closed connection sends: an acknowledgement at `seq`.
+    pub(crate) fn at(seq: u32) -> Self {
+        Self {
+            next: seq,
+            ..Self::default()
+        }
     }
 
-    /// Hears the window of a segment. If it is an older one than was heard: that, which smoltcp is to see in the segment.
+    /// Notes what the peer's SYN says of its segments and windows.
+    pub(crate) fn meet(&mut self, syn: &Segment<'_>) {
+        let offer = Offer::read(syn.options());
+        self.peer_shift = offer.shift.unwrap_or(0);
+        if offer.shift.is_none() {
+            // Both sides scale, or none (RFC 7323, section 2.2).
+            self.shift = 0;
+        }
+        self.mss = self.mss.min(offer.mss.unwrap_or(DEFAULT_MSS)).max(LEAST_MSS);
+        self.ack = syn.end();
+        self.right_edge = syn.end();
+    }
+
+    /// Whether anything was sent that waits for its acknowledgement.
+    pub(crate) fn waits(&self) -> bool {
+        self.next != self.acked
+    }
+
+    /// Whether `ack` acknowledges something that was sent, and is no older than the largest window lets it be: whoever
+    /// says it knows the connection (RFC 5961, section 5.2).
+    pub(crate) fn knows(&self, ack: u32) -> bool {
+        let oldest = self.acked.wrapping_sub(self.bytes(self.largest));
+        ack.wrapping_sub(oldest) <= self.next.wrapping_sub(oldest)
+    }
+
+    /// Whether a newer acknowledgement than `ack` was heard.
+    pub(crate) fn is_old(&self, ack: u32) -> bool {
+        is_after(self.acked, ack)
+    }
+
+    /// Records the acknowledgement `ack` and the window of a segment; whether smoltcp takes them.
     ///
     /// smoltcp takes the window of every segment that it accepts; one that was overtaken on its way would close it, and
     /// nothing opens it again. A window holds if its segment acknowledges more than any before, or as much and stands
     /// behind them (RFC 9293, section 3.10.7.4). One that does neither may be bytes repeated: a window that grew holds,
-    /// since no honest peer takes back what it has shown.
-    pub(crate) fn hear(&mut self, segment: &Segment<'_>) -> Option<u16> {
-        let ack = segment.ack?;
-        let repeats = ack == self.acked;
-        // smoltcp takes no window from these.
-        let is_known = repeats || (is_after(ack, self.acked) && !is_after(ack, self.next));
-        if !is_known || is_after(segment.seq, self.right_edge) {
-            return None;
+    /// since no honest peer takes back what it has shown. An acknowledgement that is old is raised: smoltcp would throw
+    /// the segment away, and its bytes may be new.
+    pub(crate) fn hear(&mut self, segment: &Segment<'_>, ack: u32) -> bool {
+        if self.is_old(ack) {
+            return true;
         }
-        if repeats && segment.window < self.window && !is_after(segment.seq, self.window_seq) {
-            return Some(self.window);
+        if is_after(segment.seq, self.right_edge) {
+            return false;
         }
-        (self.acked, self.window, self.window_seq) = (ack, segment.window, segment.seq);
-        None
+        let window = if segment.syn {
+            segment.window.wrapping_shr(self.peer_shift.into())
+        } else {
+            segment.window
+        };
+        let repeats = ack == self.acked && !is_after(segment.seq, self.window_seq);
+        if !repeats || window >= self.window {
+            (self.acked, self.window, self.window_seq) = (ack, window, segment.seq);
+            self.largest = self.largest.max(window);
+            if ack == self.next {
+                self.probe = 0;
+            }
+        }
+        true
     }
 
-    /// Whether `queued` bytes that are not acknowledged have left, or may leave: the peer's window is at least that large.
-    pub(crate) fn has_room_for(&self, queued: usize) -> bool {
-        queued <= usize::from(self.window) || queued <= self.next.wrapping_sub(self.acked) as usize
+    /// The acknowledgement and the window that smoltcp must see in a segment that was heard, where they are others.
+    pub(crate) fn shows(&self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
+        let window = self.open_window();
+        let differs = self.is_old(ack) || (window != segment.window && !segment.syn);
+        differs.then_some((self.acked, window))
+    }
+
+    /// The acknowledgement and window that smoltcp was shown last.
+    pub(crate) fn heard(&self) -> (u32, u16) {
+        (self.acked, self.open_window())
+    }
+
+    /// The window that smoltcp may see: never one whose edge lies before what was sent. smoltcp would stop the timer of
+    /// that, or repeat nothing of it (RFC 9293, section 3.8.6: what was sent before a window shrank is repeated). Nor one
+    /// with room for very little more: smoltcp would fill it with one tiny segment after the other (section 3.8.6.2.1,
+    /// MUST-38). It is probed as a closed one is.
+    fn open_window(&self) -> u16 {
+        let flies = self.flies();
+        let room = self.bytes(self.window).saturating_sub(flies);
+        if room > 0 && room >= self.bytes(self.largest) / SILLY_PART {
+            return self.window;
+        }
+        let units = flies.div_ceil(self.bytes(1));
+        u16::try_from(units).unwrap_or(u16::MAX)
+    }
+
+    /// The bytes of a window that stands in a header.
+    fn bytes(&self, window: u16) -> u32 {
+        u32::from(window).wrapping_shl(self.peer_shift.into())
+    }
+
+    /// How much was sent and is not acknowledged, probes of a closed window left out.
+    fn flies(&self) -> u32 {
+        let flies = self.next.wrapping_sub(self.acked);
+        flies.saturating_sub(self.probe.into())
+    }
+
+    /// Whether nothing can hold up a FIN behind `queued` bytes that are not acknowledged: they have left, or the window
+    /// has room for them, and they are no more than one segment.
+    pub(crate) fn may_end_behind(&self, queued: usize) -> bool {
+        let flies = self.next.wrapping_sub(self.acked) as usize;
+        queued <= self.mss.into() && (queued <= usize::from(self.window) || queued <= flies)
+    }
+
+    /// Whether FIN was sent, and `ack` acknowledges all before it.
+    pub(crate) fn lacks_only_fin(&self, ack: u32) -> bool {
+        self.fin && ack.wrapping_add(1) == self.next
     }
 
     /// Whether a segment acknowledges all that there was to be sent, FIN included.
@@ -72,35 +170,52 @@ impl Sent {
         self.fin && segment.ack == Some(self.next)
     }
 
-    /// Whether a segment acknowledges what was never sent. smoltcp believes that of what waits in its buffer, and of a FIN
-    /// that stands behind.
-    pub(crate) fn is_yet_to_reach(&self, segment: &Segment<'_>) -> bool {
-        segment.ack.is_some_and(|ack| is_after(ack, self.next))
-    }
-
     /// Whether the peer's window is closed, so that one byte is a probe.
     pub(crate) fn window_is_closed(&self) -> bool {
         self.window == 0
     }
 
-    /// Notes a segment on its way out.
-    ///
-    /// Keep-alives and window probes carry a window that smoltcp does not remember; they are one byte that was
-    /// sent before, or one byte into a closed window.
+    /// Notes a segment on its way out; the sequence number and the window that the peer sees in it.
     #[allow(
         clippy::cast_possible_truncation,
         reason = "a segment is shorter than 2^32 bytes"
     )]
-    pub(crate) fn note(&mut self, tcp: &TcpPacket<&[u8]>) {
-        let seq = tcp.seq_number().0.cast_unsigned();
-        let end = seq.wrapping_add(tcp.segment_len() as u32);
+    pub(crate) fn pass(&mut self, tcp: &TcpPacket<&[u8]>) -> (u32, u16) {
+        let (seq, len) = (tcp.seq_number().0.cast_unsigned(), tcp.segment_len() as u32);
+        self.note(tcp, seq, len);
+        // After a time-out smoltcp does not know how much it has sent, and it never counts a probe: <SEQ=SND.NXT> of
+        // RFC 9293, section 3.10.7.4. An RST without an acknowledgement answers one that came.
+        let is_rewound = len == 0 && tcp.ack() && self.waits() && is_after(self.next, seq);
+        // smoltcp rounds windows down to units of 2^shift bytes, each by itself: an edge may lie up to a unit nearer than
+        // the one before, and what was sent in between is cut off and costs a time-out. A unit less is never too much.
+        let is_rounded = self.shift > 0 && !tcp.syn();
+        let window = tcp.window_len().saturating_sub(is_rounded.into());
+        (if is_rewound { self.next } else { seq }, window)
+    }
+
+    /// Notes a segment that covers `len` sequence numbers from `seq`.
+    ///
+    /// Keep-alives and window probes carry a window that smoltcp does not remember; they are one byte that was sent
+    /// before, or one byte into a closed window.
+    fn note(&mut self, tcp: &TcpPacket<&[u8]>, seq: u32, len: u32) {
+        if tcp.rst() {
+            // Its number may be one that a segment acknowledged, whoever sent that.
+            return;
+        }
+        let end = seq.wrapping_add(len);
         if tcp.syn() {
-            self.shift = window_scale(tcp.options()).unwrap_or(0);
+            let offer = Offer::read(tcp.options());
+            self.shift = offer.shift.unwrap_or(0);
+            self.mss = self.mss.min(offer.mss.unwrap_or(u16::MAX));
             (self.next, self.acked) = (end, seq);
         }
         let fresh = is_after(end, self.next);
-        let one_byte = tcp.segment_len() == 1 && !tcp.syn() && !tcp.fin();
-        if !one_byte || (fresh && !self.window_is_closed()) {
+        let is_one_byte = tcp.payload().len() == 1;
+        let is_first = fresh && !self.waits();
+        let probes =
+            is_one_byte && self.open_window() == 0 && seq == self.acked && (is_first || self.probe > 0);
+        let keeps_alive = is_one_byte && len == 1 && !fresh;
+        if !probes && !keeps_alive {
             self.ack = tcp.ack_number().0.cast_unsigned();
             let shift = if tcp.syn() { 0 } else { self.shift };
             self.right_edge = self
@@ -109,18 +224,14 @@ impl Sent {
             self.unscaled = tcp.syn();
         }
         self.fin |= tcp.fin();
+        if probes {
+            self.probe = if tcp.fin() { 2 } else { 1 };
+        } else if len > 0 && !is_after(self.next, end) {
+            self.probe = 0;
+        }
         if fresh {
             self.next = end;
         }
-    }
-
-    /// The window that the peer is shown for one of smoltcp's.
-    ///
-    /// smoltcp rounds windows down to units of 2^shift bytes, each by itself: an edge may lie up to a unit nearer than
-    /// the one before, and what was sent in between is cut off and costs a time-out. A unit less is never too much.
-    pub(crate) fn shown(&self, tcp: &TcpPacket<&[u8]>) -> u16 {
-        let is_rounded = self.shift > 0 && !tcp.syn();
-        tcp.window_len().saturating_sub(is_rounded.into())
     }
 
     /// Whether smoltcp would cut the segment at the window's edge and still accept its FIN, or accept bytes for
@@ -138,18 +249,33 @@ impl Sent {
 }
 
 /// Whether sequence number `a` comes after `b` (RFC 9293, section 3.4).
-fn is_after(a: u32, b: u32) -> bool {
+pub(crate) fn is_after(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() > 0
 }
 
-fn window_scale(mut options: &[u8]) -> Option<u8> {
-    while !options.is_empty() {
-        let (rest, option) = TcpOption::parse(options).ok()?;
-        match option {
-            TcpOption::WindowScale(shift) => return Some(shift.min(14)),
-            TcpOption::EndOfList => return None,
-            _ => options = rest,
+/// What a SYN says in its options.
+#[derive(Default)]
+struct Offer {
+    shift: Option<u8>,
+    mss: Option<u16>,
+}
+
+impl Offer {
+    fn read(mut options: &[u8]) -> Self {
+        let mut offer = Self::default();
+        while !options.is_empty() {
+            let Ok((rest, option)) = TcpOption::parse(options) else {
+                break;
+            };
+            match option {
+                TcpOption::WindowScale(shift) => offer.shift = Some(shift.min(14)),
+                // 0 is what smoltcp takes for silence.
+                TcpOption::MaxSegmentSize(mss) if mss > 0 => offer.mss = Some(mss),
+                TcpOption::EndOfList => break,
+                _ => {}
+            }
+            options = rest;
         }
+        offer
     }
-    None
 }

@@ -1,20 +1,17 @@
 //! What becomes of a frame.
 
-use r2_core::bytes;
-use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
+use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    EthernetAddress, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
+use smoltcp::wire::EthernetAddress;
 
 use super::{Node, flow_of, interface};
 use crate::answer::icmp::Fault;
 use crate::counters::{Reason, add};
-use crate::gate::{Closed, Flow, Parsed, Segment, Sent};
+use crate::gate::{BARE_MAX, Bare, Closed, Flow, Parsed, Segment, Sent};
 #[cfg(feature = "ipv6")]
 use crate::limits::ETHERNET_FRAME;
 use crate::service::ServiceId;
-use crate::slot::{Verdict, to_core};
+use crate::slot::{Slot, Verdict, to_core};
 use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
@@ -100,28 +97,26 @@ impl<'a, W: World> Node<'a, W> {
             return;
         };
         let mut question = [0; BARE_MAX];
-        let packet = match slot.judge(segment) {
-            Verdict::Pass => {
-                let newer_window = slot.before(segment, to_core(now));
-                if slot.sent.overruns(segment) && !segment.rst {
-                    world.counters().drop(Reason::BeyondWindow);
-                    return;
-                }
-                newer_window
-                    .and_then(|window| with_window(window, segment, self.scratch))
-                    .unwrap_or(segment.packet)
+        let verdict = slot.judge(segment, to_core(now));
+        let packet = match verdict {
+            Verdict::Pass => segment.packet,
+            Verdict::Change(shown) => shown.write(segment, self.scratch).unwrap_or(segment.packet),
+            Verdict::Known => {
+                self.touch(index);
+                return;
             }
-            verdict => {
+            Verdict::Drop => {
                 world.counters().drop(Reason::Challenged);
-                if verdict == Verdict::Drop {
-                    return;
+                return;
+            }
+            Verdict::Answer | Verdict::Beyond | Verdict::Challenge => {
+                match verdict {
+                    Verdict::Beyond => world.counters().drop(Reason::BeyondWindow),
+                    Verdict::Challenge => world.counters().drop(Reason::Challenged),
+                    _ => {}
                 }
-                // To an acknowledgement of what was never sent smoltcp answers with the challenge ACK, once a second
-                // at most (RFC 5961, section 7).
-                let Sent { next, ack, .. } = slot.sent;
-                let (remote, local) = (segment.flow.remote, segment.flow.local);
-                let unsent = next.wrapping_add(1 << 30);
-                Bare::new(remote, local, ack, unsent).write(&mut question, &self.steered_capabilities)
+                let bare = question_to(slot, segment, verdict == Verdict::Challenge);
+                bare.write(&mut question, &self.steered_capabilities)
             }
         };
         let mut sent = slot.sent;
@@ -140,7 +135,7 @@ impl<'a, W: World> Node<'a, W> {
         self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
         drop(inward);
         slot.sent = sent;
-        slot.behind(segment);
+        slot.behind(segment.rst);
         self.touch(index);
     }
 
@@ -187,14 +182,15 @@ impl<'a, W: World> Node<'a, W> {
         self.flows.insert(&segment.flow, index);
     }
 
-    /// Gives free slots to SYNs that wait for one.
+    /// Gives free slots to SYNs that wait for one, or tells their senders that the node stops.
     pub(super) fn admit_held<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D, world: &mut W) {
         if self.backlog.is_empty() {
             return;
         }
         for service in 0..self.services.len() {
+            let stopping = self.stop_by.is_some();
             // A SYN is taken when there is room for its answer: where the device has none, it waits on.
-            while self.has_free(service)
+            while (stopping || self.has_free(service))
                 && let Some(answer) = device.transmit(now)
                 && let Some(held) = self.backlog.take(service)
             {
@@ -202,6 +198,10 @@ impl<'a, W: World> Node<'a, W> {
                 let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {
                     continue;
                 };
+                if stopping {
+                    self.refuse(&segment, answer, now, &mut world.counters().frames_out);
+                    continue;
+                }
                 self.take_syn(&segment, service, answer, now, world);
             }
         }
@@ -243,7 +243,8 @@ impl<'a, W: World> Node<'a, W> {
         answer: impl TxToken,
         frames_out: &mut u64,
     ) {
-        let bare = Bare::new(closed.flow.local, closed.flow.remote, closed.seq, closed.ack);
+        let Flow { remote, local } = closed.flow;
+        let bare = Bare::new(local, remote, closed.seq, closed.ack);
         let tap = self.captures.tap(self.slots, closed.flow.local.port);
         let outgoing = Outgoing {
             token: tap.on(answer),
@@ -251,66 +252,28 @@ impl<'a, W: World> Node<'a, W> {
                 ours: self.ours,
                 peer: to,
                 fill_checksum: self.capabilities.checksum.tcp.tx(),
-                sent: &mut Sent::default(),
+                sent: &mut Sent::at(closed.seq),
             }),
             frames_out,
         };
-        outgoing.consume(bare.ip.buffer_len(), |packet| {
+        outgoing.consume(bare.len(), |packet| {
             bare.write(packet, &self.steered_capabilities);
         });
     }
 }
 
-/// Writes the packet of `segment` to the front of `room`, with another window, and returns it; `None` where it has no
-/// room. Its checksum was looked at, and nobody looks again.
-fn with_window<'r>(window: u16, segment: &Segment<'_>, room: &'r mut [u8]) -> Option<&'r [u8]> {
-    let room = room.get_mut(..segment.packet.len())?;
-    bytes::copy(room, segment.packet);
-    *room.get_mut(segment.window_at..)?.first_chunk_mut()? = window.to_be_bytes();
-    Some(room)
+/// What smoltcp is given in the place of a segment, so that it says what is expected next: at once, or, as a challenge,
+/// once a second at most (RFC 5961, section 7). It always answers bytes that it has, and it challenges an acknowledgement
+/// of what was never sent.
+fn question_to(slot: &Slot<'_>, segment: &Segment<'_>, is_challenge: bool) -> Bare {
+    let Sent { next, ack, .. } = slot.sent;
+    let Flow { remote, local } = segment.flow;
+    if is_challenge {
+        Bare::new(remote, local, ack, next.wrapping_add(1 << 30))
+    } else {
+        Bare::new(remote, local, ack.wrapping_sub(1), next).with_byte()
+    }
 }
 
 /// The port of what is no TCP segment.
 pub(super) const NO_PORT: u16 = 0;
-
-/// Bytes of a bare segment over IPv6, the longer.
-const BARE_MAX: usize = 40 + 20;
-
-/// An acknowledgement and nothing else.
-struct Bare {
-    ip: IpRepr,
-    tcp: TcpRepr<'static>,
-}
-
-impl Bare {
-    fn new(from: IpEndpoint, to: IpEndpoint, seq: u32, ack: u32) -> Self {
-        let tcp = TcpRepr {
-            src_port: from.port,
-            dst_port: to.port,
-            control: TcpControl::None,
-            seq_number: TcpSeqNumber(seq.cast_signed()),
-            ack_number: Some(TcpSeqNumber(ack.cast_signed())),
-            window_len: 0,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
-        let ip = IpRepr::new(from.addr, to.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        Self { ip, tcp }
-    }
-
-    /// Writes the packet to the front of `room`, and returns it.
-    fn write<'r>(&self, room: &'r mut [u8], capabilities: &DeviceCapabilities) -> &'r [u8] {
-        let checksum = &capabilities.checksum;
-        self.ip.emit(&mut *room, checksum);
-        if let Some(segment) = room.get_mut(self.ip.header_len()..) {
-            let mut segment = TcpPacket::new_unchecked(segment);
-            let (from, to) = (self.ip.src_addr(), self.ip.dst_addr());
-            self.tcp.emit(&mut segment, &from, &to, checksum);
-        }
-        room.get(..self.ip.buffer_len()).unwrap_or_default()
-    }
-}

@@ -218,7 +218,7 @@ impl<'a, W: World> Node<'a, W> {
 
     /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
     pub fn is_stopped(&self, now: Instant) -> bool {
-        let ended = || self.slots.iter().all(|slot| slot.phase == Phase::Free);
+        let ended = || self.backlog.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Free);
         self.stop_by.is_some_and(|by| by <= now || ended())
     }
 

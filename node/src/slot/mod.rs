@@ -1,5 +1,6 @@
 //! One connection: its socket in a set of its own, its session, its deadline.
 
+mod hear;
 mod turn;
 
 use r2_core::session::{Over, Session};
@@ -11,9 +12,10 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
 
+pub(crate) use self::hear::Verdict;
 pub(crate) use self::turn::{After, Tally, Turn};
 use crate::config::Limits;
-use crate::gate::{Flow, Segment, Sent};
+use crate::gate::{Flow, Sent};
 use crate::service::Spec;
 
 /// Where a slot stands.
@@ -27,17 +29,6 @@ pub(crate) enum Phase {
     Open,
     /// The session is over, the socket is not: it sends what is left, then FIN or RST.
     Ended,
-}
-
-/// What is to become of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// smoltcp has it.
-    Pass,
-    /// The peer is asked whether it meant that.
-    Challenge,
-    /// Nothing.
-    Drop,
 }
 
 /// A place for one connection of one service.
@@ -144,6 +135,8 @@ impl<'a> Slot<'a> {
         let port = spec.port;
         self.with_socket(|socket| {
             socket.abort();
+            // smoltcp keeps what the congestion control has learned of the last peer.
+            socket.set_congestion_control(socket.congestion_control());
             // A port of 0 is a service that cannot be reached: nothing to be done about it here.
             let _ = socket.listen(IpListenEndpoint { addr: None, port });
         });
@@ -182,72 +175,6 @@ impl<'a> Slot<'a> {
         &mut self.sockets
     }
 
-    /// Says what is to become of a segment. RST and SYN may come from anybody who guesses the ports of a connection: an
-    /// RST ends it with the very sequence number that is expected next, and a SYN never does. The true peer, if it has
-    /// forgotten the connection, answers the challenge ACK with that RST (RFC 5961, sections 3.2 and 4.2). Nor is who
-    /// acknowledges what was never sent believed (RFC 9293, section 3.10.7.4).
-    pub(crate) fn judge(&mut self, segment: &Segment<'_>) -> Verdict {
-        if !segment.rst && !segment.syn && !self.sent.is_yet_to_reach(segment) {
-            return Verdict::Pass;
-        }
-        let state = self.state();
-        let synchronized = !matches!(
-            state,
-            State::Closed | State::Listen | State::SynSent | State::SynReceived
-        );
-        match segment.rst {
-            true if state == State::SynSent || self.expected() == Some(segment.seq) => Verdict::Pass,
-            true if synchronized && self.sent.expects(segment) => Verdict::Challenge,
-            true => Verdict::Drop,
-            false if synchronized => Verdict::Challenge,
-            false => Verdict::Pass,
-        }
-    }
-
-    /// The sequence number that is expected next. The last acknowledgement may lie before it.
-    fn expected(&mut self) -> Option<u32> {
-        let (waiting, state) = self.with_socket(|socket| (socket.recv_queue(), socket.state()))?;
-        let fin = matches!(
-            state,
-            State::CloseWait | State::Closing | State::LastAck | State::TimeWait
-        );
-        let waiting = u32::try_from(waiting).ok()?;
-        Some(self.read.wrapping_add(waiting).wrapping_add(fin.into()))
-    }
-
-    /// Looks at a segment before smoltcp does. The window that smoltcp is to see in it, if that is another one.
-    pub(crate) fn before(&mut self, segment: &Segment<'_>, now: Instant) -> Option<u16> {
-        if self.state() == State::SynSent {
-            self.sent.answered(segment);
-            self.read = segment.seq.wrapping_add(1);
-        }
-        if self.sent.expects(segment) {
-            (self.peer, self.heard) = (segment.from, now);
-            if segment.fin {
-                self.peer_fin = Some(segment.end());
-            }
-        }
-        if segment.ack.is_none() || segment.rst {
-            return None;
-        }
-        if !self.sent.window_is_closed() {
-            self.window_closed = now;
-        }
-        let newer_window = self.sent.hear(segment);
-        // Where nothing is left to be sent no window matters, but smoltcp would probe a closed one without a pause.
-        let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
-        if is_last { Some(1) } else { newer_window }
-    }
-
-    /// Looks at what smoltcp made of a segment.
-    pub(crate) fn behind(&mut self, segment: &Segment<'_>) {
-        match self.state() {
-            State::Closed if segment.rst => self.reset = true,
-            State::Closed | State::FinWait2 | State::TimeWait => self.delivered = true,
-            _ => {}
-        }
-    }
-
     /// Tells the session that its connection is over, if that has not happened, and lets the socket close in
     /// order.
     pub(crate) fn end<W>(&mut self, session: &mut dyn Session<W>, how: Over, now: Instant, world: &mut W) {
@@ -256,7 +183,11 @@ impl<'a> Slot<'a> {
         }
         self.phase = Phase::Ended;
         self.moved = now;
-        self.with_socket(Socket::close);
+        self.with_socket(|socket| match socket.state() {
+            // smoltcp would take the acknowledgement of SYN for that of its FIN, and send none.
+            State::SynReceived => socket.abort(),
+            _ => socket.close(),
+        });
     }
 
     /// Gives the connection up with RST. The session, if it is alive, hears `how`.

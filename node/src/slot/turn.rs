@@ -8,12 +8,14 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::EthernetAddress;
 
+use super::hear::is_half_closed;
 use super::{Phase, Slot, to_core, to_smoltcp};
 use crate::config::Limits;
 use crate::counters::add;
 use crate::deadline::earlier;
+use crate::gate::{BARE_MAX, Bare, Flow};
 use crate::limits::{ROUNDS_PER_TURN, SEGMENTS_PER_TURN};
-use crate::wire::{Header, Outward};
+use crate::wire::{Header, Inward, Outward};
 
 /// What a turn needs beyond the slot.
 pub(crate) struct Turn<'t, D: ?Sized, W> {
@@ -62,6 +64,9 @@ impl Slot<'_> {
         let mut budget = SEGMENTS_PER_TURN;
         let mut more = true;
         self.look_at_clocks(session, turn, now);
+        if self.peer_fin.is_some() {
+            self.take_fin(session, turn, now);
+        }
         for _ in 0..ROUNDS_PER_TURN {
             let moved = self.exchange(session, turn, now);
             let sent = self.send(turn, &mut budget);
@@ -153,10 +158,7 @@ impl Slot<'_> {
                 break;
             }
         }
-        let half_closed = matches!(
-            state,
-            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
-        );
+        let half_closed = is_half_closed(state);
         let mut moved = taken > 0;
         self.read = advanced(self.read, taken);
         if half_closed && !*finished && socket.recv_queue() == 0 {
@@ -182,9 +184,10 @@ impl Slot<'_> {
         moved |= filled > 0;
         match session.wants() {
             Wants::Nothing => {}
-            // In answer to the peer's FIN ours waits until no window can hold up what is before it: in LAST-ACK smoltcp
-            // hears of no window that opens.
-            Wants::Close if half_closed && !self.sent.has_room_for(socket.send_queue()) => {}
+            // In answer to the peer's FIN ours waits until no window can hold up what is before it, and no loss: in
+            // LAST-ACK smoltcp hears of no window that opens, and counts no duplicates (RFC 5681, section 3.2), of which
+            // there are none where all is one segment.
+            Wants::Close if half_closed && !self.sent.may_end_behind(socket.send_queue()) => {}
             Wants::Close => socket.close(),
             Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
         }
@@ -198,20 +201,23 @@ impl Slot<'_> {
 
     /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
     fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
-        let mut outward = Outward {
-            device: turn.device,
-            header: Header {
-                ours: turn.ours,
-                peer: self.peer,
-                fill_checksum: turn.fill_checksum,
-                sent: &mut self.sent,
-            },
-            frames_out: &mut turn.tally.frames_out,
-            capabilities: turn.capabilities,
-            exhausted: false,
-        };
         let mut sent = false;
         while *budget > 0 {
+            let Some(token) = turn.device.transmit(turn.now) else {
+                turn.tally.congested = true;
+                break;
+            };
+            let mut outward = Outward {
+                token: Some(token),
+                header: Header {
+                    ours: turn.ours,
+                    peer: self.peer,
+                    fill_checksum: turn.fill_checksum,
+                    sent: &mut self.sent,
+                },
+                frames_out: &mut turn.tally.frames_out,
+                capabilities: turn.capabilities,
+            };
             match turn
                 .interface
                 .poll_egress(turn.now, &mut outward, &mut self.sockets)
@@ -221,8 +227,49 @@ impl Slot<'_> {
             }
             *budget = budget.saturating_sub(1);
         }
-        turn.tally.congested |= outward.exhausted;
         sent
+    }
+
+    /// Gives smoltcp the peer's FIN, in a segment of the slot's own, once every byte before it is there. It would leave FIN
+    /// out where it asks whether a segment is in the window, forget one that overtakes bytes, and take bytes that stand
+    /// behind it (RFC 9293, section 3.10.7.4).
+    fn take_fin<W, D: Device + ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        now: Instant,
+    ) {
+        match self.bytes_behind_fin() {
+            Some(0) => {}
+            // They came before FIN did: one of the two is a lie.
+            Some(1..) => return self.abort(session, Over::Reset, now, turn.world),
+            _ => return,
+        }
+        let (Some(Flow { remote, local }), Some(fin)) = (self.flow, self.expected()) else {
+            return;
+        };
+        let Some(answer) = turn.device.transmit(turn.now) else {
+            turn.tally.congested = true;
+            return;
+        };
+        let (ack, window) = self.sent.heard();
+        let mut room = [0; BARE_MAX];
+        let fin = Bare::new(remote, local, fin, ack).with_fin(window);
+        let mut inward = Inward {
+            received: Some(fin.write(&mut room, turn.capabilities)),
+            answer: Some(answer),
+            header: Some(Header {
+                ours: turn.ours,
+                peer: self.peer,
+                fill_checksum: turn.fill_checksum,
+                sent: &mut self.sent,
+            }),
+            frames_out: &mut turn.tally.frames_out,
+            capabilities: turn.capabilities,
+        };
+        turn.interface
+            .poll_ingress_single(turn.now, &mut inward, &mut self.sockets);
+        self.behind(false);
     }
 
     /// Notices that the connection has ended, tells the session how, and whether the slot may be used anew.

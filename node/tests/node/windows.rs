@@ -244,3 +244,98 @@ fn who_acknowledges_what_was_never_sent_is_not_believed() {
     assert_eq!(page + 1, end.wrapping_sub(begun) as usize, "all of it comes");
     lab.everybody_leaves();
 }
+
+/// Echoes of 1000 bytes, of which the first segment is acknowledged; how much of the rest comes again in 3 s after the
+/// window has closed with that acknowledgement, and perhaps opened again.
+fn comes_again(shift: Option<u8>, advances: bool, opens: bool) -> usize {
+    let mut asker = Asker::new(shift);
+    let open = 8192 >> shift.unwrap_or(0);
+    let question = asker.frame(1, &[b'x'; 1000], open);
+    assert_eq!(asker.says([question]), 1000);
+    if advances {
+        asker.ack = asker.ack.wrapping_add(536);
+    }
+    let closed = asker.frame(1001, b"", 0);
+    assert_eq!(asker.says([closed]), 0, "nothing new into a closed window");
+    if opens {
+        let opened = asker.frame(1001, b"", open);
+        asker.says([opened]);
+    }
+    asker.lab.pass(Duration::from_secs(3));
+    let again = asker.says([]);
+    asker.lab.everybody_leaves();
+    again
+}
+
+/// smoltcp stops the timer of what is in flight when a window closes; and it repeats nothing into a closed window, nor
+/// probes that when its timer has run out (RFC 9293, section 3.8.6: what was sent is repeated all the same).
+#[test]
+fn what_is_in_flight_is_repeated_though_the_window_closes() {
+    for shift in [None, Some(0), Some(3), Some(7)] {
+        for (advances, flies) in [(true, 464), (false, 1000)] {
+            for opens in [false, true] {
+                let again = comes_again(shift, advances, opens);
+                assert!(again >= flies, "{shift:?} {advances} {opens}: {again}");
+            }
+        }
+    }
+}
+
+/// RFC 9293, section 3.8.6: a window that shrinks takes no new bytes.
+#[test]
+fn nothing_new_goes_into_a_window_that_shrank() {
+    let mut asker = Asker::new(None);
+    let question = asker.frame(1, &[b'x'; 1000], 1000);
+    assert_eq!(asker.says([question]), 1000);
+    asker.ack = asker.ack.wrapping_add(536);
+    let more = asker.frame(1001, &[b'x'; 1000], 100);
+    assert_eq!(asker.says([more]), 0);
+    asker.lab.everybody_leaves();
+}
+
+/// A window that closes when nothing is to be sent: what comes to be sent later is a reason to probe it.
+#[test]
+fn a_window_that_closed_before_there_was_anything_to_send_is_probed() {
+    let mut lab = Simulation::new(&plan(2));
+    let syn = Said { to: 5000, ..SYN };
+    lab.say(&syn);
+    let ack = lab.heard().pop().expect("R2 answers SYN").end();
+    let closed = Said {
+        control: TcpControl::None,
+        seq: 1,
+        ack: Some(ack),
+        ..syn
+    };
+    lab.put(closed.frame_with(|tcp| tcp.window_len = 0));
+    lab.heard();
+    lab.connect(5000);
+    lab.pass(Duration::from_secs(3));
+    let probes = lab.heard();
+    assert!(
+        probes.iter().any(|it| it.payload.len() == 1 && it.seq == ack),
+        "{probes:?}"
+    );
+    lab.everybody_leaves();
+}
+
+/// RFC 9293, section 3.8.6.2.1, MUST-38: a window of a few bytes is not filled again and again.
+#[test]
+fn a_window_of_a_few_bytes_is_not_filled_with_tiny_segments() {
+    for (shift, open, tiny) in [(None, 1000, 3), (Some(0), 8192, 100), (Some(2), 2048, 1)] {
+        let mut asker = Asker::new(shift);
+        let question = asker.frame(1, &[b'x'; 500], open);
+        assert_eq!(asker.says([question]), 500);
+        asker.ack = asker.ack.wrapping_add(500);
+        let more = asker.frame(501, &[b'x'; 1000], tiny);
+        assert_eq!(asker.says([more]), 0, "{shift:?} {tiny}");
+        // What waits is sent for all that: slowly, and at once when the window is open.
+        asker.lab.pass(Duration::from_millis(1_500));
+        assert_eq!(asker.says([]), 1, "a probe");
+        asker.ack = asker.ack.wrapping_add(1);
+        let still = asker.frame(1501, b"", tiny);
+        assert_eq!(asker.says([still]), 0);
+        let opened = asker.frame(1501, b"", open);
+        assert!(asker.says([opened]) >= 999, "{shift:?} {tiny}");
+        asker.lab.everybody_leaves();
+    }
+}

@@ -1,0 +1,216 @@
+//! A segment's first stop at its slot: whether it is believed, and what of it smoltcp is to see.
+
+use r2_core::time::Instant;
+use smoltcp::socket::tcp::State;
+
+use super::{Phase, Slot};
+use crate::gate::{Segment, Shown, is_after};
+
+/// What is to become of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// smoltcp has it as it came.
+    Pass,
+    /// smoltcp has it, changed so.
+    Change(Shown),
+    /// Nothing more: the slot knows what it says.
+    Known,
+    /// The peer is told what is expected: it has repeated something, or asks whether anybody is there.
+    Answer,
+    /// The same, since it lies beyond the window.
+    Beyond,
+    /// The peer is asked whether it meant that.
+    Challenge,
+    /// Nothing.
+    Drop,
+}
+
+impl Slot<'_> {
+    /// Says what is to become of a segment, and notes what it says.
+    ///
+    /// Whoever knows what was sent last is the peer: only its Ethernet address is answered, and only it shows that the
+    /// peer lives (RFC 5961, section 5.2).
+    pub(crate) fn judge(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
+        let is_plain = !segment.rst && !segment.syn;
+        let known = segment.ack.filter(|ack| is_plain && self.sent.knows(*ack));
+        let Some(ack) = known else {
+            return self.judge_stranger(segment, now);
+        };
+        if self.phase == Phase::Opening && self.state() == State::SynSent {
+            return Verdict::Pass;
+        }
+        if self.sent.expects(segment) && !self.sent.is_old(ack) {
+            (self.peer, self.heard) = (segment.from, now);
+        }
+        let other = self.hear(segment, ack, now);
+        if self.sent.overruns(segment) {
+            return Verdict::Beyond;
+        }
+        if segment.payload() == 0
+            && let Some(verdict) = self.judge_empty(segment, ack)
+        {
+            return verdict;
+        }
+        let payload = if segment.fin || self.peer_fin.is_some() {
+            self.before_fin(segment)
+        } else {
+            segment.payload()
+        };
+        if other.is_none() && !segment.fin && payload == segment.payload() {
+            return Verdict::Pass;
+        }
+        let (ack, window) = other.unwrap_or((ack, segment.window));
+        Verdict::Change(Shown { ack, window, payload })
+    }
+
+    /// Records the acknowledgement `ack` and the window of a segment. Those that smoltcp is to see, if they are others.
+    fn hear(&mut self, segment: &Segment<'_>, ack: u32, now: Instant) -> Option<(u32, u16)> {
+        if !self.sent.window_is_closed() {
+            self.window_closed = now;
+        }
+        if !self.sent.hear(segment, ack) {
+            return None;
+        }
+        let other = self.sent.shows(segment, ack);
+        // Where nothing is left to be sent no window matters, but smoltcp would probe a closed one without a pause.
+        let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
+        if is_last { Some((ack, 1)) } else { other }
+    }
+
+    /// Says what is to become of a segment without a payload, where that is clear.
+    fn judge_empty(&mut self, segment: &Segment<'_>, ack: u32) -> Option<Verdict> {
+        if segment.fin || segment.seq != self.sent.ack {
+            let behind = self.expected()?.wrapping_sub(segment.seq).cast_signed();
+            // A keep-alive or a FIN that is repeated: smoltcp answers one a second, challenges counted (RFC 9293, sections
+            // 3.8.4 and 3.10.7.4).
+            if behind == 1 || (behind > 1 && segment.fin) {
+                return Some(Verdict::Answer);
+            }
+        }
+        if segment.fin {
+            self.before_fin(segment);
+            // What it acknowledges is handed in with it, unless it establishes the connection.
+            let is_due = self.phase != Phase::Opening && self.bytes_behind_fin() == Some(0);
+            return is_due.then_some(Verdict::Known);
+        }
+        // smoltcp would take three of these for a loss, find nothing to send again, and forget FIN's timer; and it would
+        // send the slot's next peer a segment into whatever window (RFC 5681, section 2: a duplicate is one while data
+        // are outstanding).
+        let repeats = self.sent.is_old(ack)
+            || (self.sent.lacks_only_fin(ack) && self.with_socket(|socket| socket.send_queue()) == Some(0));
+        repeats.then_some(Verdict::Known)
+    }
+
+    /// How many bytes of a segment stand before the peer's FIN, which it may be that brings it. FIN stands where it stood
+    /// first, unless bytes behind that have been taken already.
+    fn before_fin(&mut self, segment: &Segment<'_>) -> usize {
+        let fin = segment.end().wrapping_sub(1);
+        if segment.fin && self.peer_fin.is_none() && self.expected().is_some_and(|next| !is_after(next, fin))
+        {
+            self.peer_fin = Some(segment.end());
+        }
+        let Some(end) = self.peer_fin else {
+            return segment.payload();
+        };
+        let before = end.wrapping_sub(1).wrapping_sub(segment.seq).cast_signed();
+        usize::try_from(before).unwrap_or(0).min(segment.payload())
+    }
+
+    /// How many bytes smoltcp has taken that stand behind the peer's FIN, less than 0 where some before it are missing;
+    /// `None` where no FIN has come, or smoltcp has it, or does not want it.
+    pub(crate) fn bytes_behind_fin(&mut self) -> Option<i32> {
+        let fin = self.peer_fin?.wrapping_sub(1);
+        let wants_it = matches!(
+            self.state(),
+            State::SynReceived | State::Established | State::FinWait1 | State::FinWait2
+        );
+        let taken = self.expected().filter(|_| wants_it)?;
+        Some(taken.wrapping_sub(fin).cast_signed())
+    }
+
+    /// The sequence number that is expected next. The last acknowledgement may lie before it.
+    pub(crate) fn expected(&mut self) -> Option<u32> {
+        let waiting = u32::try_from(self.with_socket(|socket| socket.recv_queue())?).ok()?;
+        let fin = u32::from(is_half_closed(self.state()));
+        Some(self.read.wrapping_add(waiting).wrapping_add(fin))
+    }
+
+    /// Says what is to become of RST, SYN, and whatever acknowledges nothing that is known. They may come from anybody
+    /// who guesses the ports of a connection: an RST ends it with the very sequence number that is expected next, and a
+    /// SYN never does. The true peer, if it has forgotten the connection, answers the challenge ACK with that RST (RFC
+    /// 5961, sections 3.2 and 4.2). Nor is who acknowledges what was never sent believed, or what was sent long ago (RFC
+    /// 9293, section 3.10.7.4; RFC 5961, section 5.2).
+    fn judge_stranger(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
+        let state = self.state();
+        if state == State::SynSent {
+            return self.judge_answer(segment, now);
+        }
+        let synchronized = !matches!(state, State::Closed | State::Listen | State::SynReceived);
+        if segment.rst {
+            return if self.expected() == Some(segment.seq) {
+                as_rst(segment)
+            } else if synchronized && self.sent.expects(segment) {
+                Verdict::Challenge
+            } else {
+                Verdict::Drop
+            };
+        }
+        if segment.syn && state == State::Listen {
+            self.sent.meet(segment);
+        }
+        match segment.ack {
+            // Every segment but the first is an acknowledgement.
+            None if !segment.syn => Verdict::Drop,
+            _ if synchronized => Verdict::Challenge,
+            _ => Verdict::Pass,
+        }
+    }
+
+    /// Says what is to become of an answer to our SYN.
+    fn judge_answer(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
+        // It has not left: nobody can know of it, and smoltcp would subtract a window that was never shown.
+        if !self.sent.waits() {
+            return Verdict::Drop;
+        }
+        if segment.rst {
+            return as_rst(segment);
+        }
+        if segment.syn {
+            self.sent.meet(segment);
+            self.read = segment.end();
+        }
+        if segment.syn
+            && let Some(ack) = segment.ack.filter(|ack| self.sent.knows(*ack))
+        {
+            self.heard = now;
+            self.hear(segment, ack, now);
+        }
+        Verdict::Pass
+    }
+
+    /// Looks at what smoltcp made of a segment, which may be an RST.
+    pub(crate) fn behind(&mut self, rst: bool) {
+        match self.state() {
+            State::Closed if rst => self.reset = true,
+            State::Closed | State::FinWait2 | State::TimeWait => self.delivered = true,
+            _ => {}
+        }
+    }
+}
+
+/// Whether smoltcp has had the peer's FIN.
+pub(crate) fn is_half_closed(state: State) -> bool {
+    matches!(
+        state,
+        State::CloseWait | State::LastAck | State::Closing | State::TimeWait
+    )
+}
+
+/// An RST, without a FIN beside it, which smoltcp does not bear.
+fn as_rst(segment: &Segment<'_>) -> Verdict {
+    Verdict::Change(Shown {
+        ack: segment.ack.unwrap_or(0),
+        window: segment.window,
+        payload: segment.payload(),
+    })
+}
