@@ -63,8 +63,8 @@ impl Fingerprint {
 
     /// Waits until it is settled, if that is a matter of milliseconds; whether it is.
     pub(super) fn settles(&self) -> bool {
-        let waits = TICK.as_millis();
-        (0..waits).any(|_| {
+        // Twice as long as it should take.
+        (0..2 * TICK.as_millis()).any(|_| {
             std::thread::sleep(Duration::from_millis(1));
             self.is_settled()
         })
