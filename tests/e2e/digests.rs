@@ -150,7 +150,6 @@ fn whoever_asks_hears_how_far_r2_is_and_whoever_asks_again_finds_it_further() {
     assert_eq!(line(&mut first), "* progress every 5 s\n");
     let heard = percent(&line(&mut first));
     drop(first);
-    // R2's own client hears such lines too, and is no worse for it; this one has no patience left for a day's work.
     let mut again = asks(&lab, "PROGRESS\nLIST\n");
     assert_eq!(line(&mut again), "* progress every 5 s\n");
     assert_eq!(line(&mut again), format!("a 5 {HELLO}\n"));
@@ -164,7 +163,10 @@ fn whoever_asks_hears_how_far_r2_is_and_whoever_asks_again_finds_it_further() {
             .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
         "{more:?}"
     );
-    fs::write(lab.store.file("b"), "hello").unwrap();
+    // At once: R2 would tell of an empty file too.
+    let finished = lab.path("finished");
+    fs::write(&finished, "hello").unwrap();
+    fs::rename(&finished, lab.store.file("b")).unwrap();
     plain.get_ref().set_nonblocking(false).unwrap();
     for peer in [&mut plain, &mut again] {
         let mut last = line(peer);

@@ -47,6 +47,7 @@ impl Percents {
 }
 
 /// What became of a file that was to be hashed.
+#[derive(Clone)]
 pub(super) enum Hashed {
     /// The state of the hash behind its last byte.
     Whole(Sha256),
@@ -234,7 +235,7 @@ impl Digester {
                 });
                 if work.file.is_none() {
                     let hashed = Hashed::Whole(work.hasher.clone());
-                    self.end(index, hashed);
+                    self.end(index, &hashed);
                 }
             }
             Order::Leave { place } => {
@@ -317,11 +318,11 @@ impl Digester {
                 .remember(&work.fingerprint, hasher.clone().finalize().into());
             self.folder.save_digests_when_due();
         }
-        self.end(index, hashed);
+        self.end(index, &hashed);
     }
 
     /// Answers to all that wait for the file. If nobody does, its hash is kept for whoever asks next.
-    fn end(&mut self, index: usize, hashed: Hashed) {
+    fn end(&mut self, index: usize, hashed: &Hashed) {
         let work = &mut self.works[index];
         let id = work.id;
         let mut answered = false;
@@ -331,14 +332,9 @@ impl Digester {
             };
             answered = true;
             self.percents.set(place, NOT_HASHING);
-            let hashed = match &hashed {
-                Hashed::Whole(hasher) => Hashed::Whole(hasher.clone()),
-                Hashed::Changed => Hashed::Changed,
-                Hashed::Failed(kind) => Hashed::Failed(*kind),
-            };
             let job = Job {
                 place,
-                call: Call::Hashed(number, hashed),
+                call: Call::Hashed(number, hashed.clone()),
             };
             // The worker is gone only when nobody waits for an answer any more.
             let _ = self.workers[place % self.workers.len()].send(job);

@@ -63,8 +63,8 @@ impl Fingerprint {
 
     /// Waits until it is settled, if that is a matter of milliseconds; whether it is.
     pub(super) fn settles(&self) -> bool {
-        let waits = TICK.as_millis();
-        (0..waits).any(|_| {
+        // Twice as long as it should take.
+        (0..2 * TICK.as_millis()).any(|_| {
             std::thread::sleep(Duration::from_millis(1));
             self.is_settled()
         })
@@ -80,5 +80,57 @@ impl Fingerprint {
             sum.update(nanoseconds.to_le_bytes());
         }
         sum.chain_update(self.stem.as_str()).finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed_at(time: SystemTime, keeps_nanoseconds: bool) -> Fingerprint {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let nanoseconds = if keeps_nanoseconds {
+            since.subsec_nanos().max(1)
+        } else {
+            0
+        };
+        Fingerprint {
+            stem: Name::parse("x").unwrap(),
+            inode: 1,
+            length: 1,
+            modified: (0, 0),
+            changed: (i64::try_from(since.as_secs()).unwrap(), nanoseconds.into()),
+        }
+    }
+
+    #[test]
+    fn what_changed_within_a_tick_of_its_clock_is_not_settled() {
+        let now = SystemTime::now();
+        let (soon, long_ago) = (Duration::from_secs(10), Duration::from_secs(4));
+        for keeps_nanoseconds in [true, false] {
+            assert!(!changed_at(now + soon, keeps_nanoseconds).is_settled());
+            assert!(changed_at(now - long_ago, keeps_nanoseconds).is_settled());
+        }
+        // Less than its tick ago.
+        let moment = SystemTime::now();
+        let whole = changed_at(moment - Duration::from_millis(900), false);
+        assert!(!whole.is_settled() || moment.elapsed().unwrap() > Duration::from_secs(1));
+        let fresh = changed_at(SystemTime::now() + Duration::from_millis(2), true);
+        assert!(fresh.settles(), "a tick is over in milliseconds");
+    }
+
+    #[test]
+    fn every_time_and_every_name_counts() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let first = changed_at(at, true);
+        let mut others = [(); 5].map(|()| first.clone());
+        others[0].stem = Name::parse("y").unwrap();
+        others[1].inode = 2;
+        others[2].length = 2;
+        others[3].modified = (0, 1);
+        others[4].changed.1 += 1;
+        for other in others {
+            assert!(other != first && other.sum() != first.sum());
+        }
     }
 }

@@ -123,7 +123,7 @@ fn a_folder_that_was_moved_away_is_the_store_again_when_it_is_back() {
     store.create(&named, upload).unwrap();
     store.create(&numbered, Upload::Numbered).unwrap();
     for ticket in [&named, &numbered] {
-        store.append(ticket, &[7; CHUNK]).unwrap();
+        store.append(ticket, &noise(CHUNK)).unwrap();
     }
     for file in ["named.partial", "drop-0001.partial"] {
         while fs::metadata(path.join(file)).unwrap().len() < CHUNK as u64 {
@@ -165,7 +165,7 @@ fn a_folder_that_was_deleted_is_gone_whatever_has_its_name() {
     fs::remove_dir_all(&path).unwrap();
     is_gone(&mut store);
     // It is told while bytes come, not only at their end.
-    let told = (0..1000).find_map(|_| store.append(&ticket, &[0; CHUNK]).err());
+    let told = (0..1000).find_map(|_| store.append(&ticket, &noise(CHUNK)).err());
     assert_eq!(told, Some(StoreError::Gone));
     store.0.release(ticket);
     fs::write(&path, b"a file").unwrap();
