@@ -7,6 +7,7 @@ mod backlog;
 mod discovery;
 mod flows;
 mod headers;
+mod icmp;
 mod parse;
 mod sent;
 mod time_wait;
