@@ -34,18 +34,22 @@ impl Border<'_> {
         if target != self.ipv4.address() {
             return Err(Reason::NotForUs);
         }
-        let can_be = address.is_unspecified() || address == target || self.is_host(address.into());
+        let can_be = match operation {
+            ArpOperation::Request => {
+                address.is_unspecified() || address == target || self.is_host(address.into())
+            }
+            // R2 has asked for it, and on a wire inside one machine that may be 127.0.0.1.
+            ArpOperation::Reply => self.is_unicast(address.into()),
+            ArpOperation::Unknown(_) => return Err(Reason::Malformed),
+        };
         if !can_be || !at.is_unicast() {
             return Err(Reason::NotUnicast);
         }
-        match operation {
-            ArpOperation::Request => Ok(Parsed::Arp(Neighbor { address, at })),
-            ArpOperation::Reply => Ok(Parsed::Neighbor(Neighbor {
-                address: address.into(),
-                at,
-            })),
-            ArpOperation::Unknown(_) => Err(Reason::Malformed),
+        if operation == ArpOperation::Request {
+            return Ok(Parsed::Arp(Neighbor { address, at }));
         }
+        let address = address.into();
+        Ok(Parsed::Neighbor(Neighbor { address, at }))
     }
 
     /// The address that is asked for by ARP.

@@ -306,7 +306,7 @@ impl<'a> Border<'a> {
         self.is_unicast(address) && !is_nobodys
     }
 
-    fn is_unicast(&self, address: IpAddress) -> bool {
+    pub(super) fn is_unicast(&self, address: IpAddress) -> bool {
         address.is_unicast() && !self.is_broadcast(address) && !self.is_ours(address)
     }
 

@@ -89,7 +89,7 @@ fn long_answers_to_short_questions_are_ten_a_second_for_each_address() {
         Ipv4Packet::new_unchecked(&mut frame[14..]).fill_checksum();
         frame
     };
-    let mut count = |lab: &mut Simulation, frames: Vec<Vec<u8>>| {
+    let count = |lab: &mut Simulation, frames: Vec<Vec<u8>>| {
         lab.put_at_once(frames);
         lab.to_stranger.drain(..).count() as u64
     };
