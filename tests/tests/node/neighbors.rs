@@ -212,7 +212,7 @@ fn ndp_without_meaning_is_counted() {
         (icmp(nobody, all, &solicitation(target)), Reason::Malformed),
         (
             changed(icmp(nobody, target, &solicitation(target)), |message| {
-                message.truncate(24)
+                message.truncate(24);
             }),
             Reason::Malformed,
         ),
