@@ -246,9 +246,7 @@ impl Simulation {
     /// R2 calls `remote`.
     pub fn call(&mut self, remote: IpEndpoint) {
         let chat = self.node.service_at(CHAT.port).expect("chat is served");
-        self.node
-            .call(chat, remote, self.now)
-            .expect("a free slot");
+        self.node.call(chat, remote, self.now).expect("a free slot");
         self.settle();
     }
 

@@ -53,7 +53,7 @@ pub fn packet(source: Ipv6Address, destination: Ipv6Address, next_header: u8, pa
     [&mac.0[..], &stranger::MAC.0, &[0x86, 0xdd], &header, payload].concat()
 }
 
-/// An ICMPv6 message.
+/// A message of ICMP over IPv6.
 pub fn icmp(source: Ipv6Address, destination: Ipv6Address, message: &Icmpv6Repr<'_>) -> Frame {
     let mut bytes = vec![0; message.buffer_len()];
     message.emit(
@@ -65,7 +65,7 @@ pub fn icmp(source: Ipv6Address, destination: Ipv6Address, message: &Icmpv6Repr<
     packet(source, destination, 58, &bytes)
 }
 
-/// The ICMPv6 message in `frame` with something in it changed, and its checksum right.
+/// The message of ICMP in `frame` with something in it changed, and its checksum right.
 pub fn changed(mut frame: Frame, change: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let ip = Ipv6Packet::new_unchecked(&frame[14..]);
     let (source, destination) = (ip.src_addr(), ip.dst_addr());
@@ -123,7 +123,7 @@ pub fn heard(frame: &[u8]) -> Option<(Ipv6Address, Ipv6Address, u8, u8, Vec<u8>)
     ))
 }
 
-/// The ICMPv6 message of R2's in `frame`, if there is one. Its checksum must be right.
+/// The message of ICMP of R2's in `frame`, if there is one. Its checksum must be right.
 pub fn heard_icmp(frame: &[u8]) -> Option<Vec<u8>> {
     let (source, destination, protocol, _, message) = heard(frame)?;
     if protocol != 58 {

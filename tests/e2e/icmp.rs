@@ -94,7 +94,8 @@ fn whoever_wants_r2s_ipv6_address_for_itself_hears_of_r2() {
 #[test]
 fn a_ping_to_all_is_not_answered_and_a_closed_port_says_so() {
     let lab = Lab::new();
-    let ended = lab.kali_tries("ping -n -b -c 1 -W 1 192.168.69.255");
+    lab.kali("ping -n -c 1 192.168.69.1");
+    let ended = lab.kali_tries("ping -n -b -c 3 -i 0.2 -W 1 192.168.69.255");
     assert!(!ended.status.success(), "{}", ended.stdout);
     let printed = lab.kali("nmap -n -Pn -sU -p 4444 192.168.69.1");
     assert!(printed.contains("4444/udp closed"), "{printed}");

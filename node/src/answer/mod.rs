@@ -1,8 +1,8 @@
 //! Answers that need no socket, written in the turn that takes the question: to ARP, to a neighbour solicitation, to an
 //! echo request, to a datagram, and the errors of ICMP.
 //!
-//! Each goes to the Ethernet address that its question came from. So who asks is answered wherever its address belongs,
-//! and no table of neighbours is needed that a stranger could fill.
+//! Each goes to the Ethernet address that its question came from. So whoever asks is answered, wherever its
+//! address belongs, and no table of neighbours is needed that a stranger could fill.
 
 pub(crate) mod arp;
 pub(crate) mod icmp;

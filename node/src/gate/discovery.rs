@@ -34,18 +34,21 @@ impl Border<'_> {
         if !self.is_ours(target.into()) {
             return Err(Reason::NotForUs);
         }
-        let can_be = address.is_unspecified() || address == target || self.is_host(address.into());
+        let can_be = match operation {
+            ArpOperation::Request => {
+                address.is_unspecified() || address == target || self.is_host(address.into())
+            }
+            ArpOperation::Reply => self.is_host(address.into()),
+            ArpOperation::Unknown(_) => return Err(Reason::Malformed),
+        };
         if !can_be || !at.is_unicast() {
             return Err(Reason::NotUnicast);
         }
-        match operation {
-            ArpOperation::Request => Ok(Parsed::Arp(Neighbor { address, at }, target)),
-            ArpOperation::Reply => Ok(Parsed::Neighbor(Neighbor {
-                address: address.into(),
-                at,
-            })),
-            ArpOperation::Unknown(_) => Err(Reason::Malformed),
+        if operation == ArpOperation::Request {
+            return Ok(Parsed::Arp(Neighbor { address, at }, target));
         }
+        let address = address.into();
+        Ok(Parsed::Neighbor(Neighbor { address, at }))
     }
 }
 

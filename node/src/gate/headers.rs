@@ -108,13 +108,13 @@ fn length_of(header: &[u8]) -> Result<usize, Reason> {
     Ok(usize::from(units).saturating_add(1).saturating_mul(UNIT))
 }
 
-/// The length of a header of options each of which may be skipped by who does not know it (RFC 8200, section 4.2).
+/// The length of a header of options, each of which a node that does not know it may skip (RFC 8200, section 4.2).
 #[cfg(feature = "ipv6")]
 fn options(header: &[u8]) -> Result<usize, Reason> {
     let length = length_of(header)?;
     let mut options = header.get(2..length).ok_or(Reason::Malformed)?;
     while let Some((&kind, rest)) = options.split_first() {
-        // The highest two bits: what is to be done by who does not know the option.
+        // The highest two bits: what a node does that does not know the option.
         if kind & 0xc0 != 0 {
             return Err(Reason::Extension);
         }

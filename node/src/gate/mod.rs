@@ -49,6 +49,7 @@ mod bare;
 mod discovery;
 mod flows;
 mod headers;
+mod icmp;
 mod parse;
 mod sent;
 mod shown;

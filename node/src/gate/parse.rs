@@ -2,11 +2,11 @@
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4Packet, IpAddress, IpCidr, IpProtocol,
-    Ipv4Address, Ipv4Packet, TcpOption, TcpPacket, UdpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv4Packet,
+    TcpOption, TcpPacket, UdpPacket,
 };
 #[cfg(feature = "ipv6")]
-use smoltcp::wire::{Icmpv6Packet, Ipv6Address, Ipv6Packet};
+use smoltcp::wire::{Ipv6Address, Ipv6Packet};
 
 use super::headers::behind_ethernet;
 #[cfg(feature = "ipv6")]
@@ -20,7 +20,7 @@ pub(crate) struct Border<'a> {
     mac: EthernetAddress,
     pub(super) addresses: Addresses,
     allow: &'a [IpCidr],
-    checksum: ChecksumCapabilities,
+    pub(super) checksum: ChecksumCapabilities,
 }
 
 /// What a frame is, for R2.
@@ -109,7 +109,7 @@ pub(super) struct Packet<'f> {
     pub(super) bytes: &'f [u8],
     pub(super) source: IpAddress,
     pub(super) destination: IpAddress,
-    protocol: IpProtocol,
+    pub(super) protocol: IpProtocol,
     pub(super) payload: &'f [u8],
     fragment: bool,
     /// Whether extension headers stand before the payload.
@@ -119,7 +119,7 @@ pub(super) struct Packet<'f> {
 
 impl<'f> Packet<'f> {
     /// The packet, or a part of it, as somebody's question.
-    fn asked(&self, from: EthernetAddress, bytes: &'f [u8]) -> Asked<'f> {
+    pub(super) fn asked(&self, from: EthernetAddress, bytes: &'f [u8]) -> Asked<'f> {
         let Self {
             source, destination, ..
         } = *self;
@@ -162,9 +162,6 @@ impl<'a> Border<'a> {
             EthernetProtocol::Arp => return self.arp(bytes),
             _ => return Err(Reason::NotForUs),
         };
-        if packet.fragment {
-            return Err(Reason::Fragment);
-        }
         // Neighbours find each other before anybody may talk; an unspecified or link-local source is one of them.
         #[cfg(feature = "ipv6")]
         if is_neighbor_discovery(&packet) {
@@ -173,7 +170,10 @@ impl<'a> Border<'a> {
         if !self.allow.is_empty() && !self.allow.iter().any(|cidr| cidr.contains_addr(&packet.source)) {
             return Err(Reason::NotAllowed);
         }
-        if to != self.mac || !self.is_unicast(packet.source) {
+        if packet.fragment {
+            return Err(Reason::Fragment);
+        }
+        if to != self.mac || !self.is_host(packet.source) {
             return Err(Reason::NotUnicast);
         }
         if !self.is_ours(packet.destination) {
@@ -189,46 +189,8 @@ impl<'a> Border<'a> {
             IpProtocol::Tcp if packet.extended => self.tcp(&packet, from).map(Parsed::Extended),
             IpProtocol::Tcp => self.tcp(&packet, from).map(Parsed::Tcp),
             IpProtocol::Udp => self.udp(&packet, from).map(Parsed::Udp),
-            _ if !self.is_host(packet.source) => Err(Reason::NotUnicast),
             _ => self.other(&packet, from),
         }
-    }
-
-    /// Reads ICMP, and what is neither that nor TCP nor UDP. A request for an echo to a broadcast or multicast address
-    /// does not come here: one frame would bring as many answers as there are machines (RFC 1122, section 3.2.2.6).
-    fn other<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Parsed<'f>, Reason> {
-        let (request, holds) = match (packet.protocol, packet.source, packet.destination) {
-            (IpProtocol::Icmp, IpAddress::Ipv4(_), _) => {
-                let icmp = Icmpv4Packet::new_unchecked(packet.payload);
-                (8, !self.checksum.icmpv4.rx() || icmp.verify_checksum())
-            }
-            #[cfg(feature = "ipv6")]
-            (IpProtocol::Icmpv6, IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
-                let icmp = Icmpv6Packet::new_unchecked(packet.payload);
-                (
-                    128,
-                    !self.checksum.icmpv6.rx() || icmp.verify_checksum(&source, &destination),
-                )
-            }
-            // Nothing follows (RFC 8200, section 4.7).
-            #[cfg(feature = "ipv6")]
-            (IpProtocol::Ipv6NoNxt, IpAddress::Ipv6(_), _) => return Err(Reason::NoAnswer),
-            _ => return Ok(Parsed::Unknown(packet.asked(from, packet.bytes))),
-        };
-        // Type, code and checksum; then what an echo is known by.
-        let Some((&[kind, code, _, _], rest)) = packet.payload.split_first_chunk() else {
-            return Err(Reason::Malformed);
-        };
-        if !holds {
-            return Err(Reason::Checksum);
-        }
-        if kind != request {
-            return Err(Reason::NoAnswer);
-        }
-        if code != 0 || rest.len() < 4 {
-            return Err(Reason::Malformed);
-        }
-        Ok(Parsed::Echo(packet.asked(from, rest)))
     }
 
     /// Reads the TCP segment `segment` again, without the extension headers before it, from `room`.
@@ -335,20 +297,13 @@ impl<'a> Border<'a> {
         self.addresses.iter().any(|ours| ours.address() == address)
     }
 
-    /// Whether `address` may be another machine's on the wire: none of "this" network, of one's own inside, or reserved
-    /// (RFC 1122, section 3.2.1.3), none that stands for an IPv4 address, nor `::1` (RFC 4291, section 2.5).
+    /// Whether one machine, and not this one, may have sent from there. At an address that is nobody's somebody may be in
+    /// our own network only: a wire inside one machine, whose network is everything.
     pub(super) fn is_host(&self, address: IpAddress) -> bool {
-        let is_nobodys = match address {
-            IpAddress::Ipv4(address) => matches!(address.octets(), [0 | 127 | 240.., ..]),
-            #[cfg(feature = "ipv6")]
-            IpAddress::Ipv6(address) => matches!(address.octets(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..]),
-        };
-        self.is_unicast(address) && !is_nobodys
-    }
-
-    /// Whether one machine, and not this one, may have sent from there.
-    fn is_unicast(&self, address: IpAddress) -> bool {
-        address.is_unicast() && !is_nobodys(address) && !self.is_broadcast(address) && !self.is_ours(address)
+        address.is_unicast()
+            && !self.is_broadcast(address)
+            && !self.is_ours(address)
+            && (!is_nobodys(address) || self.addresses.iter().any(|ours| ours.contains_addr(&address)))
     }
 
     fn is_broadcast(&self, address: IpAddress) -> bool {

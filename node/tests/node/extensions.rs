@@ -23,7 +23,7 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
-/// Options that are padding: PadN, and eight times Pad1 after it.
+/// Options that are padding: `PadN`, and eight times `Pad1` after it.
 const PAD_N: &[u8] = &[0, 0, 1, 4, 0, 0, 0, 0];
 const PAD_1: &[u8] = &[0, 1, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// A router alert (RFC 2711), and an option that who does not know it skips.
@@ -117,8 +117,11 @@ fn a_datagram_behind_extension_headers_is_answered() {
     lab.everybody_leaves();
 }
 
+/// Extension headers: the number and the bytes of each.
+type Chain = Vec<(u8, &'static [u8])>;
+
 /// The chains that R2 does not follow, and why.
-fn dead_ends() -> Vec<(Vec<(u8, &'static [u8])>, Reason)> {
+fn dead_ends() -> Vec<(Chain, Reason)> {
     let many = vec![(DESTINATION, PAD_N); EXTENSION_HEADERS_MAX + 1];
     vec![
         // A route that goes on.

@@ -89,6 +89,7 @@ fn arp_that_asks_nothing_of_r2_is_counted() {
         (arp(1, sender, [192, 168, 69, 2]), Reason::NotForUs),
         (arp(1, [192, 168, 69, 2], [192, 168, 69, 2]), Reason::NotForUs),
         (arp(2, sender, r2), Reason::NoAnswer),
+        (arp(2, [224, 0, 0, 1], r2), Reason::NotUnicast),
         // Senders that no machine is.
         (arp(1, [127, 0, 0, 1], r2), Reason::NotUnicast),
         (arp(1, [0, 1, 2, 3], r2), Reason::NotUnicast),
@@ -211,7 +212,7 @@ fn ndp_without_meaning_is_counted() {
         (icmp(nobody, all, &solicitation(target)), Reason::Malformed),
         (
             changed(icmp(nobody, target, &solicitation(target)), |message| {
-                message.truncate(24)
+                message.truncate(24);
             }),
             Reason::Malformed,
         ),
