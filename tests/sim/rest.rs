@@ -7,8 +7,8 @@ use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
 };
 
-/// The least time-out is a second, and it doubles, once or twice before anything is seen of it from outside.
-const AT_FIRST: Duration = Duration::from_secs(5);
+/// The least time-out is a second; it doubles, and it stays so while nothing that was sent once is acknowledged.
+const AT_FIRST: Duration = Duration::from_secs(10);
 
 /// A time-out is at most so many times as long as the last one, or as what was measured between a byte and its
 /// acknowledgement (RFC 6298, section 2).
@@ -66,7 +66,7 @@ impl Watch {
         }
         if rst {
             self.end = None;
-        } else if syn && self.end.is_none() {
+        } else if syn && (self.end.is_none() || self.acked != seq) {
             (self.end, self.acked, self.since) = (Some(end), seq, now);
         }
         let Some(all) = self.end.filter(|_| end != seq) else {

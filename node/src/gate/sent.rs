@@ -138,7 +138,10 @@ impl Sent {
         if room > 0 && room >= self.bytes(self.largest) / SILLY_PART {
             return self.window;
         }
-        let units = flies.div_ceil(self.bytes(1));
+        let nearly_a_unit = self.bytes(1).saturating_sub(1);
+        let units = flies
+            .saturating_add(nearly_a_unit)
+            .wrapping_shr(self.peer_shift.into());
         u16::try_from(units).unwrap_or(u16::MAX)
     }
 

@@ -94,7 +94,7 @@ fn a_loss_is_made_good_at_once_for_a_peer_that_has_half_closed() {
         let mut seq = 1;
         for piece in question.chunks(1000) {
             talk.says([bytes(seq, piece)]);
-            seq += piece.len() as u32;
+            seq += u32::try_from(piece.len()).expect("a short piece");
         }
         talk.says([last(seq, b"")]);
         let heard = [(); 3].map(|()| talk.says([bare(seq + 1)])).concat();

@@ -2,7 +2,7 @@
 
 use r2_node::Reason;
 use r2_sim::simulation::{R2_ADDRESS, Simulation, plan};
-use r2_sim::stranger::{ADDRESS, FIRST, MAC, Said, arp, tampered};
+use r2_sim::stranger::{ADDRESS, FIRST, Heard, MAC, Said, arp, tampered};
 use smoltcp::time::Duration;
 use smoltcp::wire::{ArpOperation, EthernetAddress, EthernetFrame, TcpControl};
 
@@ -145,7 +145,7 @@ fn a_forged_acknowledgement_of_syn_harms_no_handshake() {
         talk.ack = heard.last().expect("an echo").end();
         let heard = talk.says([bytes(6, b"world")]);
         assert_eq!(text(&heard), "world");
-        assert_eq!(heard.last().map(|it| it.end()), Some(talk.ack.wrapping_add(5)));
+        assert_eq!(heard.last().map(Heard::end), Some(talk.ack.wrapping_add(5)));
         talk.lab.everybody_leaves();
     }
 }
