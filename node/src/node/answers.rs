@@ -14,7 +14,7 @@ use crate::answer::{Way, arp, icmp, udp};
 use crate::counters::{Reason, add};
 use crate::gate::{Asked, Datagram, Flow, Neighbor};
 use crate::limits::{ANSWER_BUCKETS, ANSWER_TIMES};
-use crate::service::Datagrams;
+use crate::service::{Datagrams, Spec};
 use crate::slot::to_core;
 use crate::world::World;
 
@@ -82,12 +82,10 @@ impl<W: World> Node<'_, W> {
         world: &mut W,
     ) {
         let port = datagram.flow.local.port;
-        let mut services = self.services.iter().enumerate();
-        let found = services.find_map(|(index, service)| {
-            let spec = service.spec();
-            Some((index, spec.datagram.filter(|_| spec.port == port)?))
-        });
-        let Some((index, datagrams)) = found else {
+        let at_port = |spec: &Spec| spec.port == port && spec.datagram.is_some();
+        let found = self.services.iter().position(|service| at_port(service.spec()));
+        let datagrams = found.and_then(|index| self.services.get(index)?.spec().datagram);
+        let (Some(index), Some(datagrams)) = (found, datagrams) else {
             return self.answer_error(icmp::Fault::Port, &datagram.asked, answer, now, world);
         };
         world.counters().service(index, |count| {
