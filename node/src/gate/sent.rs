@@ -131,8 +131,12 @@ impl Sent {
     /// The window that smoltcp may see: never one whose edge lies before what was sent. smoltcp would stop the timer of
     /// that, or repeat nothing of it (RFC 9293, section 3.8.6: what was sent before a window shrank is repeated). Nor one
     /// with room for very little more: smoltcp would fill it with one tiny segment after the other (section 3.8.6.2.1,
-    /// MUST-38). It is probed as a closed one is.
+    /// MUST-38). It is probed as a closed one is. Where nothing is left to be sent, FIN included, no window matters, but
+    /// smoltcp would probe a closed one without a pause.
     fn open_window(&self) -> u16 {
+        if self.fin && !self.waits() {
+            return self.window.max(1);
+        }
         let flies = self.flies();
         let room = self.bytes(self.window).saturating_sub(flies);
         if room > 0 && room >= self.bytes(self.largest) / SILLY_PART {
@@ -166,11 +170,6 @@ impl Sent {
     /// Whether FIN was sent, and `ack` acknowledges all before it.
     pub(crate) fn lacks_only_fin(&self, ack: u32) -> bool {
         self.fin && ack.wrapping_add(1) == self.next
-    }
-
-    /// Whether a segment acknowledges all that there was to be sent, FIN included.
-    pub(crate) fn is_acknowledged_by(&self, segment: &Segment<'_>) -> bool {
-        self.fin && segment.ack == Some(self.next)
     }
 
     /// Whether the peer's window is closed, so that one byte is a probe.

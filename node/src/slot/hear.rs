@@ -68,13 +68,8 @@ impl Slot<'_> {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
-        if !self.sent.hear(segment, ack) {
-            return None;
-        }
-        let other = self.sent.shows(segment, ack);
-        // Where nothing is left to be sent no window matters, but smoltcp would probe a closed one without a pause.
-        let is_last = segment.window == 0 && self.sent.is_acknowledged_by(segment);
-        if is_last { Some((ack, 1)) } else { other }
+        let is_taken = self.sent.hear(segment, ack);
+        is_taken.then(|| self.sent.shows(segment, ack)).flatten()
     }
 
     /// Says what is to become of a segment without a payload, where that is clear.
