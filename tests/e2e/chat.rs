@@ -95,7 +95,7 @@ fn nobody_can_forge_a_label_or_a_line() {
             .collect::<Vec<_>>(),
         ["* KALI joined"]
     );
-    assert_eq!(screen.lines().count(), 12);
+    assert_eq!(screen.lines().count(), 13);
 }
 
 #[test]
