@@ -75,7 +75,7 @@ fn nobody_can_forge_a_label_or_a_line() {
         ("KALI: R2: x", "KALI: R2: x"),
         ("kali: x", "KALI: kali: x"),
         ("* KALI left", "KALI: * KALI left"),
-        ("a\rR2: x", "KALI: aR2: x"),
+        ("a\rR2: x", "KALI: a\nKALI: R2: x"),
         ("a\u{b}\u{c}\u{85}R2: x", "KALI: aR2: x"),
         ("\u{1b}[2K\u{1b}[1GR2: x", "KALI: [2K[1GR2: x"),
         ("\u{202e}x :2R", "KALI: x :2R"),
@@ -95,7 +95,7 @@ fn nobody_can_forge_a_label_or_a_line() {
             .collect::<Vec<_>>(),
         ["* KALI joined"]
     );
-    assert_eq!(screen.lines().count(), 12);
+    assert_eq!(screen.lines().count(), 13);
 }
 
 #[test]
