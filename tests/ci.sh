@@ -26,11 +26,12 @@ BOARDS=(lm3s6965evb mps2-an385)
 FIRMWARE_TARGET=thumbv7m-none-eabi
 MACOS_TARGET=x86_64-apple-darwin
 TOOLS=$PWD/target/tools
-# The tests that wait for minutes and ask for nothing meanwhile: they run beside the others.
+# Every test is built with one set of features, so that each crate is compiled once, whatever step comes first.
+HOUSE=(--locked --workspace --features r2-tests/e2e --features r2-tests/firmware)
+# Of the end-to-end tests (tests/e2e), those that wait for minutes and ask for nothing meanwhile, and run beside the
+# others; and those that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_BESIDE=closed_windows
-# The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(capture chat conformance digests drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
@@ -85,14 +86,14 @@ cargo_deny() {
 
 lint() {
     cargo fmt --all --check
-    cargo clippy --locked --workspace --all-targets --features r2-tests/e2e,r2-tests/firmware -- -D warnings
+    cargo clippy "${HOUSE[@]}" --all-targets -- -D warnings
     local package feature
-    for package in r2-core r2-node; do
+    for package in r2-core r2-node r2-services; do
         for feature in "" log defmt; do
             cargo clippy --locked --package "$package" --features "$feature" -- -D warnings
         done
     done
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc "${HOUSE[@]}" --no-deps --document-private-items
     git grep -lzE '^#!(/usr)?/bin/(env )?(ba)?sh' | xargs -0 shellcheck
     local workspace
     for workspace in . firmware firmware/no-panic; do
@@ -111,24 +112,39 @@ macos() {
     fi
 }
 
-# core and node as others would get them: packed, and built from what was packed.
+# The libraries as others would get them: packed, and built from what was packed. The node is built without anything that
+# only R2 has: it names no service of core, and nothing that hashes is below it.
 packages() {
     # Cargo unpacks and builds each version once: the node would be built with the core of an earlier run.
-    rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/r2-core-* target/packages
-    cargo package --locked --allow-dirty --target-dir target/packages --package r2-core --package r2-node
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/r2-{core,node}-* target/packages
+    cargo package --locked --allow-dirty --target-dir target/packages \
+        --package r2-core --package r2-node --package r2-services
+    ! cargo tree --locked --package r2-node --edges normal | grep -E 'sha2|env_logger' || die "the node hashes or logs"
 }
 
+# The tests that manifests declare in one of these folders of tests/; with `elsewhere` first, in none of them.
+test_targets() {
+    cargo metadata --locked --no-deps --format-version 1 | python3 -c '
+import json, os, sys
+elsewhere = sys.argv[1] == "elsewhere"
+folders = tuple(f"{os.getcwd()}/tests/{folder}/" for folder in sys.argv[1 + elsewhere:])
+for package in json.load(sys.stdin)["packages"]:
+    for target in package["targets"]:
+        if "test" in target["kind"] and target["src_path"].startswith(folders) != elsewhere:
+            print(target["name"])
+' "$@"
+}
+
+# What asks for neither root nor a board. Conformance makes TAPs, and the simulator has a step of its own.
 unit() {
-    if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --workspace --no-tests=pass
-        cargo test --locked --workspace --doc
-    else
-        cargo test --locked --workspace
-    fi
+    local targets
+    mapfile -t targets < <(test_targets elsewhere e2e qemu firmware conformance sim)
+    cargo test "${HOUSE[@]}" --lib --bins "${targets[@]/#/--test=}"
+    cargo test "${HOUSE[@]}" --doc
 }
 
 # What no hand can try, ten thousand times; a failure names its seed, and the command that lives it again.
-sim() { R2_SEEDS=10000 cargo test --locked --package r2-tests --test sim; }
+sim() { R2_SEEDS=10000 cargo test "${HOUSE[@]}" --test sim; }
 
 # Namespaces and TAPs need root; the build does not: cargo starts only what it built through sudo.
 run_as_root() {
@@ -145,15 +161,19 @@ build_hostapp() { cargo build --locked --release --package hostapp; }
 
 # One binary after the other; inside one, tests wait for timers more than for the processor. Boards have their own step.
 e2e() {
-    local beside
+    local beside targets together=() target
     build_hostapp
-    cargo test --locked --package r2-tests --features e2e --test "$E2E_BESIDE" --no-run
-    run_as_root cargo test --locked --package r2-tests --features e2e --test "$E2E_BESIDE" &
+    cargo build "${HOUSE[@]}" --example visits
+    mapfile -t targets < <(test_targets e2e conformance)
+    for target in "${targets[@]}"; do
+        [[ " $E2E_BESIDE ${E2E_ALONE[*]} " == *" $target "* ]] || together+=("--test=$target")
+    done
+    cargo test "${HOUSE[@]}" "${targets[@]/#/--test=}" --no-run
+    run_as_root cargo test "${HOUSE[@]}" --test "$E2E_BESIDE" &
     beside=$!
-    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_TOGETHER[@]/#/--test=}" -- \
-        --test-threads=8 --skip boards::
+    run_as_root cargo test "${HOUSE[@]}" "${together[@]}" -- --test-threads=8 --skip boards::
     wait "$beside"
-    run_as_root cargo test --locked --package r2-tests --features e2e "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
+    run_as_root cargo test "${HOUSE[@]}" "${E2E_ALONE[@]/#/--test=}" -- --test-threads=1
 }
 
 # defmt-print makes a board's log readable: the decoder that belongs to the boards' logger.
@@ -193,16 +213,15 @@ firmware() {
         ./cargo clippy --locked --package on-target -- -D warnings
         ./cargo build --locked --release --package on-target
     )
-    run_as_root cargo test --locked --package r2-tests --features e2e \
-        --test boards --test board_flash --test board_noise -- --test-threads=2
-    run_as_root cargo test --locked --package r2-tests --features e2e --test conformance -- --test-threads=2 boards::
+    run_as_root cargo test "${HOUSE[@]}" --test boards --test board_flash --test board_noise -- --test-threads=2
+    run_as_root cargo test "${HOUSE[@]}" --test conformance -- --test-threads=2 boards::
     # The board for the hand, which QEMU does not know: built, not run.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)
     local no_panic=(--manifest-path firmware/no-panic/Cargo.toml)
     cargo fmt "${no_panic[@]}" --check
     firmware/cargo clippy --locked "${no_panic[@]}" --target "$FIRMWARE_TARGET" --features node -- -D warnings
-    cargo test --locked --package r2-tests --features firmware --test board_counts --test no_panic
+    cargo test "${HOUSE[@]}" --test board_counts --test no_panic
 }
 
 # What the fuzzer is given, each target by itself. libFuzzer, since it runs on stable Rust: the counters that it looks at
@@ -256,7 +275,7 @@ show_mutants() {
 soak() {
     build_hostapp
     R2_SOAK_SECONDS=${LASTING:-600} run_as_root \
-        cargo test --locked --package r2-tests --features e2e --test soak -- --nocapture
+        cargo test "${HOUSE[@]}" --test soak -- --nocapture
 }
 
 # smoltcp's own benchmark, from the source that cargo has unpacked: what R2's throughput is compared with.

@@ -17,6 +17,7 @@ mod node {
     mod news;
     mod nonsense;
     mod segments;
+    mod services;
     mod silence;
     mod speakers;
     mod talk;

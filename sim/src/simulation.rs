@@ -7,6 +7,7 @@ use r2_core::limits::{CHAT_RING_MIN, RAM_BLOCK};
 use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::service::Registry;
+use r2_node::storage::Leaked;
 use r2_node::{Config, Counters, Limits, Node, Reason, ServeError, Size, Storage};
 use r2_services::{About, CHAT, Plan, Shared, register};
 use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
@@ -76,12 +77,21 @@ pub fn plan_of(size: Size, kept: usize) -> Plan {
     }
 }
 
+/// What R2's sessions share here.
+pub type R2World = Shared<'static, RamStore<'static>>;
+
+/// R2's node here.
+pub type R2Node = Node<'static, R2World>;
+
+/// Where services are registered here.
+pub type Services<'m> = Registry<'static, 'm, R2World, Leaked>;
+
 /// R2, KALI with a TCP of her own, a stranger without one, and the wire between them.
 pub struct Simulation {
     /// What it is now.
     pub now: Instant,
     /// What R2's sessions share.
-    pub world: Shared<'static, RamStore<'static>>,
+    pub world: R2World,
     /// What R2 has sent to the stranger, or to everybody, and nobody has looked at.
     pub to_stranger: Vec<Frame>,
     /// How many frames have reached R2, and have left it.
@@ -92,7 +102,7 @@ pub struct Simulation {
     pub unplugged: bool,
     /// R2's device has no room for what leaves.
     pub full: bool,
-    node: Node<'static, Shared<'static, RamStore<'static>>>,
+    node: R2Node,
     r2: Wire,
     kali: Wire,
     interface: Interface,
@@ -112,8 +122,18 @@ impl Simulation {
 
     /// The same, R2 with this secret.
     pub fn with_secret(plan: &Plan, secret: [u8; 16]) -> Self {
+        Self::join(|r2| switch_on(plan, secret, r2))
+    }
+
+    /// The same, R2 with the services that `serve` registers, and with memory for what `plan` says besides.
+    pub fn serving(plan: &Plan, serve: impl FnOnce(&mut Services<'_>) -> Result<(), ServeError>) -> Self {
+        let store = ram_store(64 * 1024, 16, &mut Leaked);
+        Self::join(|r2| boot(plan, [7; 16], r2, CHAT_RING_MIN, store, &mut Leaked, serve))
+    }
+
+    fn join(switch_on: impl FnOnce(&mut Wire) -> (R2Node, R2World)) -> Self {
         let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
-        let (node, world) = switch_on(plan, secret, &mut r2);
+        let (node, world) = switch_on(&mut r2);
         let mut interface = Interface::new(iface::Config::new(KALI_MAC.into()), &mut kali, now);
         interface.update_ip_addrs(|addresses| {
             for cidr in [
@@ -386,15 +406,8 @@ impl Device for Full<'_> {
 }
 
 /// R2 on `device`, switched on at time 0, with a small store in RAM.
-pub fn switch_on(
-    plan: &Plan,
-    secret: [u8; 16],
-    device: &mut impl Device,
-) -> (
-    Node<'static, Shared<'static, RamStore<'static>>>,
-    Shared<'static, RamStore<'static>>,
-) {
-    let registry = |registry: &mut Registry<'static, '_, _, Leaked>| register(registry, plan);
+pub fn switch_on(plan: &Plan, secret: [u8; 16], device: &mut impl Device) -> (R2Node, R2World) {
+    let registry = |registry: &mut Services<'_>| register(registry, plan);
     let ring = CHAT_RING_MIN;
     let store = ram_store(64 * 1024, 16, &mut Leaked);
     boot(plan, secret, device, ring, store, &mut Leaked, registry)
@@ -450,13 +463,4 @@ pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
     };
     let node = Node::new(registry, &config, device, &mut world, Instant::ZERO);
     (node, world)
-}
-
-/// Memory that a test never gives back: it ends soon.
-struct Leaked;
-
-impl Storage<'static> for Leaked {
-    fn slice<T: 'static>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'static mut [T] {
-        (0..len).map(make).collect::<Vec<_>>().leak()
-    }
 }
