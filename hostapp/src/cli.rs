@@ -220,7 +220,7 @@ pub struct Serve {
     #[arg(long, value_name = "IP:PORT", value_parser = callee)]
     pub call: Option<SocketAddr>,
 
-    /// Write every frame into a pcap file.
+    /// Write every frame into a pcap file; `-` is standard output, and the chat is on standard error then.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 

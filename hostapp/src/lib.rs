@@ -1,4 +1,6 @@
 //! R2 on a host.
+// What is written with these ends the program where nobody reads it: `stdio::say` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
@@ -19,16 +21,17 @@ pub mod serve;
 pub mod services;
 pub mod signals;
 pub mod socket;
+pub mod stdio;
 pub(crate) mod wake;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
-        cli::Command::Serve(options) => serve::run(&options),
+        cli::Command::Serve(options) => serve::run(&options, cli.quiet),
         cli::Command::Demo => demo::run(),
         cli::Command::Lab { experiment } => lab::run(&experiment),
-        cli::Command::Docs { folder } => docs::run(&folder),
+        cli::Command::Docs { folder } => docs::run(&folder, cli.quiet),
         command => client::run(command, cli.quiet),
     }
 }

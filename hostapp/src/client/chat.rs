@@ -7,7 +7,7 @@ use super::Trouble;
 use super::drive::Client;
 use super::report::Report;
 use crate::cli::Host;
-use crate::console::Console;
+use crate::console::{Console, Screen};
 
 const PORT: u16 = 5000;
 
@@ -24,8 +24,8 @@ pub(super) fn run(host: Host, name: &str, report: Report) -> Result<(), Trouble>
     };
     let mut client = Client::connect(host.service(PORT), chat)?;
     let unusable = |error| Trouble::failed(format!("standard input and output cannot be used: {error}"));
-    let mut console = Console::open().map_err(unusable)?;
-    console.restore_on_sigterm().map_err(unusable)?;
+    let mut console = Console::open(Screen::Output).map_err(unusable)?;
+    console.leave_on_signals().map_err(unusable)?;
     client.drive(&mut console, |console| Some(console), |_| false)?;
     drop(console);
     report.tell("the chat is over");

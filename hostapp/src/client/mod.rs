@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use self::report::Report;
 use crate::cli::Command;
+use crate::stdio::say;
 
 /// Does a client command, `quiet` but for errors where that is wanted; what it returns is the exit status of the
 /// program.
@@ -40,7 +41,7 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("{trouble}");
+            say(&trouble);
             ExitCode::from(trouble.status)
         }
     }

@@ -35,6 +35,7 @@ use self::wire::InMemory;
 use crate::cli::{BenchWire, Experiment, Link};
 use crate::link::ethernet_address;
 use crate::pcap;
+use crate::stdio::say;
 
 /// The exit status of an experiment that could not be made.
 const CANNOT_MEASURE: u8 = 2;
@@ -45,7 +46,7 @@ pub fn run(experiment: &Experiment) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("hostapp: lab: {error}");
+            say(format_args!("hostapp: lab: {error}"));
             ExitCode::from(CANNOT_MEASURE)
         }
     }

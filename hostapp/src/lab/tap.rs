@@ -121,7 +121,7 @@ fn serve(
         // Interrupted or not: the loop looks at everything again.
         let _ = wait_for(&mut fds, timeout);
     }
-    link.flush()?;
+    link.finish()?;
     Ok(machine.calls())
 }
 

@@ -5,7 +5,6 @@ mod clock;
 mod r2;
 
 use std::fmt;
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -20,7 +19,7 @@ use smoltcp::wire::Ipv4Cidr;
 use self::call::Calling;
 pub use self::r2::R2;
 use crate::cli::{self, Serve};
-use crate::console::{Console, Notes};
+use crate::console::{Console, Screen};
 use crate::link::Link;
 use crate::link::local::{self, Local, Ports};
 #[cfg(target_os = "linux")]
@@ -29,7 +28,8 @@ use crate::memory;
 #[cfg(target_os = "linux")]
 use crate::privileges;
 use crate::ready::Ready;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
+use crate::stdio::{is_standard_output, say};
 
 /// Bytes of the console that one write carries.
 const CONSOLE_WRITE: usize = 4096;
@@ -37,19 +37,21 @@ const CONSOLE_WRITE: usize = 4096;
 /// The exit status of a server that could not start.
 const CANNOT_SERVE: u8 = 2;
 
-/// Serves until it is told to end.
-pub fn run(options: &Serve) -> ExitCode {
-    match run_on_link(options) {
+/// Serves until it is told to end, and says only errors where `quiet`.
+pub fn run(options: &Serve, quiet: bool) -> ExitCode {
+    match run_on_link(options, quiet) {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {
-            eprintln!("hostapp: {refusal}");
+            say(format_args!("hostapp: {refusal}"));
             ExitCode::from(refusal.status)
         }
     }
 }
 
 /// Opens the link that the user asked for, and serves on it.
-fn run_on_link(options: &Serve) -> Result<(), Refusal> {
+fn run_on_link(options: &Serve, quiet: bool) -> Result<(), Refusal> {
+    signals::go_on_in_background()
+        .map_err(|error| Refusal::at_start(format!("cannot block signals: {error}")))?;
     #[cfg(target_os = "linux")]
     let tap = open_tap(&options.link)?;
     #[cfg(target_os = "linux")]
@@ -57,7 +59,7 @@ fn run_on_link(options: &Serve) -> Result<(), Refusal> {
         .map_err(|error| Refusal::at_start(format!("cannot give up root's privileges: {error}")))?;
     #[cfg(target_os = "linux")]
     if let Some(tap) = tap {
-        return Server::start(options, |_| Ok(tap))?.serve();
+        return Server::start(options, quiet, |_| Ok(tap))?.serve();
     }
     #[cfg(not(target_os = "linux"))]
     if let cli::Link::Tap(_) = options.link {
@@ -65,7 +67,7 @@ fn run_on_link(options: &Serve) -> Result<(), Refusal> {
             "there are TAPs on Linux only: use --link local",
         ));
     }
-    Server::start(&on_the_wire(options)?, |offers| {
+    Server::start(&on_the_wire(options)?, quiet, |offers| {
         open_local(options, Ports::Fixed, offers)
     })?
     .serve()
@@ -160,18 +162,24 @@ impl<L: Link> Server<L> {
     /// Opens everything that can be refused, and takes all memory.
     fn start(
         options: &Serve,
+        quiet: bool,
         open: impl FnOnce(&[(Spec, Size)]) -> Result<L, Refusal>,
     ) -> Result<Self, Refusal> {
         let no_signals = |error| Refusal::at_start(format!("cannot listen for signals: {error}"));
         let signals = Signals::listen().map_err(no_signals)?;
         let r2 = R2::start(options, open)?;
         let no_console = |error| Refusal::at_start(format!("cannot use standard input and output: {error}"));
-        let console = Pump::new(Console::open().map_err(no_console)?, Peer::host());
+        let screen = match &options.pcap {
+            Some(path) if is_standard_output(path) => Screen::Error,
+            _ => Screen::Output,
+        };
+        let console = Pump::new(Console::open(screen).map_err(no_console)?, Peer::host());
         let address = r2.link().address().unwrap_or(options.ip.address()).into();
         let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
         let ready = Ready::new(address, address6, r2.link(), r2.services());
-        // What cannot be told is no reason not to serve.
-        let _ = Notes.write_all(ready.to_string().as_bytes());
+        if !quiet {
+            say(ready);
+        }
         Ok(Self {
             r2,
             console,
@@ -219,7 +227,7 @@ impl<L: Link> Server<L> {
         }
         let now = self.r2.now();
         self.step_console(now);
-        self.r2.flush_pcap();
+        self.r2.finish_pcap();
         Ok(())
     }
 

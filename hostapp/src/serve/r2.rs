@@ -57,6 +57,8 @@ pub struct R2<L> {
     clock: Clock,
     /// How many frames had come when R2 last had nothing to do.
     frames_before: u64,
+    /// Frames that are not in the pcap file.
+    pcap_lost: u64,
 }
 
 impl<L: Link> R2<L> {
@@ -115,6 +117,7 @@ impl<L: Link> R2<L> {
             link,
             clock,
             frames_before: 0,
+            pcap_lost: 0,
         })
     }
 
@@ -152,6 +155,7 @@ impl<L: Link> R2<L> {
             let link = self.link.device_mut();
             let link_at = link.work(now);
             link.count_drops(&mut self.world.counters);
+            self.count_pcap_lost();
             next = [node_at, link_at].into_iter().flatten().min();
             if self.world.counters.frames_in == before && link_at.is_none_or(|at| at > now) {
                 break;
@@ -192,7 +196,7 @@ impl<L: Link> R2<L> {
         self.clock.sleeps(timeout);
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
-            self.flush_pcap();
+            tell_pcap_end(self.link.pass_on());
         }
         let (link, news) = (self.link.device(), self.world.store.as_fd());
         let mut fds: [_; OWN + OTHERS_MAX] = std::array::from_fn(|index| match index {
@@ -227,11 +231,30 @@ impl<L: Link> R2<L> {
         readable
     }
 
-    /// Brings what was gathered for the pcap file to it.
-    pub fn flush_pcap(&mut self) {
-        if let Err(error) = self.link.flush() {
-            log::error!("the pcap file ends here: {error}");
+    /// Ends the pcap file with the last frame, and says whether it has them all.
+    pub fn finish_pcap(&mut self) {
+        self.count_pcap_lost();
+        tell_pcap_end(self.link.finish());
+        if self.pcap_lost > 0 {
+            log::warn!(
+                "{} frames are not in the pcap file: it did not take them as fast as they came",
+                self.pcap_lost
+            );
         }
+    }
+
+    fn count_pcap_lost(&mut self) {
+        let lost = self.link.take_lost();
+        self.pcap_lost += lost;
+        let counted = &mut self.world.counters.capture_lost;
+        *counted = counted.saturating_add(lost);
+    }
+}
+
+/// Says why a pcap file ends before R2 does.
+fn tell_pcap_end(written: io::Result<()>) {
+    if let Err(error) = written {
+        log::error!("the pcap file ends here: {error}");
     }
 }
 
