@@ -1,8 +1,12 @@
-//! Standard output and standard error: their names, and one way to write there that cannot fail.
+//! Standard output, standard error and named pipes: what is to know before they are written to.
 
 use std::fmt;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::console::Notes;
 
@@ -16,4 +20,20 @@ pub(crate) fn is_standard_output(path: &Path) -> bool {
 /// lost, and nothing else: what the program has done does not hang on who reads of it.
 pub fn say(line: impl fmt::Display) {
     let _ = Notes.write_all(format!("{line}\n").as_bytes());
+}
+
+/// Opens a named pipe for writing; `None` where nobody reads it yet, since that would have to be waited for.
+pub(crate) fn open_pipe(path: &Path) -> io::Result<Option<File>> {
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path);
+    match opened {
+        Ok(pipe) => {
+            fcntl(&pipe, FcntlArg::F_SETFL(OFlag::empty()))?;
+            Ok(Some(pipe))
+        }
+        Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -68,6 +68,8 @@ pub(super) enum Answer {
 pub(super) struct Exchange {
     outbox: Outbox<FILES_LINE_MAX>,
     line: LineReader<FILES_ANSWER_MAX>,
+    /// The line is complete, and was looked at.
+    line_is_old: bool,
     outcome: Outcome,
 }
 
@@ -88,18 +90,28 @@ impl Exchange {
         if self.outcome.is_some() {
             return (rx.len(), None);
         }
+        if self.line_is_old && !rx.is_empty() {
+            self.line.clear();
+            self.line_is_old = false;
+        }
         let (taken, complete) = self.line.take(rx);
-        if !complete {
+        // One that is too long is no answer, and need not end.
+        if !complete && matches!(self.line.line(), Line::Whole(_)) {
             return (taken, None);
         }
-        let answer = read(self.line.line());
-        self.line.clear();
-        match answer {
+        self.line_is_old = true;
+        match read(self.line.line()) {
             Some(Answer::Error(why)) => self.end(Err(Failure::Refused(why))),
             None => self.end(Err(Failure::Violation)),
             answer => return (taken, answer),
         }
         (taken, None)
+    }
+
+    /// What has come of the line that came last, as it came, for who wants to know what answered.
+    pub(super) fn heard(&self) -> &[u8] {
+        let (Line::Whole(line) | Line::TooLong(line)) = self.line.line();
+        line
     }
 
     /// Keeps the first outcome.

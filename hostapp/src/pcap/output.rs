@@ -3,14 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+#[cfg(target_os = "linux")]
+use nix::fcntl::{FcntlArg, fcntl};
 use r2_core::capture::{FILE_HEADER, RECORD_HEADER};
 
 use super::queue::Queue;
-use crate::stdio::is_standard_output;
+use crate::stdio::{is_standard_output, open_pipe};
 
 /// What one call writes at most: between two calls it is seen whether the file still takes something.
 const PIECE: usize = 256 * 1024;
@@ -53,19 +54,9 @@ impl Output {
         if !path.metadata().is_ok_and(|found| found.file_type().is_fifo()) {
             return Self::begin(File::create(path)?).map(Opened::Now);
         }
-        let at_once = OpenOptions::new()
-            .write(true)
-            .custom_flags(OFlag::O_NONBLOCK.bits())
-            .open(path);
-        match at_once {
-            Ok(file) => {
-                fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
-                Self::begin(file).map(Opened::Now)
-            }
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) => {
-                Ok(Opened::Later(path.to_owned()))
-            }
-            Err(error) => Err(error),
+        match open_pipe(path)? {
+            Some(pipe) => Self::begin(pipe).map(Opened::Now),
+            None => Ok(Opened::Later(path.to_owned())),
         }
     }
 
