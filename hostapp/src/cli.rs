@@ -1,7 +1,8 @@
 //! The command line.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -37,7 +38,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Join the chat.
     Chat {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The name to go by.
         #[arg(long, default_value = "KALI", value_parser = nick)]
@@ -45,7 +46,7 @@ pub enum Command {
     },
     /// Ask whether a string holds the secret code.
     Secret {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The string; several are joined with single spaces.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -56,7 +57,7 @@ pub enum Command {
     },
     /// Send a file; what was broken off goes on where it was.
     Send {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The file.
         file: PathBuf,
@@ -69,7 +70,7 @@ pub enum Command {
     },
     /// Get a file; what was broken off goes on where it was.
     Get {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// What it is called there.
         #[arg(value_parser = file_name)]
@@ -83,7 +84,7 @@ pub enum Command {
     },
     /// List the files: name, length, SHA-256.
     Ls {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// Print each file as a line of JSON.
         #[arg(long)]
@@ -91,7 +92,7 @@ pub enum Command {
     },
     /// Delete a file.
     Rm {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// What it is called there.
         #[arg(value_parser = file_name)]
@@ -192,9 +193,9 @@ pub struct Serve {
     #[arg(long, default_value = "auto", value_name = "auto|local|tap:NAME")]
     pub link: Link,
 
-    /// R2's IPv4 address and its network.
-    #[arg(long, default_value = "192.168.69.1/24", value_name = "ADDR/LEN", value_parser = host_v4)]
-    pub ip: Ipv4Cidr,
+    /// R2's IPv4 address and its network: 192.168.69.1/24 where none is given.
+    #[arg(long, value_name = "ADDR/LEN", value_parser = host_v4)]
+    pub ip: Option<Ipv4Cidr>,
 
     /// R2's IPv6 address and its network.
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
@@ -245,6 +246,15 @@ pub struct Serve {
     pub max_store: Option<u64>,
 }
 
+impl Serve {
+    /// R2's IPv4 address and its network.
+    pub fn ipv4(&self) -> Ipv4Cidr {
+        /// That of the lab.
+        const LAB: Ipv4Cidr = Ipv4Cidr::new(Ipv4Addr::new(192, 168, 69, 1), 24);
+        self.ip.unwrap_or(LAB)
+    }
+}
+
 /// The wire that R2 is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
@@ -281,17 +291,18 @@ fn is_interface_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'%'))
 }
 
-/// Where R2 is, as the user said it: an address, perhaps with a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where R2 is, as the user said it: an address or a name, perhaps with a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    address: IpAddr,
+    name: String,
     port: Option<u16>,
 }
 
 impl Host {
-    /// The address to connect to for the service whose port is `default`.
-    pub fn service(self, default: u16) -> SocketAddr {
-        SocketAddr::new(self.address, self.port.unwrap_or(default))
+    /// The addresses to connect to, in this order, for the service whose port is `default`. A name is looked up.
+    pub fn service(&self, default: u16) -> io::Result<Vec<SocketAddr>> {
+        let port = self.port.unwrap_or(default);
+        Ok((self.name.as_str(), port).to_socket_addrs()?.collect())
     }
 }
 
@@ -299,34 +310,58 @@ impl FromStr for Host {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(with_port) = text.parse::<SocketAddr>() {
-            return Ok(Self {
-                address: with_port.ip(),
-                port: Some(with_port.port()),
-            });
-        }
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|text| text.strip_suffix(']'))
-            .unwrap_or(text);
-        // `localhost` is no address, but everybody's name for one.
-        let address = if bare == "localhost" {
-            Ok(IpAddr::from(Ipv4Addr::LOCALHOST))
-        } else {
-            bare.parse()
+        let (name, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+            Some((address, port)) if is_ipv6(address) => (address, port.strip_prefix(':').or(no_port(port)?)),
+            Some(_) => return Err(HOST),
+            None if is_ipv6(text) => (text, None),
+            None => match text.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (text, None),
+            },
         };
-        match address {
-            Ok(address) => Ok(Self { address, port: None }),
-            Err(_) => Err("ADDRESS or ADDRESS:PORT, as in 192.168.69.1 or [fd00::1]:5010"),
+        let is_name = (1..=253).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if !is_name && !is_ipv6(name) {
+            return Err(HOST);
         }
+        let port = match port.map(str::parse) {
+            None => None,
+            Some(Ok(0) | Err(_)) => return Err("a port is a number from 1 to 65535"),
+            Some(Ok(port)) => Some(port),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            port,
+        })
+    }
+}
+
+const HOST: &str =
+    "ADDRESS or NAME, with or without :PORT, as in 192.168.69.1, r2.local:5010 or [fd00::1]:5010";
+
+/// Whether `text` is an IPv6 address, perhaps with the interface behind `%` that it is on.
+fn is_ipv6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
+    address.parse::<Ipv6Addr>().is_ok() && is_interface_name(zone)
+}
+
+/// Nothing behind an address in brackets is no port; anything else is a mistake.
+fn no_port(text: &str) -> Result<Option<&str>, &'static str> {
+    if text.is_empty() || text.starts_with(':') {
+        Ok(None)
+    } else {
+        Err(HOST)
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
-            Some(port) => SocketAddr::new(self.address, port).fmt(f),
-            None => self.address.fmt(f),
+            Some(port) if is_ipv6(&self.name) => write!(f, "[{}]:{port}", self.name),
+            Some(port) => write!(f, "{}:{port}", self.name),
+            None => f.write_str(&self.name),
         }
     }
 }
@@ -420,7 +455,7 @@ mod tests {
     fn serve_without_options_is_the_lab() {
         let serve = serve("hostapp serve");
         assert_eq!(serve.link, Link::Auto);
-        assert_eq!(serve.ip.to_string(), "192.168.69.1/24");
+        assert_eq!(serve.ipv4().to_string(), "192.168.69.1/24");
         assert_eq!((serve.name.as_str(), serve.peer_name.as_str()), ("R2", "KALI"));
         assert_eq!((serve.sessions, serve.store), (256, PathBuf::from("r2-store")));
         assert!(serve.ip6.is_none() && serve.gateway.is_none() && serve.call.is_none());
@@ -469,7 +504,14 @@ mod tests {
             "hostapp serve --call 10.0.0.3:0",
             "hostapp serve --allow here",
             "hostapp chat",
-            "hostapp chat not-an-address",
+            "hostapp chat no/name",
+            "hostapp chat two..%names",
+            "hostapp chat 10.0.0.1:0",
+            "hostapp chat 10.0.0.1:",
+            "hostapp chat :5000",
+            "hostapp chat [fd00::1]5000",
+            "hostapp chat [localhost]:5000",
+            "hostapp chat fd00::1:z",
             "hostapp chat 10.0.0.1:99999",
             "hostapp secret 10.0.0.1",
             "hostapp send 10.0.0.1 f --as ../x",
@@ -484,14 +526,28 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_an_address_perhaps_with_a_port() {
-        let service = |text: &str| text.parse::<Host>().unwrap().service(5010).to_string();
+    fn a_host_is_an_address_or_a_name_perhaps_with_a_port() {
+        let service = |text: &str| {
+            let host: Host = text.parse().unwrap();
+            host.service(5010).unwrap()[0].to_string()
+        };
         assert_eq!(service("192.168.69.1"), "192.168.69.1:5010");
         assert_eq!(service("192.168.69.1:6000"), "192.168.69.1:6000");
         assert_eq!(service("fd00::1"), "[fd00::1]:5010");
         assert_eq!(service("[fd00::1]"), "[fd00::1]:5010");
         assert_eq!(service("[fd00::1]:6000"), "[fd00::1]:6000");
-        assert_eq!(service("localhost"), "127.0.0.1:5010");
+        assert_eq!(service("fe80::1%2"), "[fe80::1%2]:5010");
+        for (text, name, port) in [
+            ("localhost", "localhost", None),
+            ("localhost:5030", "localhost", Some(5030)),
+            ("r2.local:65535", "r2.local", Some(65535)),
+            ("fe80::1%tap0", "fe80::1%tap0", None),
+            ("[fe80::1%tap0]:80", "fe80::1%tap0", Some(80)),
+        ] {
+            let host: Host = text.parse().unwrap();
+            assert_eq!((host.name.as_str(), host.port), (name, port));
+            assert_eq!(host.to_string(), text);
+        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ mod report;
 mod secret;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+
+use r2_core::text::Cleaner;
 
 use self::report::Report;
 use crate::cli::Command;
@@ -21,22 +24,22 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
         Command::Serve(_) | Command::Demo | Command::Lab { .. } | Command::Docs { .. } => {
             unreachable!("that is no client command")
         }
-        Command::Chat { host, name } => chat::run(host, &name, report(false)),
-        Command::Secret { host, strings, json } => secret::run(host, &strings.join(" "), json),
+        Command::Chat { host, name } => chat::run(&host, &name, report(false)),
+        Command::Secret { host, strings, json } => secret::run(&host, &strings.join(" "), json),
         Command::Send {
             host,
             file,
             name,
             json,
-        } => files::send(host, &file, name, report(json)),
+        } => files::send(&host, &file, name, report(json)),
         Command::Get {
             host,
             name,
             output,
             json,
-        } => files::get(host, &name, output, report(json)),
-        Command::Ls { host, json } => files::list(host, json),
-        Command::Rm { host, name, json } => files::remove(host, &name, report(json)),
+        } => files::get(&host, &name, output, report(json)),
+        Command::Ls { host, json } => files::list(&host, json),
+        Command::Rm { host, name, json } => files::remove(&host, &name, report(json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,6 +48,25 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
             ExitCode::from(trouble.status)
         }
     }
+}
+
+/// What is said where what answered, or did not, is no R2: it has a service for `what`.
+fn no_answer(server: SocketAddr, heard: &[u8], what: &str) -> Trouble {
+    /// What fits on the line.
+    const SHOWN: usize = 60;
+    let mut text = String::new();
+    let mut cleaner = Cleaner::new();
+    cleaner.clean(heard, |run| text.push_str(run));
+    cleaner.finish(|run| text.push_str(run));
+    let shown: String = text.chars().take(SHOWN).collect();
+    let dots = if shown.len() < text.len() { "…" } else { "" };
+    Trouble::failed(if shown.is_empty() {
+        format!("{server} closed without an answer: is R2 there, with its service for {what}?")
+    } else {
+        format!(
+            "{server} answered \"{shown}{dots}\", as R2 does not: is R2 there, with its service for {what}?"
+        )
+    })
 }
 
 /// Why a command did not succeed: one line that says what happened and what to do.

@@ -94,7 +94,7 @@ fn open_tap(link: &cli::Link) -> Result<Option<Tap>, Refusal> {
 /// Offers R2's ports on this host.
 pub(crate) fn open_local(options: &Serve, ports: Ports, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
     let local = local::Options {
-        ip: options.ip.address(),
+        ip: options.ipv4().address(),
         ports,
         allow: &options.allow,
     };
@@ -112,8 +112,18 @@ pub(crate) fn on_the_wire(options: &Serve) -> Result<Serve, Refusal> {
             "there is no IPv6 on the local link: leave --ip6 out, call an IPv4 address, or use --link tap:NAME",
         ));
     }
+    for (option, given) in [
+        ("--ip", options.ip.is_some()),
+        ("--gateway", options.gateway.is_some()),
+    ] {
+        if given {
+            return Err(Refusal::at_start(format!(
+                "on the local link R2 has this machine's addresses: leave {option} out, or use --link tap:NAME"
+            )));
+        }
+    }
     Ok(Serve {
-        ip: Ipv4Cidr::new(options.ip.address(), 0),
+        ip: Some(Ipv4Cidr::new(options.ipv4().address(), 0)),
         gateway: None,
         ..options.clone()
     })
@@ -174,7 +184,7 @@ impl<L: Link> Server<L> {
             _ => Screen::Output,
         };
         let console = Pump::new(Console::open(screen).map_err(no_console)?, Peer::host());
-        let address = r2.link().address().unwrap_or(options.ip.address()).into();
+        let address = r2.link().address().unwrap_or(options.ipv4().address()).into();
         let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
         let ready = Ready::new(address, address6, r2.link(), r2.services());
         if !quiet {

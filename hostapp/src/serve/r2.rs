@@ -81,7 +81,7 @@ impl<L: Link> R2<L> {
             ..Limits::default()
         };
         let store = DiskStore::open(&options.store, limits).map_err(Refusal::at_start)?;
-        let address = link.address().unwrap_or(options.ip.address());
+        let address = link.address().unwrap_or(options.ipv4().address());
         let mut link = Tee::new(link, options.pcap.as_deref()).map_err(|error| {
             let path = options
                 .pcap
@@ -279,8 +279,8 @@ fn config(options: &Serve, started_at: SystemTime) -> Result<Config<'static>, Re
     };
     let allow: &'static [IpCidr] = options.allow.clone().leak();
     Ok(Config {
-        mac: ethernet_address(options.ip.address()),
-        ipv4: options.ip,
+        mac: ethernet_address(options.ipv4().address()),
+        ipv4: options.ipv4(),
         ipv6: options.ip6,
         gateway,
         allow,

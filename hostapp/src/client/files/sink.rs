@@ -12,8 +12,8 @@ use r2_core::client::get::Sink;
 use r2_core::store::{Digest, Entry};
 use sha2::{Digest as _, Sha256};
 
-use super::Local;
 use super::source::hash;
+use super::{GOES_ON, Local};
 use crate::stdio::{is_standard_output, open_pipe};
 
 /// Where a file of R2's goes.
@@ -210,6 +210,10 @@ impl Local for PartFile {
         format!("{}: {why}; make room and get it again", self.part.display())
     }
 
+    fn after_a_break(&self) -> &'static str {
+        GOES_ON
+    }
+
     /// Nothing is kept of bytes that do not add up. Should this fail, the next attempt finds it out again.
     fn forget(&mut self) {
         let _ = self.clear();
@@ -286,5 +290,9 @@ impl Local for Through {
     fn problem(&self) -> String {
         let why = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{}: {why}; name another place with -o", self.place)
+    }
+
+    fn after_a_break(&self) -> &'static str {
+        "what was written is a part of it: get it again"
     }
 }
