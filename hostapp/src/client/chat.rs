@@ -3,9 +3,9 @@
 use embedded_io::{BufRead as _, ReadReady as _, Write as _};
 use r2_core::client::chat::{Chat, Terminal, Typed};
 
-use super::Trouble;
 use super::drive::Client;
 use super::report::Report;
+use super::{Trouble, endless};
 use crate::cli::Host;
 use crate::console::{Console, Screen};
 use crate::signals;
@@ -31,10 +31,7 @@ pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble
     client.drive(&mut console, |console| Some(console), Chat::is_too_long)?;
     drop(console);
     if client.session().is_too_long() {
-        return Err(Trouble::failed(format!(
-            "{} goes on without an end of line: is that R2's chat?",
-            client.server()
-        )));
+        return Err(endless(client.server(), "chat"));
     }
     report.tell("the chat is over");
     Ok(())

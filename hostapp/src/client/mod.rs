@@ -60,13 +60,23 @@ fn no_answer(server: SocketAddr, heard: &[u8], what: &str) -> Trouble {
     cleaner.finish(|run| text.push_str(run));
     let shown: String = text.chars().take(SHOWN).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
-    Trouble::failed(if shown.is_empty() {
-        format!("{server} closed without an answer: is R2 there, with its service for {what}?")
+    let did = if heard.is_empty() {
+        "closed without an answer".to_owned()
+    } else if shown.is_empty() {
+        "answered with what is no text".to_owned()
     } else {
-        format!(
-            "{server} answered \"{shown}{dots}\", as R2 does not: is R2 there, with its service for {what}?"
-        )
-    })
+        format!("answered \"{shown}{dots}\", as R2 does not")
+    };
+    Trouble::failed(format!(
+        "{server} {did}: is R2 there, with its service for {what}?"
+    ))
+}
+
+/// What is said where a line does not end.
+fn endless(server: SocketAddr, what: &str) -> Trouble {
+    Trouble::failed(format!(
+        "{server} answered with a line that does not end: is R2 there, with its service for {what}?"
+    ))
 }
 
 /// Why a command did not succeed: one line that says what happened and what to do.

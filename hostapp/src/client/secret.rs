@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::drive::{Client, none};
 use super::report::print;
-use super::{Trouble, no_answer};
+use super::{Trouble, endless, no_answer};
 use crate::cli::Host;
 
 const PORT: u16 = 5010;
@@ -17,12 +17,12 @@ pub(super) fn run(host: &Host, string: &str, as_json: bool) -> Result<(), Troubl
     }
     let mut client = Client::connect(host, PORT, Ask::new(string))?;
     client.drive(&mut (), none, |ask| ask.answer().is_some() || ask.is_too_long())?;
-    let Some(answer) = client.session().answer() else {
-        return Err(no_answer(
-            client.server(),
-            client.session().heard().as_bytes(),
-            "secret codes",
-        ));
+    let (server, session) = (client.server(), client.session());
+    if session.is_too_long() {
+        return Err(endless(server, "secret codes"));
+    }
+    let Some(answer) = session.answer() else {
+        return Err(no_answer(server, session.heard().as_bytes(), "secret codes"));
     };
     if as_json {
         print(format_args!(
