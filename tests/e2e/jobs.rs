@@ -10,6 +10,11 @@ use r2_tests::terminal::Terminal;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+/// A job has stopped, and the shell waits for a command.
+fn stopped(screen: &[&str]) -> bool {
+    screen.iter().any(|line| line.contains("Stopped")) && screen.last() == Some(&"shell>")
+}
+
 /// A shell in a terminal.
 struct Shell {
     terminal: Terminal,
@@ -46,10 +51,20 @@ impl Shell {
     }
 
     fn is_ready(&self) {
-        self.terminal.shows_line("R2 ready at 192.168.69.1 on tap0");
+        self.shows("R2 ready at 192.168.69.1 on tap0");
     }
 
-    /// Waits until the screen has `text` in a line that does not stand in `enters`.
+    /// Ctrl-Z.
+    fn stops_it(&self) {
+        self.terminal.presses("C-z");
+        self.has_stopped();
+    }
+
+    fn has_stopped(&self) {
+        self.terminal.shows("a stopped job and a prompt", stopped);
+    }
+
+    /// Waits until a line of the screen has `text` in it.
     fn shows(&self, text: &str) {
         self.terminal
             .shows(text, |screen| screen.iter().any(|line| line.contains(text)));
@@ -99,8 +114,7 @@ fn a_server_that_is_stopped_serves_in_the_background_and_has_its_console_in_the_
         let mut kali = shell.join();
         shell.terminal.shows_line("* KALI joined");
         for round in 1..=2 {
-            shell.terminal.presses("C-z");
-            shell.shows("Stopped");
+            shell.stops_it();
             shell.enters("bg");
             shell.has_the_terminal(round);
             kali.types(format!("round {round}\n"));
@@ -147,8 +161,7 @@ fn half_a_line_is_there_again_in_the_foreground() {
     shell
         .terminal
         .shows("half a line", |screen| screen.last() == Some(&"half a"));
-    shell.terminal.presses("C-z");
-    shell.shows("Stopped");
+    shell.stops_it();
     shell.enters("fg");
     shell.terminal.shows("half a line below the shell's", |screen| {
         screen.len() > 2 && screen.last() == Some(&"half a")
@@ -167,7 +180,7 @@ fn a_server_that_another_program_stopped_goes_on_in_the_background() {
     shell.is_ready();
     let pid = fs::read_to_string(shell.folder.path().join("pid")).unwrap();
     shell.namespace.start(&format!("kill -STOP {pid}")).prints();
-    shell.shows("Stopped");
+    shell.has_stopped();
     shell.enters("bg");
     shell.has_the_terminal(1);
     let kali = shell.join();
@@ -180,19 +193,13 @@ fn a_server_that_another_program_stopped_goes_on_in_the_background() {
 #[test]
 fn a_chat_goes_on_in_the_background() {
     let mut lab = Lab::new();
-    let line = format!(
-        "PS1='shell> ' exec bash --norc --noprofile -i; {}",
-        hostapp().display()
-    );
-    let terminal = Terminal::start(&lab.namespace, &line);
+    let terminal = Terminal::start(&lab.namespace, "env PS1='shell> ' bash --norc --noprofile -i");
     terminal.shows("a prompt", |screen| screen.last() == Some(&"shell>"));
     terminal.types(&format!("{} chat 192.168.69.1", hostapp().display()));
     terminal.presses("Enter");
     lab.r2.sees("* KALI joined\n");
     terminal.presses("C-z");
-    terminal.shows("Stopped", |screen| {
-        screen.iter().any(|line| line.contains("Stopped"))
-    });
+    terminal.shows("a stopped job and a prompt", stopped);
     terminal.types("bg");
     terminal.presses("Enter");
     terminal.types("echo the shell has $((1 + 1))");
@@ -230,7 +237,7 @@ fn a_terminal_that_is_closed_ends_the_server_in_order() {
 fn a_server_whose_hangup_is_ignored_survives_its_terminal() {
     let namespace = Namespace::new();
     let store = TempDir::with_prefix("r2-jobs-").unwrap();
-    let mut r2 = namespace.start(&format!("trap '' HUP; {}", serve(store.path(), "")));
+    let r2 = namespace.start(&format!("trap '' HUP; {}", serve(store.path(), "")));
     r2.complains("R2 ready at 192.168.69.1 on tap0\n");
     r2.signal(Signal::HUP);
     let ask = "echo SECRET 1 | nc.openbsd -N 192.168.69.1 5010";
