@@ -1,8 +1,6 @@
 //! The command line.
 
-use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,7 +10,9 @@ use r2_core::limits::NICK_MAX;
 use r2_core::name::Name;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
 
+use crate::host::Host;
 use crate::services::OWN;
+use crate::stdio::is_standard_output;
 
 /// A network server whose client is netcat, and its clients.
 #[derive(Debug, Parser)]
@@ -158,7 +158,7 @@ pub struct Bench {
     pub json: bool,
 
     /// Write the frames, whose numbers the text names, into a pcap file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = pcap_file)]
     pub pcap: Option<PathBuf>,
 }
 
@@ -283,87 +283,12 @@ impl FromStr for Link {
 }
 
 /// What Linux takes as the name of an interface.
-fn is_interface_name(name: &str) -> bool {
+pub(crate) fn is_interface_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && !matches!(name, "." | "..")
         && name
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'%'))
-}
-
-/// Where R2 is, as the user said it: an address or a name, perhaps with a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
-    name: String,
-    port: Option<u16>,
-}
-
-impl Host {
-    /// The addresses to connect to, in this order, for the service whose port is `default`. A name is looked up.
-    pub fn service(&self, default: u16) -> io::Result<Vec<SocketAddr>> {
-        let port = self.port.unwrap_or(default);
-        Ok((self.name.as_str(), port).to_socket_addrs()?.collect())
-    }
-}
-
-impl FromStr for Host {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
-            Some((address, port)) if is_ipv6(address) => (address, port.strip_prefix(':').or(no_port(port)?)),
-            Some(_) => return Err(HOST),
-            None if is_ipv6(text) => (text, None),
-            None => match text.split_once(':') {
-                Some((name, port)) => (name, Some(port)),
-                None => (text, None),
-            },
-        };
-        let is_name = (1..=253).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        if !is_name && !is_ipv6(name) {
-            return Err(HOST);
-        }
-        let port = match port.map(str::parse) {
-            None => None,
-            Some(Ok(0) | Err(_)) => return Err("a port is a number from 1 to 65535"),
-            Some(Ok(port)) => Some(port),
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            port,
-        })
-    }
-}
-
-const HOST: &str =
-    "ADDRESS or NAME, with or without :PORT, as in 192.168.69.1, r2.local:5010 or [fd00::1]:5010";
-
-/// Whether `text` is an IPv6 address, perhaps with the interface behind `%` that it is on.
-fn is_ipv6(text: &str) -> bool {
-    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
-    address.parse::<Ipv6Addr>().is_ok() && is_interface_name(zone)
-}
-
-/// Nothing behind an address in brackets is no port; anything else is a mistake.
-fn no_port(text: &str) -> Result<Option<&str>, &'static str> {
-    if text.is_empty() || text.starts_with(':') {
-        Ok(None)
-    } else {
-        Err(HOST)
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) if is_ipv6(&self.name) => write!(f, "[{}]:{port}", self.name),
-            Some(port) => write!(f, "{}:{port}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
 }
 
 fn nick(text: &str) -> Result<String, String> {
@@ -419,6 +344,15 @@ fn callee(text: &str) -> Result<SocketAddr, &'static str> {
     callee
         .filter(|callee| callee.port() != 0)
         .ok_or("IP:PORT with a port from 1 on, as in 192.168.69.100:4000")
+}
+
+/// A file for frames, beside the text about them.
+fn pcap_file(text: &str) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    if is_standard_output(&path) {
+        return Err("the text goes to standard output: name a file for the frames");
+    }
+    Ok(path)
 }
 
 /// The names of the services that are served when they are asked for.
@@ -518,35 +452,12 @@ mod tests {
             "hostapp send 10.0.0.1 f --as drop-1",
             "hostapp get 10.0.0.1 .x",
             "hostapp ls 10.0.0.1 --json --quiet --verbose",
+            "hostapp lab rtt --pcap -",
+            "hostapp lab rtt --pcap /dev/stdout",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
             assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_host_is_an_address_or_a_name_perhaps_with_a_port() {
-        let service = |text: &str| {
-            let host: Host = text.parse().unwrap();
-            host.service(5010).unwrap()[0].to_string()
-        };
-        assert_eq!(service("192.168.69.1"), "192.168.69.1:5010");
-        assert_eq!(service("192.168.69.1:6000"), "192.168.69.1:6000");
-        assert_eq!(service("fd00::1"), "[fd00::1]:5010");
-        assert_eq!(service("[fd00::1]"), "[fd00::1]:5010");
-        assert_eq!(service("[fd00::1]:6000"), "[fd00::1]:6000");
-        assert_eq!(service("fe80::1%2"), "[fe80::1%2]:5010");
-        for (text, name, port) in [
-            ("localhost", "localhost", None),
-            ("localhost:5030", "localhost", Some(5030)),
-            ("r2.local:65535", "r2.local", Some(65535)),
-            ("fe80::1%tap0", "fe80::1%tap0", None),
-            ("[fe80::1%tap0]:80", "fe80::1%tap0", Some(80)),
-        ] {
-            let host: Host = text.parse().unwrap();
-            assert_eq!((host.name.as_str(), host.port), (name, port));
-            assert_eq!(host.to_string(), text);
         }
     }
 

@@ -10,6 +10,7 @@ pub mod console;
 pub mod demo;
 pub mod disk;
 pub mod docs;
+pub mod host;
 pub mod lab;
 pub mod link;
 pub mod memory;

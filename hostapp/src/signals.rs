@@ -39,14 +39,14 @@ impl Signals {
         let (told, teller) = UnixStream::pair()?;
         told.set_nonblocking(true)?;
         let (mut first, first_teller) = UnixStream::pair()?;
-        let mut signals = vec![SIGINT, SIGTERM];
-        if !is_ignored(SIGHUP) {
-            signals.push(SIGHUP);
-        }
-        for signal in signals {
+        for signal in [SIGINT, SIGTERM] {
             flag::register_conditional_shutdown(signal, ENDED_AT_ONCE, impatient.clone())?;
             low_level::pipe::register(signal, first_teller.try_clone()?)?;
             low_level::pipe::register(signal, teller.try_clone()?)?;
+        }
+        // It comes as often as there are who notice that the terminal is gone, which is nobody's impatience.
+        if !is_ignored(SIGHUP) {
+            low_level::pipe::register(SIGHUP, teller)?;
         }
         // On a thread of its own: whatever the server hangs in when it ends, a second signal ends it.
         memory::spawn("signals", move || {

@@ -133,6 +133,7 @@ fn a_link_is_followed_and_stays_one() {
     places.holds("there/f");
     places.does("ln -s loop loop");
     assert_refused(&places.tries("hostapp get 192.168.69.1 f -o loop"), 1, "loop");
+    assert_refused(&places.tries("hostapp get 192.168.69.1 f -o ''"), 1, "no name");
     // A file that has lost its name is still a file.
     places.does("exec 3<>gone && rm gone && hostapp get 192.168.69.1 f -o /dev/fd/3 && cat /dev/fd/3 > kept");
     places.holds("kept");

@@ -6,8 +6,8 @@ use r2_core::client::chat::{Chat, Terminal, Typed};
 use super::drive::Client;
 use super::report::Report;
 use super::{Trouble, endless};
-use crate::cli::Host;
 use crate::console::{Console, Screen};
+use crate::host::Host;
 use crate::signals;
 
 const PORT: u16 = 5000;

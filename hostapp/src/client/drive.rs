@@ -12,8 +12,8 @@ use r2_core::session::Session;
 use r2_core::time::Instant;
 
 use super::Trouble;
-use crate::cli::Host;
 use crate::console::Console;
+use crate::host::Host;
 use crate::socket::Socket;
 
 /// How long a server may take to accept.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::drive::{Client, none};
 use super::report::print;
 use super::{Trouble, endless, no_answer};
-use crate::cli::Host;
+use crate::host::Host;
 
 const PORT: u16 = 5010;
 

@@ -90,37 +90,33 @@ impl Console {
             None
         };
         let colors = color::wanted(screen);
-        match terminal {
-            Some((mut editor, [mut chat, notes])) => {
-                let taken = (Redirected::to(notes)?, Left(editor.terminal()));
-                Self::start(
-                    move |shared| editor.read_lines(|line| shared.type_in(line)),
-                    move |bytes| chat.print(&color::paint(bytes, colors)),
-                    Some(taken),
-                )
-            }
-            None => {
-                let mut input: Box<dyn Read + Send> = if io::stdin().is_terminal() {
-                    Box::new(Keyboard::open(false)?)
-                } else {
-                    Box::new(io::stdin())
-                };
-                Self::start(
-                    move |shared| read_all(&mut input, |bytes| shared.type_in(bytes)),
-                    move |bytes| {
-                        let painted = color::paint(bytes, colors);
-                        match screen {
-                            Screen::Output => {
-                                io::stdout().write_all(&painted)?;
-                                io::stdout().flush()
-                            }
-                            Screen::Error => io::stderr().write_all(&painted),
-                        }
-                    },
-                    None,
-                )
-            }
+        if let Some((mut editor, [mut chat, notes])) = terminal {
+            let taken = (Redirected::to(notes)?, Left(editor.terminal()));
+            return Self::start(
+                move |shared| editor.read_lines(|line| shared.type_in(line)),
+                move |bytes| chat.print(&color::paint(bytes, colors)),
+                Some(taken),
+            );
         }
+        let mut input: Box<dyn Read + Send> = if io::stdin().is_terminal() {
+            Box::new(Keyboard::open(false)?)
+        } else {
+            Box::new(io::stdin())
+        };
+        Self::start(
+            move |shared| read_all(&mut input, |bytes| shared.type_in(bytes)),
+            move |bytes| {
+                let painted = color::paint(bytes, colors);
+                match screen {
+                    Screen::Output => {
+                        io::stdout().write_all(&painted)?;
+                        io::stdout().flush()
+                    }
+                    Screen::Error => io::stderr().write_all(&painted),
+                }
+            },
+            None,
+        )
     }
 
     fn start(

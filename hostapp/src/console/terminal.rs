@@ -49,7 +49,7 @@ pub(super) fn open<const PRINTERS: usize>() -> Option<(Editor, [Printer; PRINTER
     })
     .ok()?;
     let editor = Editor {
-        editor,
+        lines: editor,
         between,
         terminal,
     };
@@ -58,7 +58,7 @@ pub(super) fn open<const PRINTERS: usize>() -> Option<(Editor, [Printer; PRINTER
 
 /// The keyboard.
 pub(super) struct Editor {
-    editor: rustyline::Editor<Sent, DefaultHistory>,
+    lines: rustyline::Editor<Sent, DefaultHistory>,
     between: Arc<Between>,
     terminal: Terminal,
 }
@@ -77,10 +77,10 @@ impl Editor {
 
     fn pass_on(&mut self, mut type_in: impl FnMut(&[u8]) -> bool) {
         loop {
-            match self.editor.readline("") {
+            match self.lines.readline("") {
                 Ok(mut line) => {
                     // The history is a convenience; without it everything else works.
-                    let _ = self.editor.add_history_entry(&line);
+                    let _ = self.lines.add_history_entry(&line);
                     line.push('\n');
                     if !type_in(line.as_bytes()) {
                         return;
@@ -92,16 +92,22 @@ impl Editor {
                     return;
                 }
                 Err(ReadlineError::Signal(_)) => {}
-                Err(ReadlineError::Eof) => return,
-                // The terminal is gone, and nobody carries keys any more.
-                Err(ReadlineError::Errno(Errno::EIO)) => return,
-                Err(ReadlineError::Io(error)) if error.raw_os_error() == Some(Errno::EIO as i32) => return,
+                Err(error) if is_end(&error) => return,
                 Err(error) => {
                     log::warn!("the terminal: {error}");
                     return;
                 }
             }
         }
+    }
+}
+
+/// Ctrl-D, or a terminal that is gone: nobody carries keys any more.
+fn is_end(error: &ReadlineError) -> bool {
+    match error {
+        ReadlineError::Eof | ReadlineError::Errno(Errno::EIO) => true,
+        ReadlineError::Io(error) => error.raw_os_error() == Some(Errno::EIO as i32),
+        _ => false,
     }
 }
 

@@ -96,6 +96,10 @@ impl Output {
                     written += count;
                     queue.progressed();
                 }
+                // Whoever shares the pipe may have said that nobody waits there.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && !queue.is_given_up() => {
+                    queue.wait_for_reader();
+                }
                 Err(error) => {
                     self.cut(written - whole_records(&records[..written], written));
                     return Err(error);

@@ -24,7 +24,8 @@ use self::source::LocalFile;
 use super::drive::{Client, none};
 use super::report::Report;
 use super::{Trouble, no_answer};
-use crate::cli::{Host, upload_name};
+use crate::cli::upload_name;
+use crate::host::Host;
 use crate::stdio::is_standard_output;
 
 const PORT: u16 = 5030;

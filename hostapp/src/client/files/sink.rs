@@ -31,6 +31,9 @@ impl Target {
         if is_standard_output(output) {
             return Ok(Self::Through(Through::to(io::stdout(), "standard output".into())));
         }
+        if output.as_os_str().is_empty() {
+            return Err(other("that is no name"));
+        }
         let place = followed(output)?;
         match fs::metadata(output) {
             Ok(found) if found.is_file() && !is_same(&found, &place) => Self::through(output),
@@ -39,13 +42,13 @@ impl Target {
                 opened => opened.map(Self::Part),
             },
             Ok(found) if found.file_type().is_socket() => Err(other("it is a socket")),
-            Ok(found) if found.file_type().is_fifo() => match open_pipe(output)? {
-                Some(pipe) => Ok(Self::Through(Through::to(pipe, output.display().to_string()))),
-                None => {
-                    waits();
-                    Self::through(output)
+            Ok(found) if found.file_type().is_fifo() => {
+                if let Some(pipe) = open_pipe(output)? {
+                    return Ok(Self::Through(Through::to(pipe, output.display().to_string())));
                 }
-            },
+                waits();
+                Self::through(output)
+            }
             Ok(_) => Self::through(output),
             Err(_) => PartFile::open(&place).map(Self::Part),
         }
