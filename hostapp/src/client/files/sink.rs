@@ -31,9 +31,6 @@ impl Target {
         if is_standard_output(output) {
             return Ok(Self::Through(Through::to(io::stdout(), "standard output".into())));
         }
-        if output.as_os_str().is_empty() {
-            return Err(other("that is no name"));
-        }
         let place = followed(output)?;
         match fs::metadata(output) {
             Ok(found) if found.is_file() && !is_same(&found, &place) => Self::through(output),
