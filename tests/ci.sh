@@ -29,8 +29,8 @@ TOOLS=$PWD/target/tools
 # The tests that wait for minutes and ask for nothing meanwhile: they run beside the others.
 E2E_BESIDE=closed_windows
 # The tests that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
-E2E_ALONE=(big pool terminal)
-E2E_TOGETHER=(capture chat conformance digests drop files hostile icmp lab local pcap readme refusals resources secret signals soak status super_frames tap_setup wires)
+E2E_ALONE=(big jobs pcap pool terminal)
+E2E_TOGETHER=(answers capture chat conformance digests drop exit_codes files hostile icmp lab local places readme refusals resources secret signals soak status super_frames tap_setup wires)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then
