@@ -128,6 +128,7 @@ impl<S: Served, L: Link> Server<S, L> {
             let operator_at = operator.turn(now, &mut self.served);
             let mut next = [node_at, operator_at].into_iter().flatten().min();
             if let Some(error) = self.link.device_mut().take_error() {
+                self.finish_pcap();
                 return Err(error);
             }
             // After the frames that came before the signal: the last acknowledgement of an upload may be among them.
