@@ -31,7 +31,7 @@ HOUSE=(--locked --workspace --features r2-tests/e2e --features r2-tests/firmware
 # Of the end-to-end tests (tests/e2e), those that wait for minutes and ask for nothing meanwhile, and run beside the
 # others; and those that need the machine for themselves: they measure, open thousands of connections, or watch a terminal.
 E2E_BESIDE=closed_windows
-E2E_ALONE=(big pool terminal)
+E2E_ALONE=(big jobs pcap pool terminal)
 
 AS_ROOT=()
 if [[ $EUID -ne 0 ]]; then

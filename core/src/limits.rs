@@ -101,6 +101,10 @@ pub const FILES_ANSWER_MAX: usize = "STORED ".len() + NAME_WITH_ENDING_MAX + 1 +
 /// The longest datagram of chargen: RFC 864 sends 0 to 512 characters.
 pub const CHARGEN_DATAGRAM_MAX: usize = 512;
 
+/// The longest line that the chat client takes, before it is cleaned: a hundred times R2's longest. A server that goes on
+/// without an end of line has no chat, and need not end.
+pub const CLIENT_LINE_MAX: usize = 64 * 1024;
+
 /// How much the chat client cleans before it hands it to the terminal.
 pub const CLIENT_SHOW_MAX: usize = 1024;
 

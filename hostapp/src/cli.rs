@@ -10,9 +10,9 @@ use r2_core::name::Name;
 use smoltcp::wire::Ipv4Cidr;
 
 pub use self::serve::Serve;
-pub use self::values::Host;
-pub(crate) use self::values::upload_name;
-use self::values::{file_name, host_v4, link_choice, nick};
+use self::values::{file_name, host_v4, link_choice, nick, pcap_file};
+pub(crate) use self::values::{is_interface_name, upload_name};
+use crate::host::Host;
 use crate::serve::LinkChoice;
 
 /// A network server whose client is netcat, and its clients.
@@ -39,7 +39,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Join the chat.
     Chat {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The name to go by.
         #[arg(long, default_value = "KALI", value_parser = nick)]
@@ -47,7 +47,7 @@ pub enum Command {
     },
     /// Ask whether a string holds the secret code.
     Secret {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The string; several are joined with single spaces.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -58,7 +58,7 @@ pub enum Command {
     },
     /// Send a file; what was broken off goes on where it was.
     Send {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// The file.
         file: PathBuf,
@@ -71,7 +71,7 @@ pub enum Command {
     },
     /// Get a file; what was broken off goes on where it was.
     Get {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// What it is called there.
         #[arg(value_parser = file_name)]
@@ -85,7 +85,7 @@ pub enum Command {
     },
     /// List the files: name, length, SHA-256.
     Ls {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// Print each file as a line of JSON.
         #[arg(long)]
@@ -93,7 +93,7 @@ pub enum Command {
     },
     /// Delete a file.
     Rm {
-        /// Where R2 is: ADDRESS or ADDRESS:PORT.
+        /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
         /// What it is called there.
         #[arg(value_parser = file_name)]
@@ -159,7 +159,7 @@ pub struct Bench {
     pub json: bool,
 
     /// Write the frames, whose numbers the text names, into a pcap file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = pcap_file)]
     pub pcap: Option<PathBuf>,
 }
 

@@ -8,6 +8,7 @@ use r2_lab::WireOptions;
 use crate::cli::{self, BenchWire, Experiment};
 use crate::demo;
 use crate::serve::LinkChoice;
+use crate::stdio::say;
 
 /// The exit status of an experiment that could not be made.
 const CANNOT_MEASURE: u8 = 2;
@@ -18,7 +19,7 @@ pub fn run(experiment: &Experiment) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("hostapp: lab: {error}");
+            say(format_args!("hostapp: lab: {error}"));
             ExitCode::from(CANNOT_MEASURE)
         }
     }

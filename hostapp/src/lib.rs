@@ -1,4 +1,6 @@
 //! R2 on a host.
+// What is written with these ends the program where nobody reads it: `stdio::say` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
@@ -6,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod console;
 pub mod demo;
+pub mod host;
 pub mod lab;
 pub mod man_pages;
 pub mod plan;
@@ -15,15 +18,16 @@ pub mod serve;
 pub mod service_table;
 pub mod services;
 pub mod signals;
+pub mod stdio;
 
 /// Does what the command line says; what it returns is the exit status of the program.
 pub fn run(cli: cli::Cli) -> ExitCode {
     start_log(&cli);
     match cli.command {
-        cli::Command::Serve(options) => serve::run(&(*options).into()),
+        cli::Command::Serve(options) => serve::run(&(*options).into(), cli.quiet),
         cli::Command::Demo => demo::run(),
         cli::Command::Lab { experiment } => lab::run(&experiment),
-        cli::Command::Docs { folder } => man_pages::run(&folder),
+        cli::Command::Docs { folder } => man_pages::run(&folder, cli.quiet),
         command => client::run(command, cli.quiet),
     }
 }

@@ -1,10 +1,12 @@
 //! The host program.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use hostapp::cli::Cli;
+use hostapp::stdio::say;
 
 /// The exit status of a command line that cannot be understood.
 const USAGE: u8 = 2;
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
             answer.exit()
         }
         Err(error) => {
-            eprintln!("hostapp: {}", one_line(&error.to_string()));
+            say(format_args!("hostapp: {}", one_line(&error.to_string())));
             ExitCode::from(USAGE)
         }
     }

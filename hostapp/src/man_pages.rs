@@ -6,24 +6,29 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap_complete::Shell;
+use clap_complete::{Generator, Shell};
 
 use crate::cli::Cli;
+use crate::stdio::say;
 
 /// Writes the man pages, and the completions for bash, zsh and fish, into `folder`; what it returns is the exit
-/// status of the program.
-pub fn run(folder: &Path) -> ExitCode {
+/// status of the program. It says only errors where `quiet`.
+pub fn run(folder: &Path, quiet: bool) -> ExitCode {
     match write(folder) {
         Ok(()) => {
             let folder = folder.display();
-            eprintln!("Wrote man pages and completions into {folder}; try man -l {folder}/hostapp.1");
+            if !quiet {
+                say(format_args!(
+                    "Wrote man pages and completions into {folder}; try man -l {folder}/hostapp.1"
+                ));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!(
+            say(format_args!(
                 "hostapp: cannot write into {}: {error}; name another folder",
                 folder.display()
-            );
+            ));
             ExitCode::FAILURE
         }
     }
@@ -33,7 +38,10 @@ fn write(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut command = Cli::command().disable_help_subcommand(true);
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut command, "hostapp", folder)?;
+        // Not `generate_to`, which panics where the disk is full.
+        let mut completions = Vec::new();
+        clap_complete::generate(shell, &mut command, "hostapp", &mut completions);
+        fs::write(folder.join(shell.file_name("hostapp")), completions)?;
     }
     clap_mangen::generate_to(command, folder)
 }

@@ -99,7 +99,7 @@ impl fmt::Display for Ready<'_> {
         {
             writeln!(f, "  {service:<8} {port:<width$}  {command}")?;
         }
-        writeln!(
+        write!(
             f,
             "  (nc is OpenBSD's; traditional: -q 1 for -N; ncat needs none; socat - TCP:{}:PORT with -t 60)",
             self.address

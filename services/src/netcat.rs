@@ -18,16 +18,14 @@ impl Netcat {
     /// The lines of R2's service of that name, if it has one.
     pub fn of(service: &str) -> Option<Self> {
         Some(match service {
-            "chat" => Self::new("nc R2 PORT"),
+            "chat" | "echo" => Self::new("nc R2 PORT"),
             "secret" => Self {
                 tcp: "printf 'Ted is SECRET cool\\n' | nc -N R2 PORT",
                 udp: "printf 'Ted is SECRET cool' | nc -u -W 1 R2 PORT",
             },
-            "drop" => Self::new("nc -N R2 PORT < FILE"),
+            "drop" | "discard" => Self::new("nc -N R2 PORT < FILE"),
             "files" => Self::new("printf 'LIST\\n' | nc -N R2 PORT"),
             "status" => Self::new("nc R2 PORT < /dev/null"),
-            "echo" => Self::new("nc R2 PORT"),
-            "discard" => Self::new("nc -N R2 PORT < FILE"),
             "chargen" => Self::new("nc R2 PORT | head -c 1000"),
             "capture" => Self::new("nc R2 PORT > r2.pcap"),
             _ => return None,

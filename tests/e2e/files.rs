@@ -183,7 +183,7 @@ fn hostapp_sends_under_another_name_and_gets_into_the_folder_it_is_in() {
 fn hostapp_says_in_one_line_what_was_refused() {
     let lab = Lab::new();
     for (line, code) in [
-        ("hostapp get 192.168.69.1 nothing -o /dev/null", 1),
+        ("cd $(mktemp -d) && hostapp get 192.168.69.1 nothing", 1),
         ("hostapp rm 192.168.69.1 nothing", 1),
         ("hostapp send 192.168.69.1 /nowhere/file", 2),
         ("hostapp ls 192.168.69.1:5999", 2),

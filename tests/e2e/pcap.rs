@@ -1,4 +1,4 @@
-//! `--pcap` writes every frame of both directions into a file that tcpdump reads.
+//! `--pcap` writes every frame of both directions into a file that tcpdump reads, and never holds R2 up.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,6 +7,10 @@ use std::net::Shutdown;
 use r2_sim::pcap::frames;
 use r2_sim::stranger::Heard;
 use r2_tests::lab::Lab;
+use r2_tests::namespace::Namespace;
+use r2_tests::program::Program;
+use r2_tests::tmpfs::Tmpfs;
+use rustix::process::Signal;
 
 #[test]
 fn the_frames_of_a_conversation_are_in_the_file() {
@@ -68,4 +72,155 @@ fn super_frames_are_in_the_file_with_checksums() {
     for direction in [from_r2, to_r2] {
         assert!(direction.iter().any(|&length| length > 20_000), "{direction:?}");
     }
+}
+
+/// More than R2 and a pipe hold of frames that nobody takes.
+const FLOOD: usize = 64 << 20;
+
+fn discard(lab: &Lab, bytes: usize) {
+    let mut peer = lab.connect(9);
+    peer.write_all(&vec![0; bytes]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    peer.read_to_end(&mut Vec::new()).unwrap();
+}
+
+fn answers(lab: &Lab) {
+    assert_eq!(
+        lab.kali("echo 123 SECRET | nc.openbsd -N 192.168.69.1 5010"),
+        "Digits: 123 Count: 3\n"
+    );
+}
+
+/// R2 with a pipe for its frames, and whoever copies them into the file beside it.
+fn with_pipe() -> (Lab, Program, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, copy) = (folder.path().join("pipe"), folder.path().join("copy"));
+    let namespace = Namespace::new();
+    namespace.start(&format!("mkfifo {}", pipe.display())).prints();
+    let reader = namespace.start(&format!("exec cat {} > {}", pipe.display(), copy.display()));
+    let lab = Lab::joining(namespace, &format!("--pcap {}", pipe.display()));
+    (lab, reader, folder)
+}
+
+#[test]
+fn a_reader_that_pauses_costs_whole_frames_and_nothing_else() {
+    let (mut lab, mut reader, folder) = with_pipe();
+    answers(&lab);
+    reader.signal(Signal::STOP);
+    discard(&lab, FLOOD);
+    answers(&lab);
+    let lost: u64 = lab.status()["capture_lost"].parse().unwrap();
+    assert!(lost > 0);
+    reader.signal(Signal::CONT);
+    let ended = lab.stop();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(
+        ended.stderr.contains(" frames are not in the pcap file: "),
+        "{}",
+        ended.stderr
+    );
+    assert!(reader.wait().status.success());
+    let file = fs::read(folder.path().join("copy")).unwrap();
+    assert!(frames(&file).len() > 100);
+}
+
+#[test]
+fn a_reader_that_pauses_for_good_does_not_hold_up_the_end_and_has_whole_frames() {
+    let (mut lab, mut reader, folder) = with_pipe();
+    answers(&lab);
+    reader.signal(Signal::STOP);
+    discard(&lab, FLOOD);
+    let ended = lab.stop();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(
+        ended.stderr.contains("error: the pcap file ends here: "),
+        "{}",
+        ended.stderr
+    );
+    reader.signal(Signal::CONT);
+    assert!(reader.wait().status.success());
+    let file = fs::read(folder.path().join("copy")).unwrap();
+    assert!(frames(&file).len() > 1);
+}
+
+#[test]
+fn a_reader_that_leaves_is_told_once() {
+    let (mut lab, mut reader, _folder) = with_pipe();
+    answers(&lab);
+    reader.signal(Signal::KILL);
+    reader.wait();
+    answers(&lab);
+    answers(&lab);
+    lab.r2.complains("error: the pcap file ends here: ");
+    let ended = lab.stop();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(
+        ended.stderr.matches("the pcap file").count(),
+        1,
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_yet_is_said_and_waited_for_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, copy) = (folder.path().join("pipe"), folder.path().join("copy"));
+    let namespace = Namespace::new();
+    namespace.start(&format!("mkfifo {}", pipe.display())).prints();
+    let mut lab = Lab::joining(namespace, &format!("--pcap {}", pipe.display()));
+    lab.r2.complains("info: nobody reads ");
+    answers(&lab);
+    let mut reader = lab
+        .namespace
+        .start(&format!("exec cat {} > {}", pipe.display(), copy.display()));
+    while fs::metadata(&copy).map_or(0, |found| found.len()) < 100 {
+        answers(&lab);
+    }
+    assert_eq!(lab.stop().status.code(), Some(0));
+    assert!(reader.wait().status.success());
+    let file = fs::read(copy).unwrap();
+    let first = frames(&file)
+        .iter()
+        .any(|frame| frame.windows(10).any(|part| part == b"123 SECRET"));
+    assert!(first, "what passed before the reader came is there");
+
+    // Nobody comes at all.
+    let mut lab = Lab::with(&format!("--pcap {}", pipe.display()));
+    answers(&lab);
+    assert_eq!(lab.stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_ends_the_file_with_a_whole_frame() {
+    for kilobytes in [64, 100, 1024] {
+        let disk = Tmpfs::new(kilobytes << 10);
+        let path = disk.path().join("r2.pcap");
+        let mut lab = Lab::with(&format!("--pcap {}", path.display()));
+        discard(&lab, 4 << 20);
+        answers(&lab);
+        lab.r2
+            .complains("error: the pcap file ends here: No space left on device");
+        assert_eq!(lab.stop().status.code(), Some(0));
+        let file = fs::read(&path).unwrap();
+        assert!(!frames(&file).is_empty() && file.len() as u64 <= kilobytes << 10);
+    }
+}
+
+#[test]
+fn standard_output_takes_the_frames_and_standard_error_the_chat() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in [("-", "a"), ("/dev/stdout", "b")] {
+        let path = folder.path().join(file);
+        let mut lab = Lab::with(&format!("--pcap {name} > {}", path.display()));
+        assert!(
+            lab.kali("printf 'Hi\\n' | nc.openbsd -N 192.168.69.1 5000")
+                .contains("KALI: Hi\n")
+        );
+        lab.r2.complains("KALI: Hi\n");
+        answers(&lab);
+        assert_eq!(lab.stop().status.code(), Some(0));
+        assert!(!frames(&fs::read(&path).unwrap()).is_empty());
+    }
+    assert!(!std::path::Path::new("-").exists());
 }

@@ -1,11 +1,13 @@
 //! What R2 cannot do it says in one clear line, and ends with status 2.
 
 use std::path::Path;
+use std::time::Instant;
 
 use r2_tests::lab::{Lab, hostapp, serve};
 use r2_tests::namespace::Namespace;
-use r2_tests::program::Ended;
+use r2_tests::program::{Ended, PATIENCE};
 use r2_tests::tmpfs::Tmpfs;
+use rustix::process::Signal;
 
 /// A program that ended so, with one line that names each of `words`.
 fn assert_refused(ended: &Ended, words: &[&str]) {
@@ -101,6 +103,49 @@ fn arguments_that_make_no_sense() {
             &attempt(&namespace, &serve(store.path(), options)),
             &[options.split(' ').next().unwrap()],
         );
+    }
+}
+
+#[test]
+fn addresses_that_the_local_link_cannot_have() {
+    let namespace = Namespace::new();
+    let store = tempfile::tempdir().unwrap();
+    for options in ["--ip 10.0.0.1/24", "--gateway 10.0.0.9", "--ip6 fd00::1/64"] {
+        let local = serve(store.path(), options).replace("--link tap:tap0", "--link local");
+        let option = options.split(' ').next().unwrap();
+        assert_refused(&attempt(&namespace, &local), &[option, "--link tap:NAME"]);
+        // No tap0 is there.
+        let alone = Namespace::new();
+        alone.ip("link del tap0");
+        let auto = local.replace("--link local", "--link auto");
+        let ended = attempt(&alone, &auto);
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(option), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_quiet_server_says_errors_only() {
+    for link in ["tap:tap0", "local"] {
+        let namespace = Namespace::new();
+        let store = tempfile::tempdir().unwrap();
+        let line = serve(store.path(), "-q").replace("tap:tap0", link);
+        let mut r2 = namespace.start(&line);
+        let address = if link == "local" {
+            "127.0.0.1"
+        } else {
+            "192.168.69.1"
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let ask = format!("echo SECRET 1 | nc.openbsd -N -w 5 {address} 5010");
+        while namespace.start(&ask).finish().stdout != "Digits: 1 Count: 1\n" {
+            assert!(Instant::now() < deadline, "R2 does not answer");
+        }
+        let refused = attempt(&namespace, &line);
+        assert_eq!(refused.stderr.lines().count(), 1, "{refused:?}");
+        r2.signal(Signal::TERM);
+        let ended = r2.wait();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 #[test]
 fn every_peer_gets_its_fin_and_the_status_is_0() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut lab = Lab::new();
         let mut peers = [
             lab.connect(5000),

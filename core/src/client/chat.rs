@@ -1,6 +1,6 @@
 //! A terminal on somebody's chat.
 
-use crate::limits::{CLIENT_SHOW_MAX, NICK_MAX};
+use crate::limits::{CLIENT_LINE_MAX, CLIENT_SHOW_MAX, NICK_MAX};
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
 use crate::text::Cleaner;
@@ -37,6 +37,8 @@ pub struct Chat {
     typing_ended: bool,
     cleaner: Cleaner,
     shown: Outbox<CLIENT_SHOW_MAX>,
+    /// Bytes of the line that comes.
+    line: usize,
 }
 
 /// How many bytes may be taken at once: cleaned, each of them and of the three that the cleaner holds at most is
@@ -61,7 +63,14 @@ impl Chat {
             typing_ended: false,
             cleaner: Cleaner::new(),
             shown: Outbox::new(),
+            line: 0,
         })
+    }
+
+    /// Whether more than [`CLIENT_LINE_MAX`] bytes have come without a line ending: that is no chat, and need not end. The
+    /// connection is given up.
+    pub const fn is_too_long(&self) -> bool {
+        self.line > CLIENT_LINE_MAX
     }
 
     /// Whether everything that came was shown.
@@ -104,6 +113,13 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
             if !self.show(terminal) {
                 return taken;
             }
+            if self.is_too_long() {
+                return taken;
+            }
+            self.line = match piece.iter().rev().position(|byte| *byte == b'\n') {
+                Some(behind) => behind,
+                None => self.line.saturating_add(piece.len()),
+            };
             self.clean(piece);
             taken = taken.saturating_add(piece.len());
         }
@@ -145,7 +161,9 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
     }
 
     fn wants(&self) -> Wants {
-        if self.typing_ended && self.hello.is_empty() {
+        if self.is_too_long() {
+            Wants::Abort
+        } else if self.typing_ended && self.hello.is_empty() {
             Wants::Close
         } else {
             Wants::Nothing
@@ -263,6 +281,24 @@ mod tests {
         chat.over(NOW, Over::Delivered, &mut screen);
         assert!(chat.is_shown());
         assert_eq!(String::from_utf8(screen.shown).unwrap(), "\u{FFFD}".repeat(5000));
+    }
+
+    #[test]
+    fn a_line_without_an_end_ends_the_chat_and_many_lines_do_not() {
+        let mut screen = Screen {
+            takes: usize::MAX,
+            ..Screen::default()
+        };
+        for (piece, ends) in [(&b"\0\0\0\0"[..], true), (b"xxx\xF0", true), (b"xx\nx", false)] {
+            let mut chat = Chat::new(None).unwrap();
+            for _ in 0..CLIENT_LINE_MAX / 4 {
+                assert_eq!(chat.receive(NOW, piece, &mut screen), 4);
+            }
+            assert!(!chat.is_too_long(), "it just fits");
+            chat.receive(NOW, piece, &mut screen);
+            assert_eq!(chat.is_too_long(), ends, "{piece:?}");
+            assert_eq!(Session::<Screen>::wants(&chat) == Wants::Abort, ends);
+        }
     }
 
     #[test]

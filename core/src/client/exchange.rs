@@ -71,6 +71,8 @@ pub(super) struct Exchange {
     line: LineReader<FILES_ANSWER_MAX>,
     /// Progress was asked for, and the answer to that is still to come.
     promise_due: bool,
+    /// The line is complete, and was looked at.
+    line_is_old: bool,
     outcome: Outcome,
 }
 
@@ -100,16 +102,20 @@ impl Exchange {
         if self.outcome.is_some() {
             return (rx.len(), None);
         }
+        if self.line_is_old && !rx.is_empty() {
+            self.line.clear();
+            self.line_is_old = false;
+        }
         let (taken, complete) = self.line.take(rx);
-        if !complete {
+        // One that is too long is no answer, and need not end.
+        if !complete && matches!(self.line.line(), Line::Whole(_)) {
             return (taken, None);
         }
+        self.line_is_old = true;
         let line = self.line.line();
         let is_progress = matches!(line, Line::Whole(bytes) if bytes.starts_with(b"* "));
-        let answer = read(line);
-        self.line.clear();
         let to_progress = core::mem::take(&mut self.promise_due);
-        match answer {
+        match read(line) {
             _ if is_progress => {}
             Some(Answer::Error(why)) if to_progress && why.code() == "bad-request" => {}
             Some(Answer::Error(why)) => self.end(Err(Failure::Refused(why))),
@@ -117,6 +123,12 @@ impl Exchange {
             answer => return (taken, answer),
         }
         (taken, None)
+    }
+
+    /// What has come of the line that came last, as it came, for who wants to know what answered.
+    pub(super) fn heard(&self) -> &[u8] {
+        let (Line::Whole(line) | Line::TooLong(line)) = self.line.line();
+        line
     }
 
     /// Keeps the first outcome.

@@ -63,6 +63,11 @@ impl Get {
         }
     }
 
+    /// What has come of the last line that the other side said, as it came: nothing, where it has said nothing.
+    pub fn heard(&self) -> &[u8] {
+        self.exchange.heard()
+    }
+
     /// How it ended: `Ok` only when all bytes are here and add up to the announced SHA-256.
     pub const fn outcome(&self) -> &Outcome {
         self.exchange.outcome()

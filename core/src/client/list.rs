@@ -23,6 +23,11 @@ impl List {
         Self::default()
     }
 
+    /// What has come of the last line that the other side said, as it came: nothing, where it has said nothing.
+    pub fn heard(&self) -> &[u8] {
+        self.exchange.heard()
+    }
+
     /// How it ended: `Ok` only when the list was complete.
     pub const fn outcome(&self) -> &Outcome {
         self.exchange.outcome()

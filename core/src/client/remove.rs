@@ -19,6 +19,11 @@ impl Remove {
         Self { name, exchange }
     }
 
+    /// What has come of the last line that the other side said, as it came: nothing, where it has said nothing.
+    pub fn heard(&self) -> &[u8] {
+        self.exchange.heard()
+    }
+
     /// How it ended: `Ok` only when R2 said that it deleted this file.
     pub const fn outcome(&self) -> &Outcome {
         self.exchange.outcome()

@@ -13,6 +13,8 @@ pub struct Ask<'a> {
     question: [&'a [u8]; 2],
     cleaner: Cleaner,
     answer: String<SECRET_ANSWER_MAX>,
+    /// Bytes of the answer, before they were cleaned.
+    heard: usize,
     is_answered: bool,
 }
 
@@ -23,14 +25,26 @@ impl<'a> Ask<'a> {
             question: [string.as_bytes(), b"\n"],
             cleaner: Cleaner::new(),
             answer: String::new(),
+            heard: 0,
             is_answered: false,
         }
     }
 
-    /// The answer without its line ending; `None` while it has not arrived whole. A last line that the peer's FIN
-    /// ends counts; a line longer than [`SECRET_ANSWER_MAX`] is cut there, at a character.
+    /// The answer without its line ending; `None` while it has not arrived whole, and where it is too long. A last line
+    /// that the peer's FIN ends counts.
     pub fn answer(&self) -> Option<&str> {
         self.is_answered.then_some(&*self.answer)
+    }
+
+    /// What has come of the answer, which may be too long, cut at a character.
+    pub fn heard(&self) -> &str {
+        &self.answer
+    }
+
+    /// Whether more than [`SECRET_ANSWER_MAX`] bytes have come without a line ending: that is no answer of R2's, and need
+    /// not end. The connection is given up.
+    pub const fn is_too_long(&self) -> bool {
+        self.heard > SECRET_ANSWER_MAX
     }
 }
 
@@ -45,11 +59,13 @@ fn add(answer: &mut String<SECRET_ANSWER_MAX>, run: &str) {
 
 impl<W: ?Sized> Session<W> for Ask<'_> {
     fn receive(&mut self, _: Instant, rx: &[u8], _: &mut W) -> usize {
-        let Self { cleaner, answer, .. } = self;
-        if !self.is_answered {
+        if !self.is_answered && !self.is_too_long() {
+            let Self { cleaner, answer, .. } = self;
             let mut lines = rx.splitn(2, |byte| *byte == b'\n');
-            cleaner.clean(lines.next().unwrap_or_default(), |run| add(answer, run));
-            if lines.next().is_some() {
+            let line = lines.next().unwrap_or_default();
+            self.heard = self.heard.saturating_add(line.len());
+            cleaner.clean(line, |run| add(answer, run));
+            if lines.next().is_some() && self.heard <= SECRET_ANSWER_MAX {
                 cleaner.finish(|run| add(answer, run));
                 self.is_answered = true;
             }
@@ -71,11 +87,13 @@ impl<W: ?Sized> Session<W> for Ask<'_> {
     fn finished(&mut self, _: Instant, _: &mut W) {
         let Self { cleaner, answer, .. } = self;
         cleaner.finish(|run| add(answer, run));
-        self.is_answered |= !answer.is_empty();
+        self.is_answered |= !answer.is_empty() && self.heard <= SECRET_ANSWER_MAX;
     }
 
     fn wants(&self) -> Wants {
-        if self.question.iter().all(|part| part.is_empty()) {
+        if self.is_too_long() {
+            Wants::Abort
+        } else if self.question.iter().all(|part| part.is_empty()) {
             Wants::Close
         } else {
             Wants::Nothing
@@ -111,13 +129,29 @@ mod tests {
     #[test]
     fn a_server_does_not_drive_the_terminal_nor_fill_the_memory() {
         let mut ask = Ask::new("");
-        for _ in 0..1000 {
+        for _ in 0..100 {
             ask.receive(NOW, b"\x1B[2Jx\xFF", &mut ());
         }
         Session::<()>::finished(&mut ask, NOW, &mut ());
         let answer = ask.answer().unwrap();
         assert!(answer.starts_with("[2Jx\u{FFFD}[2Jx"), "{answer}");
         assert!(answer.len() <= SECRET_ANSWER_MAX);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_no_answer_even_if_nothing_of_it_can_be_shown() {
+        for byte in [b'x', 0] {
+            let mut ask = Ask::new("Ted");
+            let mut taken = 0;
+            while !ask.is_too_long() {
+                assert!(taken <= SECRET_ANSWER_MAX, "{taken}");
+                taken += ask.receive(NOW, &[byte; 10], &mut ());
+            }
+            assert_eq!(Session::<()>::wants(&ask), Wants::Abort);
+            ask.receive(NOW, b"\n", &mut ());
+            Session::<()>::finished(&mut ask, NOW, &mut ());
+            assert_eq!(ask.answer(), None);
+        }
     }
 
     #[test]

@@ -56,12 +56,22 @@ impl Send {
         }
     }
 
+    /// Whether R2 has said from which byte on it wants the file: then it has a service for files, and keeps what comes.
+    pub const fn is_wanted(&self) -> bool {
+        matches!(self.step, Step::Sending { .. })
+    }
+
     /// Up to which byte the file was handed to the connection, what R2 had already included.
     pub const fn progress(&self) -> u64 {
         match self.step {
             Step::Asked => 0,
             Step::Sending { offset } => offset,
         }
+    }
+
+    /// What has come of the last line that the other side said, as it came: nothing, where it has said nothing.
+    pub fn heard(&self) -> &[u8] {
+        self.exchange.heard()
     }
 
     /// How it ended: `Ok` only when R2 said that it stored these very bytes.

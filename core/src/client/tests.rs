@@ -6,6 +6,7 @@ use super::list::{List, Listing};
 use super::remove::Remove;
 use super::send::{Send, Source};
 use crate::files::Files;
+use crate::limits::FILES_ANSWER_MAX;
 use crate::name::Name;
 use crate::session::{Over, Session, Wants};
 use crate::store::ram::{Block, File, RamStore};
@@ -229,6 +230,32 @@ fn an_answer_that_was_not_asked_for_is_a_violation() {
         send.receive(Instant::default(), said.as_bytes(), &mut source);
         assert_eq!(send.outcome(), &Some(Err(Failure::Violation)), "{said}");
         assert_eq!(Session::<Memory>::wants(&send), Wants::Abort);
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_no_answer_and_what_was_heard_is_known() {
+    let endless = std::vec![b'x'; FILES_ANSWER_MAX + 1];
+    let mut list = List::new();
+    list.opened(Instant::default(), &mut Vec::new());
+    let taken = list.receive(Instant::default(), &endless, &mut Vec::new());
+    assert_eq!(taken, endless.len());
+    assert_eq!(list.outcome(), &Some(Err(Failure::Violation)));
+    assert_eq!(list.heard(), &endless[..FILES_ANSWER_MAX]);
+
+    let fits = std::string::String::from("x").repeat(FILES_ANSWER_MAX);
+    let remove = told(Remove::new(name("a")), &mut (), &fits);
+    assert_eq!(remove.outcome(), &None);
+
+    for (said, heard) in [
+        ("", ""),
+        ("SSH-2.0-x\r\n", "SSH-2.0-x"),
+        ("SEND 0\nhel", "hel"),
+        ("220 ready", "220 ready"),
+    ] {
+        let send = told(Send::new(name("a")), &mut Memory(b"hello".to_vec()), said);
+        assert_eq!(send.heard(), heard.as_bytes());
+        assert_eq!(send.is_wanted(), said.starts_with("SEND"));
     }
 }
 

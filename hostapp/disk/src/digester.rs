@@ -97,7 +97,7 @@ impl Digesters {
                 slice: vec![1; CHUNK].into_boxed_slice(),
             };
             threads.push(r2_threads::spawn(format!("digest-{index}"), move || {
-                digester.run()
+                digester.run();
             })?);
             ends.push(end);
         }

@@ -1,4 +1,5 @@
 //! Where frames come from and go to.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -18,6 +19,7 @@ pub mod local;
 pub mod pcap;
 pub mod server;
 pub mod socket;
+pub mod stdio;
 #[cfg(target_os = "linux")]
 pub mod tap;
 mod wait;

@@ -2,43 +2,43 @@
 //!
 //! Each is a [`Record`], as a capture connection gets it; those of capture connections are in the file, too.
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+mod output;
+mod queue;
+
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use r2_node::capture::Record;
-use r2_node::capture::{FILE_HEADER, RECORD_HEADER};
+use r2_node::capture::{FILE_HEADER, RECORD_HEADER, Record};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 
-/// What is gathered before it goes to the file.
-const BUFFER: usize = 256 * 1024;
+use self::output::{Opened, Output};
+use self::queue::Queue;
 
 /// A link, and perhaps a file in which every frame of it is written, in both directions.
 pub struct Tee<D> {
     device: D,
-    /// Shared by the two tokens of a frame that is answered; only one of them writes at a time.
-    file: RefCell<Option<PcapFile>>,
+    file: Option<PcapFile>,
 }
 
-/// A pcap file that is being written: of whole frames, whatever happens.
+/// A pcap file that a thread of its own writes: of whole frames, whatever happens. Frames that come faster than it takes
+/// them are lost, so that it never holds up the link.
 struct PcapFile {
-    out: BufWriter<File>,
+    queue: Arc<Queue>,
     /// The link's frames have their checksums.
     whole_checksums: bool,
-    error: Option<io::Error>,
 }
 
 impl<D: Device> Tee<D> {
-    /// A link with a pcap file at `path`, or without one. What was in the file is gone.
+    /// A link with a pcap file at `path`, `-` for standard output, or without one. What was in the file is gone. A pipe
+    /// that nobody reads yet is waited for while the link works.
     pub fn new(device: D, path: Option<&Path>) -> io::Result<Self> {
         let whole_checksums = device.capabilities().checksum.tcp.tx();
         let file = path
             .map(|path| PcapFile::create(path, whole_checksums))
             .transpose()?;
-        let file = RefCell::new(file);
         Ok(Self { device, file })
     }
 
@@ -52,66 +52,103 @@ impl<D: Device> Tee<D> {
         &mut self.device
     }
 
-    /// Brings what was gathered to the file: when there is nothing else to do, and at the end.
+    /// Lets what was gathered be written: when there is nothing else to do. It does not wait.
     ///
     /// The first error of the file is returned once, and nothing is written after it.
-    pub fn flush(&mut self) -> io::Result<()> {
-        let kept = self.file.get_mut();
-        let Some(file) = kept else {
+    pub fn pass_on(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else {
             return Ok(());
         };
-        let flushed = match file.error.take() {
-            Some(error) => Err(error),
-            None => file.out.flush(),
-        };
-        if flushed.is_err() {
-            *kept = None;
+        file.queue.pass_on();
+        match file.queue.take_error() {
+            Some(error) => {
+                self.file = None;
+                Err(error)
+            }
+            None => Ok(()),
         }
-        flushed
+    }
+
+    /// Ends the file with all that has passed. Waits as long as it takes something.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        let whole = file.queue.end();
+        match file.queue.take_error() {
+            Some(error) => Err(error),
+            None if whole => Ok(()),
+            None => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "nobody takes its last frames",
+            )),
+        }
+    }
+
+    /// How many frames were lost since this was asked last: the file did not take them fast enough.
+    pub fn take_lost(&self) -> u64 {
+        self.file.as_ref().map_or(0, |file| file.queue.take_lost())
     }
 }
 
 impl PcapFile {
     fn create(path: &Path, whole_checksums: bool) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(BUFFER, File::create(path)?);
-        out.write_all(&FILE_HEADER)?;
-        out.flush()?;
+        let queue = Arc::new(Queue::default());
+        let writer = queue.clone();
+        let opened = Output::open(path)?;
+        if let Opened::Later(path) = &opened {
+            let path = path.display();
+            log::info!("nobody reads {path} yet: R2 serves, and the first frames wait for its reader");
+        }
+        if let Opened::Now(_) = opened {
+            queue.opened();
+        }
+        r2_threads::spawn("pcap", move || {
+            let written = write_queue(&writer, opened);
+            writer.close(written.err());
+        })?;
         Ok(Self {
-            out,
+            queue,
             whole_checksums,
-            error: None,
         })
     }
 
-    fn write(&mut self, frame: &[u8]) {
+    /// Writes a frame that passes now.
+    fn write(&self, frame: &[u8]) {
         let now = unix_time(SystemTime::now());
-        if self.error.is_none()
-            && let Err(error) = self.try_write(now, frame)
-        {
-            self.error = Some(error);
-        }
+        self.queue
+            .put(&Record::new(now, frame, self.whole_checksums).pieces());
     }
+}
 
-    /// Writes a frame that passed at `now`, a time since 1970.
-    fn try_write(&mut self, now: Instant, frame: &[u8]) -> io::Result<()> {
-        let record = Record::new(now, frame, self.whole_checksums);
-        let pieces = record.pieces();
-        // A full buffer goes out before, so that the file ends with a whole frame after every write.
-        let length = pieces.iter().map(|piece| piece.len()).sum();
-        if self.out.capacity() - self.out.buffer().len() < length {
-            self.out.flush()?;
+/// Writes what comes, until no more does.
+fn write_queue(queue: &Queue, opened: Opened) -> io::Result<()> {
+    let mut output = match opened {
+        Opened::Now(output) => output,
+        Opened::Later(path) => {
+            let output = Output::wait_for_reader(&path)?;
+            queue.opened();
+            output
         }
-        pieces.iter().try_for_each(|piece| self.out.write_all(piece))
+    };
+    let mut records = Vec::new();
+    while queue.take(&mut records) {
+        output.write(&records, queue)?;
+        records.clear();
     }
+    Ok(())
 }
 
 /// Writes whole frames, each with the time since 1970 at which it passed, into a new file at `path`.
 pub fn write_all<'f>(path: &Path, frames: impl Iterator<Item = (Duration, &'f [u8])>) -> io::Result<()> {
-    let mut file = PcapFile::create(path, true)?;
-    for (at, frame) in frames {
-        file.try_write(instant(at), frame)?;
-    }
-    file.out.flush()
+    let mut output = match Output::open(path)? {
+        Opened::Now(output) => output,
+        Opened::Later(path) => Output::wait_for_reader(&path)?,
+    };
+    let records: Vec<_> = frames
+        .flat_map(|(at, frame)| Record::new(instant(at), frame, true).pieces().concat())
+        .collect();
+    output.write(&records, &Queue::default())
 }
 
 /// Reads a file of our making: each frame with the time since 1970 at which it passed.
@@ -156,13 +193,13 @@ impl<D: Device> Device for Tee<D> {
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let (rx, tx) = self.device.receive(now)?;
-        let file = &self.file;
+        let file = self.file.as_ref();
         Some((RxToken { token: rx, file }, TxToken { token: tx, file }))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
         let token = self.device.transmit(now)?;
-        let file = &self.file;
+        let file = self.file.as_ref();
         Some(TxToken { token, file })
     }
 
@@ -174,7 +211,7 @@ impl<D: Device> Device for Tee<D> {
 /// A frame that has arrived.
 pub struct RxToken<'a, T> {
     token: T,
-    file: &'a RefCell<Option<PcapFile>>,
+    file: Option<&'a PcapFile>,
 }
 
 impl<T: phy::RxToken> phy::RxToken for RxToken<'_, T> {
@@ -193,7 +230,7 @@ impl<T: phy::RxToken> phy::RxToken for RxToken<'_, T> {
 /// Room for a frame to send.
 pub struct TxToken<'a, T> {
     token: T,
-    file: &'a RefCell<Option<PcapFile>>,
+    file: Option<&'a PcapFile>,
 }
 
 impl<T: phy::TxToken> phy::TxToken for TxToken<'_, T> {
@@ -210,8 +247,8 @@ impl<T: phy::TxToken> phy::TxToken for TxToken<'_, T> {
     }
 }
 
-fn write(file: &RefCell<Option<PcapFile>>, frame: &[u8]) {
-    if let Some(file) = file.borrow_mut().as_mut() {
+fn write(file: Option<&PcapFile>, frame: &[u8]) {
+    if let Some(file) = file {
         file.write(frame);
     }
 }
@@ -231,8 +268,7 @@ mod tests {
         token.consume(60, |frame| frame.fill(7));
         let (token, _) = tee.receive(Instant::ZERO).unwrap();
         token.consume(|frame| assert_eq!(frame, [7; 60]));
-        assert_eq!(std::fs::read(&path).unwrap().len(), 24, "gathered");
-        tee.flush().unwrap();
+        tee.finish().unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 24 + 2 * (16 + 60));
         assert_eq!(bytes[..4], 0xA1B2_C3D4_u32.to_le_bytes());
@@ -251,7 +287,10 @@ mod tests {
         // Takes the header and is gone.
         let reader = std::thread::spawn(move || {
             let mut header = [0; 24];
-            File::open(reader).unwrap().read_exact(&mut header).unwrap();
+            std::fs::File::open(reader)
+                .unwrap()
+                .read_exact(&mut header)
+                .unwrap();
         });
         let mut tee = Tee::new(Loopback::new(Medium::Ethernet), Some(&path)).unwrap();
         reader.join().unwrap();
@@ -259,7 +298,7 @@ mod tests {
             tee.transmit(Instant::ZERO)
                 .unwrap()
                 .consume(60, |frame| frame.fill(7));
-            tee.flush()
+            tee.pass_on()
         };
         // More than one frame may pass: a program that another test starts right now holds a copy of every
         // descriptor until its exec, this pipe's reading end included.

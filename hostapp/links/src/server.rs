@@ -94,6 +94,8 @@ pub struct Server<S, L> {
     clock: Clock,
     /// How many frames had come when there was last nothing to do.
     frames_before: u64,
+    /// Frames that are not in the pcap file.
+    pcap_lost: u64,
 }
 
 impl<S: Served, L: Link> Server<S, L> {
@@ -105,6 +107,7 @@ impl<S: Served, L: Link> Server<S, L> {
             link,
             clock,
             frames_before: 0,
+            pcap_lost: 0,
         })
     }
 
@@ -125,6 +128,7 @@ impl<S: Served, L: Link> Server<S, L> {
             let operator_at = operator.turn(now, &mut self.served);
             let mut next = [node_at, operator_at].into_iter().flatten().min();
             if let Some(error) = self.link.device_mut().take_error() {
+                self.finish_pcap();
                 return Err(error);
             }
             // After the frames that came before the signal: the last acknowledgement of an upload may be among them.
@@ -140,7 +144,7 @@ impl<S: Served, L: Link> Server<S, L> {
             operator.woken(readable);
         }
         operator.turn(self.now(), &mut self.served);
-        self.flush_pcap();
+        self.finish_pcap();
         Ok(())
     }
 
@@ -168,6 +172,7 @@ impl<S: Served, L: Link> Server<S, L> {
             let link = self.link.device_mut();
             let link_at = link.work(now);
             link.count_drops(self.served.counters());
+            self.count_pcap_lost();
             next = [node_at, link_at].into_iter().flatten().min();
             if self.served.counters().frames_in == before && link_at.is_none_or(|at| at > now) {
                 break;
@@ -193,7 +198,7 @@ impl<S: Served, L: Link> Server<S, L> {
         self.clock.sleeps(timeout);
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
-            self.flush_pcap();
+            tell_pcap_end(self.link.pass_on());
         }
         let (link, workers) = (self.link.device(), self.served.workers());
         let awaited = |fd: Option<_>| {
@@ -219,11 +224,30 @@ impl<S: Served, L: Link> Server<S, L> {
         readable
     }
 
-    /// Brings what was gathered for the pcap file to it.
-    fn flush_pcap(&mut self) {
-        if let Err(error) = self.link.flush() {
-            log::error!("the pcap file ends here: {error}");
+    /// Ends the pcap file with the last frame, and says whether it has them all.
+    fn finish_pcap(&mut self) {
+        self.count_pcap_lost();
+        tell_pcap_end(self.link.finish());
+        if self.pcap_lost > 0 {
+            log::warn!(
+                "{} frames are not in the pcap file: it did not take them as fast as they came",
+                self.pcap_lost
+            );
         }
+    }
+
+    fn count_pcap_lost(&mut self) {
+        let lost = self.link.take_lost();
+        self.pcap_lost += lost;
+        let counted = &mut self.served.counters().capture_lost;
+        *counted = counted.saturating_add(lost);
+    }
+}
+
+/// Says why a pcap file ends before the server does.
+fn tell_pcap_end(written: io::Result<()>) {
+    if let Err(error) = written {
+        log::error!("the pcap file ends here: {error}");
     }
 }
 

@@ -16,9 +16,9 @@ pub struct Serve {
     #[arg(long, default_value = "auto", value_name = "auto|local|tap:NAME", value_parser = link_choice)]
     pub link: LinkChoice,
 
-    /// R2's IPv4 address and its network.
-    #[arg(long, default_value = "192.168.69.1/24", value_name = "ADDR/LEN", value_parser = host_v4)]
-    pub ip: Ipv4Cidr,
+    /// R2's IPv4 address and its network: 192.168.69.1/24 where none is given.
+    #[arg(long, value_name = "ADDR/LEN", value_parser = host_v4)]
+    pub ip: Option<Ipv4Cidr>,
 
     /// R2's IPv6 address and its network.
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
@@ -44,7 +44,7 @@ pub struct Serve {
     #[arg(long, value_name = "IP:PORT", value_parser = callee)]
     pub call: Option<SocketAddr>,
 
-    /// Write every frame into a pcap file.
+    /// Write every frame into a pcap file; `-` is standard output, and the chat is on standard error then.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 

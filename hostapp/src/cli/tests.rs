@@ -22,6 +22,7 @@ fn serve_without_options_is_the_lab() {
         ..Options::local("r2-store")
     };
     assert_eq!(serve, lab);
+    assert_eq!(serve.ipv4().to_string(), "192.168.69.1/24");
 }
 
 #[test]
@@ -66,29 +67,27 @@ fn what_makes_no_sense_is_a_usage_error() {
         "hostapp serve --call 10.0.0.3:0",
         "hostapp serve --allow here",
         "hostapp chat",
-        "hostapp chat not-an-address",
+        "hostapp chat no/name",
+        "hostapp chat two..%names",
+        "hostapp chat 10.0.0.1:0",
+        "hostapp chat 10.0.0.1:",
+        "hostapp chat :5000",
+        "hostapp chat [fd00::1]5000",
+        "hostapp chat [localhost]:5000",
+        "hostapp chat fd00::1:z",
         "hostapp chat 10.0.0.1:99999",
         "hostapp secret 10.0.0.1",
         "hostapp send 10.0.0.1 f --as ../x",
         "hostapp send 10.0.0.1 f --as drop-1",
         "hostapp get 10.0.0.1 .x",
         "hostapp ls 10.0.0.1 --json --quiet --verbose",
+        "hostapp lab rtt --pcap -",
+        "hostapp lab rtt --pcap /dev/stdout",
     ] {
         let error = parse(line).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{line}");
         assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
     }
-}
-
-#[test]
-fn a_host_is_an_address_perhaps_with_a_port() {
-    let service = |text: &str| text.parse::<Host>().unwrap().service(5010).to_string();
-    assert_eq!(service("192.168.69.1"), "192.168.69.1:5010");
-    assert_eq!(service("192.168.69.1:6000"), "192.168.69.1:6000");
-    assert_eq!(service("fd00::1"), "[fd00::1]:5010");
-    assert_eq!(service("[fd00::1]"), "[fd00::1]:5010");
-    assert_eq!(service("[fd00::1]:6000"), "[fd00::1]:6000");
-    assert_eq!(service("localhost"), "127.0.0.1:5010");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What is written on a command line: addresses, networks, names.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::str::FromStr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use r2_core::limits::NICK_MAX;
 use r2_core::name::Name;
+use r2_links::stdio::is_standard_output;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::serve::LinkChoice;
@@ -26,62 +26,12 @@ pub(super) fn link_choice(text: &str) -> Result<LinkChoice, &'static str> {
 }
 
 /// What Linux takes as the name of an interface.
-fn is_interface_name(name: &str) -> bool {
+pub(crate) fn is_interface_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && !matches!(name, "." | "..")
         && name
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'%'))
-}
-
-/// Where R2 is, as the user said it: an address, perhaps with a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Host {
-    address: IpAddr,
-    port: Option<u16>,
-}
-
-impl Host {
-    /// The address to connect to for the service whose port is `default`.
-    pub fn service(self, default: u16) -> SocketAddr {
-        SocketAddr::new(self.address, self.port.unwrap_or(default))
-    }
-}
-
-impl FromStr for Host {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(with_port) = text.parse::<SocketAddr>() {
-            return Ok(Self {
-                address: with_port.ip(),
-                port: Some(with_port.port()),
-            });
-        }
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|text| text.strip_suffix(']'))
-            .unwrap_or(text);
-        // `localhost` is no address, but everybody's name for one.
-        let address = if bare == "localhost" {
-            Ok(IpAddr::from(Ipv4Addr::LOCALHOST))
-        } else {
-            bare.parse()
-        };
-        match address {
-            Ok(address) => Ok(Self { address, port: None }),
-            Err(_) => Err("ADDRESS or ADDRESS:PORT, as in 192.168.69.1 or [fd00::1]:5010"),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => SocketAddr::new(self.address, port).fmt(f),
-            None => self.address.fmt(f),
-        }
-    }
 }
 
 pub(super) fn nick(text: &str) -> Result<String, String> {
@@ -137,6 +87,15 @@ pub(super) fn callee(text: &str) -> Result<SocketAddr, &'static str> {
     callee
         .filter(|callee| callee.port() != 0)
         .ok_or("IP:PORT with a port from 1 on, as in 192.168.69.100:4000")
+}
+
+/// A file for frames, beside the text about them.
+pub(super) fn pcap_file(text: &str) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    if is_standard_output(&path) {
+        return Err("the text goes to standard output: name a file for the frames");
+    }
+    Ok(path)
 }
 
 /// The names of the services that are served when they are asked for.

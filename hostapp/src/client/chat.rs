@@ -3,11 +3,12 @@
 use embedded_io::{BufRead as _, ReadReady as _, Write as _};
 use r2_core::client::chat::{Chat, Terminal, Typed};
 
-use super::Trouble;
 use super::drive::Client;
 use super::report::Report;
-use crate::cli::Host;
-use crate::console::Console;
+use super::{Trouble, endless};
+use crate::console::{Console, Screen};
+use crate::host::Host;
+use crate::signals;
 
 const PORT: u16 = 5000;
 
@@ -15,19 +16,23 @@ const PORT: u16 = 5000;
 const FIRST_NAME: &str = "KALI";
 
 /// Chats until the end of standard input and of R2's side.
-pub(super) fn run(host: Host, name: &str, report: Report) -> Result<(), Trouble> {
+pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble> {
     let nick = (name != FIRST_NAME).then_some(name);
     let Some(chat) = Chat::new(nick) else {
         return Err(Trouble::usage(format!(
             "{name} is no name: use up to 16 of A-Z a-z 0-9 _ -"
         )));
     };
-    let mut client = Client::connect(host.service(PORT), chat)?;
     let unusable = |error| Trouble::failed(format!("standard input and output cannot be used: {error}"));
-    let mut console = Console::open().map_err(unusable)?;
-    console.restore_on_sigterm().map_err(unusable)?;
-    client.drive(&mut console, |console| Some(console), |_| false)?;
+    signals::go_on_in_background().map_err(unusable)?;
+    let mut client = Client::connect(host, PORT, chat)?;
+    let mut console = Console::open(Screen::Output).map_err(unusable)?;
+    console.leave_on_signals().map_err(unusable)?;
+    client.drive(&mut console, |console| Some(console), Chat::is_too_long)?;
     drop(console);
+    if client.session().is_too_long() {
+        return Err(endless(client.server(), "chat"));
+    }
     report.tell("the chat is over");
     Ok(())
 }

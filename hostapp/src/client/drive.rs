@@ -15,6 +15,7 @@ use r2_links::socket::Socket;
 
 use super::Trouble;
 use crate::console::Console;
+use crate::host::Host;
 
 /// How long a server may take to accept.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -38,13 +39,29 @@ pub(super) struct Client<S> {
 }
 
 impl<S> Client<S> {
-    /// Connects to `server`.
-    pub(super) fn connect(server: SocketAddr, session: S) -> Result<Box<Self>, Trouble> {
-        let socket = TcpStream::connect_timeout(&server, CONNECT).and_then(Socket::new);
-        let socket = socket.map_err(|error| {
+    /// Connects to the service of `host` whose port is `port`: to the first of its addresses that accepts.
+    pub(super) fn connect(host: &Host, port: u16, session: S) -> Result<Box<Self>, Trouble> {
+        let found = host.service(port).map_err(|error| {
             Trouble::usage(format!(
-                "cannot reach {server}: {}; is hostapp serve running there?",
+                "cannot find {host}: {}; write its address, or a name that this machine knows",
                 reason(&error)
+            ))
+        })?;
+        let mut refused = Vec::new();
+        let mut connected = found.into_iter().filter_map(|server| {
+            match TcpStream::connect_timeout(&server, CONNECT).and_then(Socket::new) {
+                Ok(socket) => Some((server, socket)),
+                Err(error) => {
+                    refused.push(format!("{server}: {}", reason(&error)));
+                    None
+                }
+            }
+        });
+        let connected = connected.next();
+        let (server, socket) = connected.ok_or_else(|| {
+            Trouble::usage(format!(
+                "cannot reach {}; is hostapp serve running there?",
+                refused.join(", ")
             ))
         })?;
         // Boxed, as the pump holds its buffer.
@@ -53,6 +70,11 @@ impl<S> Client<S> {
             server,
             started: Clock::now(),
         }))
+    }
+
+    /// Whom it is connected to.
+    pub(super) fn server(&self) -> SocketAddr {
+        self.server
     }
 
     pub(super) fn session(&self) -> &S {

@@ -6,10 +6,14 @@ mod files;
 mod report;
 mod secret;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+
+use r2_core::text::Cleaner;
 
 use self::report::Report;
 use crate::cli::Command;
+use crate::stdio::say;
 
 /// Does a client command, `quiet` but for errors where that is wanted; what it returns is the exit status of the
 /// program.
@@ -19,30 +23,59 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
         Command::Serve(_) | Command::Demo | Command::Lab { .. } | Command::Docs { .. } => {
             unreachable!("that is no client command")
         }
-        Command::Chat { host, name } => chat::run(host, &name, report(false)),
-        Command::Secret { host, strings, json } => secret::run(host, &strings.join(" "), json),
+        Command::Chat { host, name } => chat::run(&host, &name, report(false)),
+        Command::Secret { host, strings, json } => secret::run(&host, &strings.join(" "), json),
         Command::Send {
             host,
             file,
             name,
             json,
-        } => files::send(host, &file, name, report(json)),
+        } => files::send(&host, &file, name, report(json)),
         Command::Get {
             host,
             name,
             output,
             json,
-        } => files::get(host, &name, output, report(json)),
-        Command::Ls { host, json } => files::list(host, json),
-        Command::Rm { host, name, json } => files::remove(host, &name, report(json)),
+        } => files::get(&host, &name, output, report(json)),
+        Command::Ls { host, json } => files::list(&host, json),
+        Command::Rm { host, name, json } => files::remove(&host, &name, report(json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("{trouble}");
+            say(&trouble);
             ExitCode::from(trouble.status)
         }
     }
+}
+
+/// What is said where what answered, or did not, is no R2: it has a service for `what`.
+fn no_answer(server: SocketAddr, heard: &[u8], what: &str) -> Trouble {
+    /// What fits on the line.
+    const SHOWN: usize = 60;
+    let mut text = String::new();
+    let mut cleaner = Cleaner::new();
+    cleaner.clean(heard, |run| text.push_str(run));
+    cleaner.finish(|run| text.push_str(run));
+    let shown: String = text.chars().take(SHOWN).collect();
+    let dots = if shown.len() < text.len() { "…" } else { "" };
+    let did = if heard.is_empty() {
+        "closed without an answer".to_owned()
+    } else if shown.is_empty() {
+        "answered with what is no text".to_owned()
+    } else {
+        format!("answered \"{shown}{dots}\", as R2 does not")
+    };
+    Trouble::failed(format!(
+        "{server} {did}: is R2 there, with its service for {what}?"
+    ))
+}
+
+/// What is said where a line does not end.
+fn endless(server: SocketAddr, what: &str) -> Trouble {
+    Trouble::failed(format!(
+        "{server} answered with a line that does not end: is R2 there, with its service for {what}?"
+    ))
 }
 
 /// Why a command did not succeed: one line that says what happened and what to do.

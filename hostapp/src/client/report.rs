@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::Trouble;
+use crate::stdio::say;
 
 /// How much is told, and in which form.
 #[derive(Clone, Copy)]
@@ -31,7 +32,7 @@ impl Report {
     /// Tells on standard error what has happened.
     pub(super) fn tell(self, line: impl fmt::Display) {
         if !self.quiet {
-            eprintln!("{line}");
+            say(line);
         }
     }
 

@@ -7,6 +7,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use r2_core::limits::LABEL_MAX;
 
+use super::Screen;
+
 /// The colours that can be read on a dark and on a light background.
 const HUES: [AnsiColor; 6] = [
     AnsiColor::Cyan,
@@ -20,14 +22,17 @@ const HUES: [AnsiColor; 6] = [
 /// Gives R2, KALI and her first followers a hue each.
 const SPREAD: u32 = 37;
 
-/// Whether standard output is a terminal that has colours and whose user wants them: `NO_COLOR`, `CLICOLOR` and
-/// `TERM=dumb` are respected.
-pub(super) fn wanted() -> bool {
+/// Whether `screen` is a terminal that has colours and whose user wants them: `NO_COLOR`, `CLICOLOR` and `TERM=dumb`
+/// are respected.
+pub(super) fn wanted(screen: Screen) -> bool {
     use io::IsTerminal;
-    let out = io::stdout();
+    let (is_terminal, choice) = match screen {
+        Screen::Output => (io::stdout().is_terminal(), AutoStream::choice(&io::stdout())),
+        Screen::Error => (io::stderr().is_terminal(), AutoStream::choice(&io::stderr())),
+    };
     // Where `CI` is set, `AutoStream` would have colours on any terminal.
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    out.is_terminal() && !dumb && AutoStream::choice(&out) != ColorChoice::Never
+    is_terminal && !dumb && choice != ColorChoice::Never
 }
 
 /// Colours the label of every line of chat, and dims what R2 itself says; the bytes as they are where no colours

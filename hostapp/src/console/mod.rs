@@ -5,6 +5,7 @@
 //! arrives meanwhile. Log lines go there as well, as [`Notes`].
 
 mod color;
+mod keyboard;
 mod notes;
 mod ring;
 mod terminal;
@@ -21,10 +22,10 @@ use r2_core::io::Connection;
 use r2_core::session::Over;
 use r2_threads::Wake;
 
+use self::keyboard::{Keyboard, Terminal};
 pub use self::notes::Notes;
 use self::notes::Redirected;
 use self::ring::Ring;
-use self::terminal::Restore;
 use crate::signals;
 
 /// Bytes of typed lines that wait for the server: many of the longest.
@@ -51,7 +52,16 @@ pub struct Console {
 }
 
 /// A terminal that is edited. The last notes are written before it is what it was.
-type Taken = (Option<Redirected>, Option<Restore>);
+type Taken = (Option<Redirected>, Left);
+
+/// A terminal that has its settings back when this is dropped.
+struct Left(Terminal);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
 
 struct Shared {
     input: Ring,
@@ -59,38 +69,53 @@ struct Shared {
     wake: Wake,
 }
 
+/// Where the chat is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// On standard output.
+    Output,
+    /// On standard error: something else goes to standard output.
+    Error,
+}
+
 impl Console {
-    /// Takes standard input and output over: lines are edited where both are a terminal that this process may
-    /// use, and bytes pass as they are where not.
-    pub fn open() -> io::Result<Self> {
-        let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && terminal::is_ours();
-        let terminal = if on_terminal { terminal::open() } else { None };
-        let colors = color::wanted();
-        match terminal {
-            Some((mut editor, [mut chat, notes])) => {
-                let restore = Restore::save();
-                let taken = (Redirected::to(notes)?, restore);
-                Self::start(
-                    move |shared| editor.read_lines(|line| shared.type_in(line)),
-                    move |bytes| chat.print(&color::paint(bytes, colors)),
-                    Some(taken),
-                )
-            }
-            None => Self::start(
-                |shared| {
-                    // A job in the background would be stopped for reading its terminal.
-                    if !io::stdin().is_terminal() || terminal::is_ours() {
-                        read_all(&mut io::stdin().lock(), |bytes| shared.type_in(bytes));
-                    }
-                },
-                move |bytes| {
-                    let mut out = io::stdout().lock();
-                    out.write_all(&color::paint(bytes, colors))?;
-                    out.flush()
-                },
-                None,
-            ),
+    /// Takes standard input and `screen` over: lines are edited where standard input and output are a terminal, and
+    /// bytes pass as they are where not. In the background a terminal is neither read nor set.
+    pub fn open(screen: Screen) -> io::Result<Self> {
+        let on_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        let terminal = if on_terminal && screen == Screen::Output {
+            terminal::open()
+        } else {
+            None
+        };
+        let colors = color::wanted(screen);
+        if let Some((mut editor, [mut chat, notes])) = terminal {
+            let taken = (Redirected::to(notes)?, Left(editor.terminal()));
+            return Self::start(
+                move |shared| editor.read_lines(|line| shared.type_in(line)),
+                move |bytes| chat.print(&color::paint(bytes, colors)),
+                Some(taken),
+            );
         }
+        let mut input: Box<dyn Read + Send> = if io::stdin().is_terminal() {
+            Box::new(Keyboard::open(false)?)
+        } else {
+            Box::new(io::stdin())
+        };
+        Self::start(
+            move |shared| read_all(&mut input, |bytes| shared.type_in(bytes)),
+            move |bytes| {
+                let painted = color::paint(bytes, colors);
+                match screen {
+                    Screen::Output => {
+                        io::stdout().write_all(&painted)?;
+                        io::stdout().flush()
+                    }
+                    Screen::Error => io::stderr().write_all(&painted),
+                }
+            },
+            None,
+        )
     }
 
     fn start(
@@ -128,14 +153,14 @@ impl Console {
 }
 
 impl Console {
-    /// Lets SIGTERM end the process as ever, but leave the terminal as it was.
-    pub fn restore_on_sigterm(&self) -> io::Result<()> {
+    /// Lets a signal end the process as ever, but leave the terminal as it was.
+    pub fn leave_on_signals(&self) -> io::Result<()> {
         match &self.terminal {
-            Some((_, Some(restore))) => {
-                let restore = restore.clone();
-                signals::end_on_sigterm(move || drop(restore))
+            Some((_, Left(terminal))) => {
+                let terminal = terminal.clone();
+                signals::end_after(move || terminal.leave())
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

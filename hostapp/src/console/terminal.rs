@@ -5,8 +5,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::errno::Errno;
 use rustyline::completion::Completer;
 use rustyline::config::{BellStyle, ColorMode};
 use rustyline::error::ReadlineError;
@@ -16,13 +15,10 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, ExternalPrinter, Helper};
 
-/// Whether this process is in the foreground of its terminal: one in the background is stopped by the system when
-/// it reads.
-pub(super) fn is_ours() -> bool {
-    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
-}
+use super::keyboard::{Keyboard, Terminal, stand_in};
 
-/// An editor of lines and the printers that go with it; `None` where the terminal is too simple for one.
+/// An editor of lines and the printers that go with it; `None` where the terminal is too simple for one, or the system
+/// has no pseudoterminal.
 pub(super) fn open<const PRINTERS: usize>() -> Option<(Editor, [Printer; PRINTERS])> {
     let config = Config::builder()
         .bracketed_paste(false)
@@ -36,25 +32,42 @@ pub(super) fn open<const PRINTERS: usize>() -> Option<(Editor, [Printer; PRINTER
         between: between.clone(),
         accepted: Cell::new(false),
     }));
-    let mut printers = Vec::with_capacity(PRINTERS);
-    for _ in 0..PRINTERS {
+    let mut printer = || {
         let printer = Box::new(editor.create_external_printer().ok()?);
-        printers.push(Printer {
-            printer,
-            between: between.clone(),
-        });
-    }
+        let between = between.clone();
+        Some(Printer { printer, between })
+    };
+    let mut again = printer()?;
+    let printers = (0..PRINTERS).map(|_| printer()).collect::<Option<Vec<_>>>()?;
     let printers = printers.try_into().ok()?;
-    Some((Editor { editor, between }, printers))
+    let keyboard = Keyboard::open(true).ok()?;
+    let terminal = keyboard.terminal();
+    let typed = stand_in().ok()?;
+    r2_threads::spawn("keyboard", move || {
+        keyboard.carry_to(typed, || again.print(DRAW_AGAIN));
+    })
+    .ok()?;
+    let editor = Editor {
+        lines: editor,
+        between,
+        terminal,
+    };
+    Some((editor, printers))
 }
 
 /// The keyboard.
 pub(super) struct Editor {
-    editor: rustyline::Editor<Sent, DefaultHistory>,
+    lines: rustyline::Editor<Sent, DefaultHistory>,
     between: Arc<Between>,
+    terminal: Terminal,
 }
 
 impl Editor {
+    /// The terminal, to be given back.
+    pub(super) fn terminal(&self) -> Terminal {
+        self.terminal.clone()
+    }
+
     /// Passes on every typed line until Ctrl-D, or Ctrl-C: that ends the server, as it does without an editor.
     pub(super) fn read_lines(&mut self, type_in: impl FnMut(&[u8]) -> bool) {
         self.pass_on(type_in);
@@ -63,27 +76,37 @@ impl Editor {
 
     fn pass_on(&mut self, mut type_in: impl FnMut(&[u8]) -> bool) {
         loop {
-            match self.editor.readline("") {
+            match self.lines.readline("") {
                 Ok(mut line) => {
                     // The history is a convenience; without it everything else works.
-                    let _ = self.editor.add_history_entry(&line);
+                    let _ = self.lines.add_history_entry(&line);
                     line.push('\n');
                     if !type_in(line.as_bytes()) {
                         return;
                     }
                 }
                 Err(ReadlineError::Interrupted) => {
+                    self.terminal.leave();
                     let _ = signal_hook::low_level::raise(signal_hook::consts::SIGINT);
                     return;
                 }
                 Err(ReadlineError::Signal(_)) => {}
-                Err(ReadlineError::Eof) => return,
+                Err(error) if is_end(&error) => return,
                 Err(error) => {
                     log::warn!("the terminal: {error}");
                     return;
                 }
             }
         }
+    }
+}
+
+/// Ctrl-D, or a terminal that is gone: nobody carries keys any more.
+fn is_end(error: &ReadlineError) -> bool {
+    match error {
+        ReadlineError::Eof | ReadlineError::Errno(Errno::EIO) => true,
+        ReadlineError::Io(error) => error.raw_os_error() == Some(Errno::EIO as i32),
+        _ => false,
     }
 }
 
@@ -131,6 +154,9 @@ struct Sent {
     accepted: Cell<bool>,
 }
 
+/// A line that is printed above the one being typed and takes no row: rustyline draws what is being typed again.
+const DRAW_AGAIN: &[u8] = b"\x1b[A\n";
+
 /// One row up: rustyline ends the line that it was told to show, and so comes back to the row where it began.
 const UP: &str = "\u{1b}[A";
 
@@ -168,20 +194,3 @@ impl Hinter for Sent {
 impl Validator for Sent {}
 
 impl Helper for Sent {}
-
-/// Gives the terminal its settings back: at the end of the server somebody may be in the middle of a line.
-#[derive(Clone)]
-pub(super) struct Restore(Termios);
-
-impl Restore {
-    pub(super) fn save() -> Option<Self> {
-        tcgetattr(io::stdin()).ok().map(Self)
-    }
-}
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
-    }
-}

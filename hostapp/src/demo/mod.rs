@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::kali::{Netcat, ask_by_datagram};
 use self::r2::Running;
+use crate::stdio::say;
 
 /// How long each step waits for what it should see: far longer than it takes.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -24,7 +25,9 @@ pub fn run() -> ExitCode {
     match play(&mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hostapp: the demo stopped: {error}; hostapp -v demo says more");
+            say(format_args!(
+                "hostapp: the demo stopped: {error}; hostapp -v demo says more"
+            ));
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,6 @@ mod r2;
 mod tests;
 
 use std::fmt;
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
@@ -17,6 +16,7 @@ use r2_core::io::Pump;
 use r2_links::Link;
 use r2_links::local::{Local, Ports};
 use r2_links::server::{OPERATOR, Operator};
+use r2_links::stdio::is_standard_output;
 #[cfg(target_os = "linux")]
 use r2_links::tap::{Tap, TapError};
 use r2_node::Size;
@@ -27,11 +27,12 @@ use smoltcp::wire::Ipv4Cidr;
 use self::call::Calling;
 pub use self::options::{LinkChoice, Options};
 pub use self::r2::R2;
-use crate::console::{Console, Notes};
+use crate::console::{Console, Screen};
 #[cfg(target_os = "linux")]
 use crate::privileges;
 use crate::service_table::Ready;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
+use crate::stdio::say;
 
 /// Bytes of the console that one write carries.
 const CONSOLE_WRITE: usize = 4096;
@@ -39,19 +40,21 @@ const CONSOLE_WRITE: usize = 4096;
 /// The exit status of a server that could not start.
 const CANNOT_SERVE: u8 = 2;
 
-/// Serves until it is told to end.
-pub fn run(options: &Options) -> ExitCode {
-    match run_on_link(options) {
+/// Serves until it is told to end, and says only errors where `quiet`.
+pub fn run(options: &Options, quiet: bool) -> ExitCode {
+    match run_on_link(options, quiet) {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {
-            eprintln!("hostapp: {refusal}");
+            say(format_args!("hostapp: {refusal}"));
             ExitCode::from(refusal.status)
         }
     }
 }
 
 /// Opens the link that the user asked for, and serves on it.
-fn run_on_link(options: &Options) -> Result<(), Refusal> {
+fn run_on_link(options: &Options, quiet: bool) -> Result<(), Refusal> {
+    signals::go_on_in_background()
+        .map_err(|error| Refusal::at_start(format!("cannot block signals: {error}")))?;
     #[cfg(target_os = "linux")]
     let tap = open_tap(&options.link)?;
     #[cfg(target_os = "linux")]
@@ -59,7 +62,7 @@ fn run_on_link(options: &Options) -> Result<(), Refusal> {
         .map_err(|error| Refusal::at_start(format!("cannot give up root's privileges: {error}")))?;
     #[cfg(target_os = "linux")]
     if let Some(tap) = tap {
-        return serve(options, |_| Ok(tap));
+        return serve(options, quiet, |_| Ok(tap));
     }
     #[cfg(not(target_os = "linux"))]
     if let LinkChoice::Tap(_) = options.link {
@@ -67,7 +70,7 @@ fn run_on_link(options: &Options) -> Result<(), Refusal> {
             "there are TAPs on Linux only: use --link local",
         ));
     }
-    serve(&on_the_wire(options)?, |offers| {
+    serve(&on_the_wire(options)?, quiet, |offers| {
         open_local(options, Ports::Fixed, offers)
     })
 }
@@ -93,7 +96,7 @@ fn open_tap(link: &LinkChoice) -> Result<Option<Tap>, Refusal> {
 /// Offers R2's ports on this host.
 pub(crate) fn open_local(options: &Options, ports: Ports, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
     let (local, refused) =
-        Local::open(options.ip.address(), ports, &options.allow, offers).map_err(Refusal::at_start)?;
+        Local::open(options.ipv4().address(), ports, &options.allow, offers).map_err(Refusal::at_start)?;
     for port in refused {
         log::warn!("{port}");
     }
@@ -107,8 +110,18 @@ pub(crate) fn on_the_wire(options: &Options) -> Result<Options, Refusal> {
             "there is no IPv6 on the local link: leave --ip6 out, call an IPv4 address, or use --link tap:NAME",
         ));
     }
+    for (option, given) in [
+        ("--ip", options.ip.is_some()),
+        ("--gateway", options.gateway.is_some()),
+    ] {
+        if given {
+            return Err(Refusal::at_start(format!(
+                "on the local link R2 has this machine's addresses: leave {option} out, or use --link tap:NAME"
+            )));
+        }
+    }
     Ok(Options {
-        ip: Ipv4Cidr::new(options.ip.address(), 0),
+        ip: Some(Ipv4Cidr::new(options.ipv4().address(), 0)),
         gateway: None,
         ..options.clone()
     })
@@ -138,22 +151,27 @@ impl Refusal {
     }
 }
 
-/// Serves on a link, with a console.
+/// Serves on a link, with a console, and says what it serves unless it is to be `quiet`.
 fn serve<L: Link>(
     options: &Options,
+    quiet: bool,
     open: impl FnOnce(&[(Spec, Size)]) -> Result<L, Refusal>,
 ) -> Result<(), Refusal> {
     let no_signals = |error| Refusal::at_start(format!("cannot listen for signals: {error}"));
     let signals = Signals::listen().map_err(no_signals)?;
     let mut r2 = R2::start(options, open)?;
     let no_console = |error| Refusal::at_start(format!("cannot use standard input and output: {error}"));
+    let screen = match &options.pcap {
+        Some(path) if is_standard_output(path) => Screen::Error,
+        _ => Screen::Output,
+    };
     let mut terminal = Terminal {
-        console: Pump::new(Console::open().map_err(no_console)?, Peer::host()),
+        console: Pump::new(Console::open(screen).map_err(no_console)?, Peer::host()),
         signals,
         call: options.call.map(Calling::begin),
         signalled: false,
     };
-    let address = r2.link().address().unwrap_or(options.ip.address()).into();
+    let address = r2.link().address().unwrap_or(options.ipv4().address()).into();
     let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
     if let Some(remote) = options.call
         && call::is_own(remote, address, address6, r2.link(), r2.served.services())
@@ -162,9 +180,9 @@ fn serve<L: Link>(
             "--call {remote}: that is R2 itself; call where somebody else waits, with `nc -l -p PORT`"
         )));
     }
-    let ready = Ready::new(address, address6, r2.link(), r2.served.services());
-    // What cannot be told is no reason not to serve.
-    let _ = Notes.write_all(ready.to_string().as_bytes());
+    if !quiet {
+        say(Ready::new(address, address6, r2.link(), r2.served.services()));
+    }
     r2_threads::take_stack();
     r2.run(&mut terminal).map_err(|error| {
         let name = r2.link().name();

@@ -10,8 +10,8 @@ use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Cidr};
 pub struct Options {
     /// What carries the frames.
     pub link: LinkChoice,
-    /// R2's IPv4 address and its network.
-    pub ip: Ipv4Cidr,
+    /// R2's IPv4 address and its network; `None` where none was chosen. See [`ipv4`](Self::ipv4).
+    pub ip: Option<Ipv4Cidr>,
     /// R2's IPv6 address and its network.
     pub ip6: Option<Ipv6Cidr>,
     /// The router to what lies beyond that network.
@@ -54,7 +54,7 @@ impl Options {
     pub fn local(store: impl Into<PathBuf>) -> Self {
         Self {
             link: LinkChoice::Local,
-            ip: Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24),
+            ip: None,
             ip6: None,
             gateway: None,
             store: store.into(),
@@ -68,5 +68,11 @@ impl Options {
             max_file: None,
             max_store: None,
         }
+    }
+
+    /// R2's IPv4 address and its network: the lab's where none was chosen.
+    pub fn ipv4(&self) -> Ipv4Cidr {
+        const LAB: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
+        self.ip.unwrap_or(LAB)
     }
 }

@@ -53,7 +53,7 @@ impl R2 {
             ..Limits::default()
         };
         let store = DiskStore::open(&options.store, limits).map_err(Refusal::at_start)?;
-        let address = link.address().unwrap_or(options.ip.address());
+        let address = link.address().unwrap_or(options.ipv4().address());
         let link = tee(link, options.pcap.as_deref())?;
         Server::start(link, |link| {
             let config = config(options, &plan, SystemTime::now())?;
@@ -142,12 +142,12 @@ fn config(options: &Options, plan: &Plan, started_at: SystemTime) -> Result<Conf
         Some(IpAddr::V6(_)) => return Err(Refusal::at_start("--gateway takes an IPv4 address")),
     };
     let allow: &'static [IpCidr] = options.allow.clone().leak();
-    let addresses = [Some(options.ip.into()), options.ip6.map(IpCidr::from)]
+    let addresses = [Some(options.ipv4().into()), options.ip6.map(IpCidr::from)]
         .into_iter()
         .flatten();
     let addresses: &'static [IpCidr] = addresses.collect::<Vec<_>>().leak();
     Ok(Config {
-        mac: ethernet_address(options.ip.address()),
+        mac: ethernet_address(options.ipv4().address()),
         addresses,
         gateway,
         allow,

@@ -101,7 +101,7 @@ fn datagrams_of_every_size_come_back_whole() {
         for size in [0, 1, 1472, 1473, 8192, 65_506, 65_507] {
             let sent: Vec<u8> = (0..size).map(|byte| (byte % 251).try_into().unwrap()).collect();
             udp.send_to(&sent, r2.at(7)).unwrap();
-            let mut echoed = [0; 65_536];
+            let mut echoed = vec![0; 65_536];
             let (length, from) = udp.recv_from(&mut echoed).expect("an answer");
             assert_eq!((length, from), (size, r2.at(7)));
             assert!(echoed[..length] == sent);

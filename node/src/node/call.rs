@@ -100,7 +100,7 @@ pub enum CallOutcome {
     Unreachable,
 }
 
-impl<'a, W: World> Node<'a, W> {
+impl<W: World> Node<'_, W> {
     /// Calls `remote` and opens a session of `service` there, as if it had connected. What becomes of it is told by
     /// [`take_call_outcome`](Self::take_call_outcome).
     pub fn call(

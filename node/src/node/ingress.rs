@@ -15,7 +15,7 @@ use crate::slot::{Slot, Verdict, to_core};
 use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
-impl<'a, W: World> Node<'a, W> {
+impl<W: World> Node<'_, W> {
     /// Takes in one frame.
     pub(super) fn take_in(&mut self, frame: &[u8], answer: impl TxToken, now: Instant, world: &mut W) {
         let parsed = self.border.inspect(frame);

@@ -4,6 +4,7 @@ mod sink;
 mod source;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,14 +17,16 @@ use r2_core::client::send::{Send, Source};
 use r2_core::hex::Hex;
 use r2_core::name::Name;
 use r2_core::store::Entry;
+use r2_links::stdio::is_standard_output;
 use serde_json::{Value, json};
 
-use self::sink::{PartFile, StandardOutput};
+use self::sink::Target;
 use self::source::LocalFile;
-use super::Trouble;
 use super::drive::{Client, none};
 use super::report::Report;
-use crate::cli::{Host, upload_name};
+use super::{Trouble, no_answer};
+use crate::cli::upload_name;
+use crate::host::Host;
 
 const PORT: u16 = 5030;
 
@@ -34,10 +37,15 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(3);
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Sends `file`, from where an earlier attempt was broken off. Where its name is busy, it asks again for 3 s.
-pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) -> Result<(), Trouble> {
+pub(super) fn send(host: &Host, file: &Path, name: Option<Name>, report: Report) -> Result<(), Trouble> {
     let shown = file.display();
     let name = match name {
         Some(name) => name,
+        None if file == Path::new("-") => {
+            return Err(Trouble::usage(
+                "standard input has no name: give it one with --as NAME",
+            ));
+        }
         None => file
             .file_name()
             .and_then(|name| name.to_str())
@@ -45,7 +53,8 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
             .and_then(upload_name)
             .map_err(|why| Trouble::usage(format!("{shown}: {why}; name it with --as NAME")))?,
     };
-    let mut source = LocalFile::open(file)
+    let waits = || report.tell(format_args!("{shown} has no length: it is read to its end first"));
+    let mut source = LocalFile::open(file, waits)
         .map_err(|error| Trouble::usage(format!("{shown}: {error}; name a file that can be read")))?;
     let started = Instant::now();
     // An R2 older than the word `resume` refuses it.
@@ -56,7 +65,7 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
         } else {
             Send::without_resume(name.clone())
         };
-        let mut client = Client::connect(host.service(PORT), session)?;
+        let mut client = Client::connect(host, PORT, session)?;
         let progress = report.progress(name.as_str(), source.length());
         client.drive(&mut source, none, |send| {
             progress.reached(send.progress());
@@ -72,10 +81,17 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
             _ => break client,
         }
     };
-    judge(client.session().outcome(), || match source.error() {
-        Some(error) => format!("{shown}: {error}; R2 keeps what it has for the next attempt"),
-        None => format!("{shown} became shorter while it was sent; send it again"),
-    })?;
+    let session = client.session();
+    let broken = session.is_wanted().then_some(GOES_ON);
+    judge(
+        session.outcome(),
+        (client.server(), session.heard()),
+        broken,
+        || match source.error() {
+            Some(error) => format!("{shown}: {error}; R2 keeps what it has for the next attempt"),
+            None => format!("{shown} became shorter while it was sent; send it again"),
+        },
+    )?;
     let (bytes, sha256) = (source.length(), Hex(&source.sha256()).to_string());
     report.result(
         format_args!("Sent {shown}: {bytes} bytes, sha256 {sha256}, stored as {name}"),
@@ -84,20 +100,12 @@ pub(super) fn send(host: Host, file: &Path, name: Option<Name>, report: Report) 
 }
 
 /// Gets the file `name` into `output`, from where an earlier attempt was broken off.
-pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>, report: Report) -> Result<(), Trouble> {
+pub(super) fn get(host: &Host, name: &Name, output: Option<PathBuf>, report: Report) -> Result<(), Trouble> {
     let output = output.unwrap_or_else(|| PathBuf::from(name.as_str()));
-    if output.as_os_str() == "-" {
-        if report.json {
-            return Err(Trouble::usage(
-                "--json goes to standard output: put the file elsewhere with -o",
-            ));
-        }
-        let mut out = StandardOutput::new();
-        let got = fetch(host, name, &mut out, report);
-        return got.and_then(|file| match file {
-            Fetched::Whole(file) => tell(&file, "standard output", report),
-            Fetched::Stale(trouble) => Err(trouble),
-        });
+    if is_standard_output(&output) && report.json {
+        return Err(Trouble::usage(
+            "--json goes to standard output: put the file elsewhere with -o",
+        ));
     }
     let output = if output.is_dir() {
         output.join(name.as_str())
@@ -110,7 +118,19 @@ pub(super) fn get(host: Host, name: &Name, output: Option<PathBuf>, report: Repo
             output.display()
         ))
     };
-    let mut part = PartFile::open(&output).map_err(local)?;
+    let waits = || report.tell(format_args!("waiting until somebody reads {}", output.display()));
+    let mut part = match Target::open(&output, waits).map_err(local)? {
+        Target::Part(part) => part,
+        Target::Through(mut through) => {
+            return match fetch(host, name, &mut through, report)? {
+                Fetched::Whole(file) => tell(&file, through.place(), report),
+                Fetched::Stale(_) => Err(Trouble::failed(format!(
+                    "what was written to {} does not add up to the SHA-256 that R2 told: get it again",
+                    through.place()
+                ))),
+            };
+        }
+    };
     let file = match fetch(host, name, &mut part, report)? {
         Fetched::Whole(file) => file,
         // What was here is no part of what is there now: once more, from the beginning.
@@ -132,9 +152,14 @@ enum Fetched {
     Stale(Trouble),
 }
 
-fn fetch<S: Sink + Local>(host: Host, name: &Name, sink: &mut S, report: Report) -> Result<Fetched, Trouble> {
+fn fetch<S: Sink + Local>(
+    host: &Host,
+    name: &Name,
+    sink: &mut S,
+    report: Report,
+) -> Result<Fetched, Trouble> {
     let held = sink.held();
-    let mut client = Client::connect(host.service(PORT), Get::new(name.clone()))?;
+    let mut client = Client::connect(host, PORT, Get::new(name.clone()))?;
     let progress = report.progress(name.as_str(), 0);
     client.drive(sink, none, |get| {
         if let Some(file) = get.file() {
@@ -144,8 +169,12 @@ fn fetch<S: Sink + Local>(host: Host, name: &Name, sink: &mut S, report: Report)
         get.outcome().is_some()
     })?;
     drop(progress);
-    let outcome = client.session().outcome();
-    let judged = judge(outcome, || sink.problem());
+    let session = client.session();
+    let outcome = session.outcome();
+    let broken = session.file().map(|_| sink.after_a_break());
+    let judged = judge(outcome, (client.server(), session.heard()), broken, || {
+        sink.problem()
+    });
     match (judged, outcome, client.session().file()) {
         (Ok(()), _, Some(file)) => Ok(Fetched::Whole(file.clone())),
         (Ok(()), _, None) => Err(client.broken("no file came")),
@@ -165,6 +194,9 @@ fn fetch<S: Sink + Local>(host: Host, name: &Name, sink: &mut S, report: Report)
 trait Local {
     fn problem(&self) -> String;
 
+    /// What to do when the connection broke.
+    fn after_a_break(&self) -> &'static str;
+
     fn forget(&mut self) {}
 }
 
@@ -183,31 +215,40 @@ fn in_json(file: &Entry) -> Value {
 }
 
 /// Prints `name length sha256` for every file, or the same as JSON.
-pub(super) fn list(host: Host, as_json: bool) -> Result<(), Trouble> {
+pub(super) fn list(host: &Host, as_json: bool) -> Result<(), Trouble> {
     let mut lines = Lines {
         out: io::BufWriter::new(io::stdout()),
         as_json,
+        some: false,
         error: None,
     };
-    let mut client = Client::connect(host.service(PORT), List::new())?;
+    let mut client = Client::connect(host, PORT, List::new())?;
     client.drive(&mut lines, none, |list| list.outcome().is_some())?;
     let flushed = lines.out.flush();
     let lost =
         |error: &io::Error| format!("standard output: {error}; ask again where there is room for the list");
-    judge(client.session().outcome(), || {
-        lines.error.as_ref().map(lost).unwrap_or_default()
-    })?;
+    let session = client.session();
+    let broken = lines.some.then_some("the list is not complete: ask again");
+    judge(
+        session.outcome(),
+        (client.server(), session.heard()),
+        broken,
+        || lines.error.as_ref().map(lost).unwrap_or_default(),
+    )?;
     flushed.map_err(|error| Trouble::failed(lost(&error)))
 }
 
 struct Lines {
     out: io::BufWriter<io::Stdout>,
     as_json: bool,
+    /// At least one has come.
+    some: bool,
     error: Option<io::Error>,
 }
 
 impl Listing for Lines {
     fn entry(&mut self, file: &Entry) -> Result<(), LocalFailure> {
+        self.some = true;
         let written = if self.as_json {
             writeln!(self.out, "{}", in_json(file))
         } else {
@@ -221,15 +262,30 @@ impl Listing for Lines {
 }
 
 /// Deletes the file `name`.
-pub(super) fn remove(host: Host, name: &Name, report: Report) -> Result<(), Trouble> {
-    let mut client = Client::connect(host.service(PORT), Remove::new(name.clone()))?;
+pub(super) fn remove(host: &Host, name: &Name, report: Report) -> Result<(), Trouble> {
+    let mut client = Client::connect(host, PORT, Remove::new(name.clone()))?;
     client.drive(&mut (), none, |remove| remove.outcome().is_some())?;
-    judge(client.session().outcome(), String::new)?;
+    let session = client.session();
+    judge(
+        session.outcome(),
+        (client.server(), session.heard()),
+        None,
+        String::new,
+    )?;
     report.result(format_args!("Deleted {name}"), &json!({ "name": name.as_str() }))
 }
 
-/// What an outcome is to the user.
-fn judge(outcome: &Outcome, local: impl FnOnce() -> String) -> Result<(), Trouble> {
+/// What to do when a transfer broke that R2 had begun, and of which it, or this side, keeps what has come.
+const GOES_ON: &str = "try again, it goes on where it was";
+
+/// What an outcome of a talk with `server`, of which this was `heard` last, is to the user. When the connection `broke`
+/// after R2 had begun to answer, that says what to do; before, nobody knows whether it is R2 at all.
+fn judge(
+    outcome: &Outcome,
+    (server, heard): (SocketAddr, &[u8]),
+    broke: Option<&str>,
+    local: impl FnOnce() -> String,
+) -> Result<(), Trouble> {
     let line = match outcome {
         Some(Ok(())) => return Ok(()),
         Some(Err(Failure::Refused(why))) => {
@@ -250,15 +306,16 @@ fn judge(outcome: &Outcome, local: impl FnOnce() -> String) -> Result<(), Troubl
             };
             format!("R2 refused: {text}{hint}")
         }
-        Some(Err(Failure::Violation)) => "this is no answer of R2's: is that its files service?".to_owned(),
+        Some(Err(Failure::Violation)) => return Err(no_answer(server, heard, "files")),
         Some(Err(Failure::Local)) => local(),
         Some(Err(Failure::Mismatch)) => {
             "the bytes that came do not add up to the SHA-256 that R2 told: nothing was kept, get it again"
                 .to_owned()
         }
-        Some(Err(Failure::Broken)) | None => {
-            "the connection broke before the end: try again, it goes on where it was".to_owned()
-        }
+        Some(Err(Failure::Broken)) | None => match broke {
+            Some(advice) => format!("the connection broke before the end: {advice}"),
+            None => return Err(no_answer(server, heard, "files")),
+        },
     };
     Err(Trouble::failed(line))
 }

@@ -3,15 +3,92 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use r2_core::client::exchange::LocalFailure;
 use r2_core::client::get::Sink;
 use r2_core::store::{Digest, Entry};
+use r2_links::stdio::{is_standard_output, open_pipe};
 use sha2::{Digest as _, Sha256};
 
-use super::Local;
 use super::source::hash;
+use super::{GOES_ON, Local};
+
+/// Where a file of R2's goes.
+pub(super) enum Target {
+    /// A regular file, or none yet, beside which there is room for what comes.
+    Part(PartFile),
+    /// What is written at once: standard output, a pipe, a device, a file in a folder that takes no other.
+    Through(Through),
+}
+
+impl Target {
+    /// Opens `output`, which is no folder. A link leads to what it names, as for `curl -o`. Where it is a pipe that
+    /// nobody reads yet, `waits` is called before the reader is waited for.
+    pub(super) fn open(output: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+        if is_standard_output(output) {
+            return Ok(Self::Through(Through::to(io::stdout(), "standard output".into())));
+        }
+        let place = followed(output)?;
+        match fs::metadata(output) {
+            Ok(found) if found.is_file() && !is_same(&found, &place) => Self::through(output),
+            Ok(found) if found.is_file() => match PartFile::open(&place) {
+                Err(error) if takes_no_other(&error) => Self::through(output).map_err(|_| error),
+                opened => opened.map(Self::Part),
+            },
+            Ok(found) if found.file_type().is_socket() => Err(other("it is a socket")),
+            Ok(found) if found.file_type().is_fifo() => {
+                if let Some(pipe) = open_pipe(output)? {
+                    return Ok(Self::Through(Through::to(pipe, output.display().to_string())));
+                }
+                waits();
+                Self::through(output)
+            }
+            Ok(_) => Self::through(output),
+            Err(_) => PartFile::open(&place).map(Self::Part),
+        }
+    }
+
+    fn through(output: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).truncate(true).open(output)?;
+        let durable = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
+        let through = Through::to(file, output.display().to_string());
+        Ok(Self::Through(Through { durable, ..through }))
+    }
+}
+
+/// What `path` names when its last component is no link any more, whether it is there or not.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    /// As many links as Linux follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(other("it is a link to itself"))
+}
+
+/// Whether the file is found under the name `path`; a link in /proc to an open file may lead to one without a name.
+fn is_same(file: &fs::Metadata, path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
+}
+
+/// Whether a file could not be made because of the folder that it was to be in.
+fn takes_no_other(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound
+    )
+}
+
+fn other(why: &'static str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, why)
+}
 
 /// `FILE.part`: what came so far. It becomes `FILE` only when it is whole and durable.
 pub(super) struct PartFile {
@@ -25,14 +102,22 @@ pub(super) struct PartFile {
 
 impl PartFile {
     /// Opens the part of `target` that an earlier attempt left, or a new one.
-    pub(super) fn open(target: &Path) -> io::Result<Self> {
+    fn open(target: &Path) -> io::Result<Self> {
         let mut part = OsString::from(target);
         part.push(".part");
         let part = PathBuf::from(part);
+        // Whatever else has that name is not ours to write, and a pipe would never end.
+        if fs::symlink_metadata(&part).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                format!("{} is no regular file: move it away", part.display()),
+            ));
+        }
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&part)?;
         if file.try_lock().is_err() {
             return Err(io::Error::new(
@@ -60,14 +145,34 @@ impl PartFile {
     }
 
     /// Makes it durable under its own name. The old file of that name is there until then.
-    pub(super) fn keep(self) -> io::Result<()> {
+    pub(super) fn keep(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.part, &self.target)?;
-        let folder = match self.target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        File::open(folder)?.sync_all()
+        match fs::rename(&self.part, &self.target) {
+            Ok(()) => {
+                let folder = match self.target.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder,
+                    _ => Path::new("."),
+                };
+                File::open(folder)?.sync_all()
+            }
+            // A mount point, or somebody else's in a folder like /tmp: the name stays, what it names is written.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ResourceBusy | ErrorKind::CrossesDevices
+                ) =>
+            {
+                self.copy().map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn copy(&mut self) -> io::Result<()> {
+        let mut target = OpenOptions::new().write(true).truncate(true).open(&self.target)?;
+        io::copy(&mut File::open(&self.part)?, &mut target)?;
+        target.sync_all()?;
+        fs::remove_file(&self.part)
     }
 }
 
@@ -105,6 +210,10 @@ impl Local for PartFile {
         format!("{}: {why}; make room and get it again", self.part.display())
     }
 
+    fn after_a_break(&self) -> &'static str {
+        GOES_ON
+    }
+
     /// Nothing is kept of bytes that do not add up. Should this fail, the next attempt finds it out again.
     fn forget(&mut self) {
         let _ = self.clear();
@@ -120,22 +229,41 @@ impl Drop for PartFile {
     }
 }
 
-/// Standard output, where nothing rests of an earlier attempt.
-pub(super) struct StandardOutput {
+/// What is written as it comes: nothing rests there of an earlier attempt.
+pub(super) struct Through {
+    out: Box<dyn Write>,
+    /// The same, where it is a file that can be made durable.
+    durable: Option<File>,
+    place: String,
     hasher: Sha256,
     error: Option<io::Error>,
 }
 
-impl StandardOutput {
-    pub(super) fn new() -> Self {
+impl Through {
+    fn to(out: impl Write + 'static, place: String) -> Self {
         Self {
+            out: Box::new(out),
+            durable: None,
+            place,
             hasher: Sha256::new(),
             error: None,
         }
     }
+
+    /// What it is called.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn written(&mut self, written: io::Result<()>) -> Result<(), LocalFailure> {
+        written.map_err(|error| {
+            self.error = Some(error);
+            LocalFailure
+        })
+    }
 }
 
-impl Sink for StandardOutput {
+impl Sink for Through {
     fn held(&self) -> u64 {
         0
     }
@@ -146,24 +274,25 @@ impl Sink for StandardOutput {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), LocalFailure> {
         self.hasher.update(bytes);
-        io::stdout().write_all(bytes).map_err(|error| {
-            self.error = Some(error);
-            LocalFailure
-        })
+        let written = self.out.write_all(bytes);
+        self.written(written)
     }
 
     fn sha256(&mut self) -> Result<Digest, LocalFailure> {
-        io::stdout().flush().map_err(|error| {
-            self.error = Some(error);
-            LocalFailure
-        })?;
+        let flushed = self.out.flush();
+        let synced = flushed.and_then(|()| self.durable.as_ref().map_or(Ok(()), File::sync_all));
+        self.written(synced)?;
         Ok(self.hasher.clone().finalize().into())
     }
 }
 
-impl Local for StandardOutput {
+impl Local for Through {
     fn problem(&self) -> String {
         let why = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("standard output: {why}")
+        format!("{}: {why}; name another place with -o", self.place)
+    }
+
+    fn after_a_break(&self) -> &'static str {
+        "what was written is a part of it: get it again"
     }
 }

@@ -1,8 +1,9 @@
 //! A file of this side, on its way to R2.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, IsTerminal, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 
 use r2_core::client::exchange::LocalFailure;
@@ -19,13 +20,34 @@ pub(super) struct LocalFile {
 }
 
 impl LocalFile {
-    /// Opens `path` and reads it once, to know its SHA-256.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+    /// Opens `path`, `-` for standard input, and reads it once, to know its SHA-256. What has no length, as a pipe, goes
+    /// into a temporary file first; `waits` is called before its end is waited for. A device may have no end.
+    pub(super) fn open(path: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+        let input = path == Path::new("-");
+        let found = if input {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()?
+        } else {
+            path.metadata()?
+        };
+        if let Some(why) = never_sent(&found, input) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
-        let (length, hasher) = hash(&mut file)?;
+        let has_length = found.is_file() && found.len() > 0 && !input;
+        if !found.is_file() {
+            waits();
+        }
+        let mut file = if input {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open(path)?
+        };
+        let (file, length, hasher) = if has_length {
+            // What is written behind its end meanwhile is not waited for.
+            let (length, hasher) = hash(&mut (&mut file).take(found.len()))?;
+            (file, length, hasher)
+        } else {
+            spool(file)?
+        };
         Ok(Self {
             file,
             length,
@@ -40,8 +62,50 @@ impl LocalFile {
     }
 }
 
+/// Why what was found is no file and no stream that ends.
+fn never_sent(found: &Metadata, input: bool) -> Option<&'static str> {
+    let kind = found.file_type();
+    if kind.is_dir() {
+        Some("it is a folder")
+    } else if kind.is_socket() && !input {
+        Some("it is a socket")
+    } else if kind.is_block_device() || kind.is_char_device() && !(input && io::stdin().is_terminal()) {
+        Some("it is a device, which may have no end")
+    } else {
+        None
+    }
+}
+
+/// Copies a stream into a temporary file without a name: its length, and its hash.
+fn spool(mut stream: File) -> io::Result<(File, u64, Sha256)> {
+    let mut file = tempfile::tempfile()?;
+    let mut copied = Copied {
+        from: &mut stream,
+        to: &mut file,
+    };
+    let (length, hasher) = hash(&mut copied)?;
+    file.rewind()?;
+    Ok((file, length, hasher))
+}
+
+/// A stream of which everything that is read is kept.
+struct Copied<'a> {
+    from: &'a mut File,
+    to: &'a mut File,
+}
+
+impl Read for Copied<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(into)?;
+        self.to
+            .write_all(&into[..read])
+            .map_err(|error| io::Error::other(format!("its copy in a temporary file: {error}")))?;
+        Ok(read)
+    }
+}
+
 /// Hashes what is left of `file`; how long that was.
-pub(super) fn hash(file: &mut File) -> io::Result<(u64, Sha256)> {
+pub(super) fn hash(file: &mut impl Read) -> io::Result<(u64, Sha256)> {
     let mut hasher = Sha256::new();
     let mut length = 0;
     let mut bytes = vec![0; 256 * 1024];
