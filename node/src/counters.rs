@@ -1,6 +1,9 @@
 //! What a node counts: frames, bytes, and every drop by its reason.
 
+use r2_core::bug;
+
 use crate::limits::SERVICES_MAX;
+use crate::slot::Tally;
 
 /// Why a frame was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +141,27 @@ impl Counters {
     }
 
     pub(crate) fn register(&mut self, name: &'static str) {
-        // Nodes have at most SERVICES_MAX services, so there is room.
-        let _ = self.services.push(ServiceCounters {
+        let counters = ServiceCounters {
             name,
             ..ServiceCounters::default()
+        };
+        if self.services.push(counters).is_err() {
+            bug!("a node has at most SERVICES_MAX services, and its world counts for no other");
+        }
+    }
+
+    /// Counts a connection that was established.
+    pub(crate) fn open(&mut self, service: usize) {
+        self.sessions_open = self.sessions_open.saturating_add(1);
+        self.service(service, |count| add(&mut count.connections, 1));
+    }
+
+    /// Counts what a turn of one of the service's connections moved.
+    pub(crate) fn tally(&mut self, service: usize, tally: &Tally) {
+        add(&mut self.frames_out, tally.frames_out);
+        self.service(service, |count| {
+            add(&mut count.bytes_in, tally.bytes_in);
+            add(&mut count.bytes_out, tally.bytes_out);
         });
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use r2_core::bug;
 use r2_core::session::{Part, Session};
 use r2_core::time::Duration;
 
@@ -209,8 +210,9 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
             revision,
         });
         for pool in self.storage.slice(1, |_| pool.take()).iter_mut().flatten() {
-            // There is room: looked at above.
-            let _ = self.services.push(pool);
+            if self.services.push(pool).is_err() {
+                bug!("there is room: looked at above");
+            }
         }
         Ok(id)
     }

@@ -81,7 +81,7 @@ impl Border<'_> {
         if packet.bytes.get(7) != Some(&u8::MAX) {
             return Err(Reason::Malformed);
         }
-        let Some((&[kind, code, _, _, flags, _, _, _, ..], mut options)) =
+        let Some((&[kind, code, _, _, flags, _, _, _, ..], options)) =
             packet.payload.split_first_chunk::<24>()
         else {
             return Err(Reason::Malformed);
@@ -95,21 +95,8 @@ impl Border<'_> {
             // Routers', which R2 does without.
             return Err(Reason::NoAnswer);
         }
-        let (mut source_at, mut target_at) = (None, None);
-        while let [option, units, ..] = *options {
-            let length = usize::from(units).saturating_mul(8);
-            let (this, rest) = options.split_at_checked(length).ok_or(Reason::Malformed)?;
-            let at = this.get(2..).and_then(<[u8]>::first_chunk::<6>);
-            // An option of no length has no address either.
-            let at = EthernetAddress(*at.ok_or(Reason::Malformed)?);
-            match option {
-                SOURCE_ADDRESS => source_at = Some(at),
-                TARGET_ADDRESS => target_at = Some(at),
-                _ => {}
-            }
-            options = rest;
-        }
-        if code != 0 || target.is_multicast() || !options.is_empty() {
+        let LinkAddresses { source_at, target_at } = link_addresses(options)?;
+        if code != 0 || target.is_multicast() {
             return Err(Reason::Malformed);
         }
         let has_no_address = source.is_unspecified();
@@ -137,6 +124,38 @@ impl Border<'_> {
             at: from,
         };
         Ok(Parsed::Solicitation(asker, target))
+    }
+}
+
+/// The Ethernet addresses that a message of NDP carries.
+#[cfg(feature = "ipv6")]
+#[derive(Default)]
+struct LinkAddresses {
+    source_at: Option<EthernetAddress>,
+    target_at: Option<EthernetAddress>,
+}
+
+/// Reads the options of a message of NDP to their end (RFC 4861, section 4.6).
+#[cfg(feature = "ipv6")]
+fn link_addresses(mut options: &[u8]) -> Result<LinkAddresses, Reason> {
+    let mut found = LinkAddresses::default();
+    while let [option, units, ..] = *options {
+        let length = usize::from(units).saturating_mul(8);
+        let (this, rest) = options.split_at_checked(length).ok_or(Reason::Malformed)?;
+        let at = this.get(2..).and_then(<[u8]>::first_chunk::<6>);
+        // An option of no length has no address either.
+        let at = EthernetAddress(*at.ok_or(Reason::Malformed)?);
+        match option {
+            SOURCE_ADDRESS => found.source_at = Some(at),
+            TARGET_ADDRESS => found.target_at = Some(at),
+            _ => {}
+        }
+        options = rest;
+    }
+    if options.is_empty() {
+        Ok(found)
+    } else {
+        Err(Reason::Malformed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What becomes of a frame.
 
+use r2_core::bug;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -7,11 +8,11 @@ use smoltcp::wire::EthernetAddress;
 use super::{Node, flow_of, interface};
 use crate::answer::icmp::Fault;
 use crate::counters::{Reason, add};
-use crate::gate::{BARE_MAX, Bare, Closed, Flow, Parsed, Segment, Sent};
+use crate::gate::{Bare, Closed, Flow, Parsed, Segment, Sent};
 #[cfg(feature = "ipv6")]
 use crate::limits::ETHERNET_FRAME;
 use crate::service::ServiceId;
-use crate::slot::{Slot, Verdict, to_core};
+use crate::slot::{Taken, Taking, to_core};
 use crate::wire::{Header, Inward, Outgoing};
 use crate::world::World;
 
@@ -94,48 +95,27 @@ impl<W: World> Node<'_, W> {
         world: &mut W,
     ) {
         let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
+            bug!("a flow has a slot");
             return;
         };
-        let mut question = [0; BARE_MAX];
-        let verdict = slot.judge(segment, to_core(now));
-        let packet = match verdict {
-            Verdict::Pass => segment.packet,
-            Verdict::Change(shown) => shown.write(segment, self.scratch).unwrap_or(segment.packet),
-            Verdict::Known => {
-                self.touch(index);
-                return;
-            }
-            Verdict::Drop => {
-                world.counters().drop(Reason::Challenged);
-                return;
-            }
-            Verdict::Answer | Verdict::Beyond | Verdict::Challenge => {
-                match verdict {
-                    Verdict::Beyond => world.counters().drop(Reason::BeyondWindow),
-                    Verdict::Challenge => world.counters().drop(Reason::Challenged),
-                    _ => {}
-                }
-                let bare = question_to(slot, segment, verdict == Verdict::Challenge);
-                bare.write(&mut question, &self.steered_capabilities)
-            }
-        };
-        let mut sent = slot.sent;
-        let mut inward = Inward {
-            received: Some(packet),
-            answer: Some(tap.on(answer)),
-            header: Some(Header {
+        let taken = slot.take(
+            segment,
+            Taking {
+                interface: &mut self.steered,
+                answer: tap.on(answer),
+                capabilities: &self.steered_capabilities,
                 ours: self.ours,
-                peer: slot.peer,
                 fill_checksum: self.capabilities.checksum.tcp.tx(),
-                sent: &mut sent,
-            }),
-            frames_out: &mut world.counters().frames_out,
-            capabilities: &self.steered_capabilities,
-        };
-        self.steered.poll_ingress_single(now, &mut inward, slot.sockets());
-        drop(inward);
-        slot.sent = sent;
-        slot.behind(segment.rst);
+                scratch: self.scratch,
+                now,
+                frames_out: &mut world.counters().frames_out,
+            },
+        );
+        match taken {
+            Taken::In => {}
+            Taken::Answered(reason) => world.counters().drop(reason),
+            Taken::Dropped(reason) => return world.counters().drop(reason),
+        }
         self.touch(index);
     }
 
@@ -168,6 +148,7 @@ impl<W: World> Node<'_, W> {
     fn begin(&mut self, index: usize, segment: &Segment<'_>, now: Instant) {
         self.reseed(&segment.flow, now);
         let Some(slot) = self.slots.get_mut(index) else {
+            bug!("a free slot is there");
             return;
         };
         slot.begin(
@@ -196,6 +177,7 @@ impl<W: World> Node<'_, W> {
             {
                 // The packet was inspected when it came.
                 let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {
+                    bug!("the packet was inspected when it came");
                     continue;
                 };
                 if stopping {
@@ -259,19 +241,6 @@ impl<W: World> Node<'_, W> {
         outgoing.consume(bare.len(), |packet| {
             bare.write(packet, &self.steered_capabilities);
         });
-    }
-}
-
-/// What smoltcp is given in the place of a segment, so that it says what is expected next: at once, or, as a challenge,
-/// once a second at most (RFC 5961, section 7). It always answers bytes that it has, and it challenges an acknowledgement
-/// of what was never sent.
-fn question_to(slot: &Slot<'_>, segment: &Segment<'_>, is_challenge: bool) -> Bare {
-    let Sent { next, ack, .. } = slot.sent;
-    let Flow { remote, local } = segment.flow;
-    if is_challenge {
-        Bare::new(remote, local, ack, next.wrapping_add(1 << 30))
-    } else {
-        Bare::new(remote, local, ack.wrapping_sub(1), next).with_byte()
     }
 }
 

@@ -5,7 +5,9 @@ mod answers;
 mod call;
 mod ingress;
 mod pool;
+mod turns;
 
+use r2_core::bug;
 use r2_core::session::Over;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
@@ -18,14 +20,14 @@ use self::call::Caller;
 pub use self::call::{CallError, CallOutcome};
 use self::pool::{Pool, Queue};
 use crate::bucket::Bucket;
-use crate::capture::{Captured, Captures, Recording};
+use crate::capture::{Captured, Captures};
 use crate::config::{Config, Limits};
 use crate::counters::add;
 use crate::deadline::{Deadlines, earlier};
-use crate::gate::{Backlog, Border, Closed, Flow, Flows, Sent, TimeWait};
+use crate::gate::{Backlog, Border, Flow, Flows, TimeWait};
 use crate::limits::{ANSWER_BUCKETS, CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX};
 use crate::service::{Registry, ServiceId, Services, Spec};
-use crate::slot::{After, Phase, Slot, Tally, Turn, to_core};
+use crate::slot::{Phase, Slot, to_core};
 use crate::storage::Storage;
 use crate::wire::{Inward, Nowhere, longest_frame, steered_capabilities};
 use crate::world::World;
@@ -224,9 +226,9 @@ impl<'a, W: World> Node<'a, W> {
 
     /// Touches the slots of every service for whose sessions the world has news.
     fn hear_news(&mut self, world: &mut W) {
-        self.count_captured(world);
         for index in 0..self.services.len() {
             let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
+                bug!("a service has a pool");
                 continue;
             };
             let revision = service.revision(world);
@@ -252,157 +254,6 @@ impl<'a, W: World> Node<'a, W> {
         for slot in self.captures.slots.clone() {
             self.touch_open(slot);
         }
-    }
-
-    /// Touches a slot whose session is alive.
-    fn touch_open(&mut self, index: usize) {
-        if self
-            .slots
-            .get(index)
-            .is_some_and(|slot| slot.phase == Phase::Open)
-        {
-            self.touch(index);
-        }
-    }
-
-    /// Serves each slot that was touched once; whether the device had no more room.
-    fn serve_touched<D: Device + ?Sized>(&mut self, now: Instant, device: &mut D, world: &mut W) -> bool {
-        for _ in 0..self.touched.len {
-            let Some(index) = self.next_touched() else { break };
-            if self.serve(index, now, device, world) {
-                self.touch(index);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Gives a slot its turn; whether the device had no more room.
-    fn serve<D: Device + ?Sized>(
-        &mut self,
-        index: usize,
-        now: Instant,
-        device: &mut D,
-        world: &mut W,
-    ) -> bool {
-        let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
-            return false;
-        };
-        if slot.phase == Phase::Free {
-            return false;
-        }
-        let Some(session) = self
-            .services
-            .get_mut(slot.service)
-            .and_then(|s| s.session(slot.place))
-        else {
-            return false;
-        };
-        let service = slot.service;
-        let opened = slot.open(session, to_core(now), world);
-        if opened {
-            world.counters().sessions_open = world.counters().sessions_open.saturating_add(1);
-            world
-                .counters()
-                .service(service, |count| add(&mut count.connections, 1));
-        }
-        let device = &mut Recording { device, tap };
-        let mut turn = Turn {
-            interface: &mut self.steered,
-            device,
-            capabilities: &self.steered_capabilities,
-            limits: &self.limits,
-            ours: self.ours,
-            fill_checksum: self.capabilities.checksum.tcp.tx(),
-            now,
-            world,
-            tally: Tally::default(),
-        };
-        let after = slot.serve(session, &mut turn);
-        let tally = turn.tally;
-        add(&mut world.counters().frames_out, tally.frames_out);
-        world.counters().service(service, |count| {
-            add(&mut count.bytes_in, tally.bytes_in);
-            add(&mut count.bytes_out, tally.bytes_out);
-        });
-        if opened {
-            self.captures.opened(index);
-        }
-        #[cfg(feature = "call")]
-        if opened {
-            self.caller.hear(index, CallOutcome::Answered);
-        }
-        match after {
-            // Served again as soon as the device has room.
-            After::Wait(_) if tally.congested => self.deadlines.set(index, None),
-            After::Wait(at) => self.deadlines.set(index, at),
-            After::Again => self.touch(index),
-            After::Free { time_wait } => self.free(index, time_wait, now, world),
-        }
-        tally.congested
-    }
-
-    /// Lets a slot listen again.
-    fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut W) {
-        let Some(slot) = self.slots.get(index) else { return };
-        let open = &mut world.counters().sessions_open;
-        *open = open.saturating_sub(slot.opened.into());
-        if slot.opened {
-            self.captures.closed(index);
-        }
-        if let Some(flow) = slot.flow {
-            if time_wait {
-                let Sent { next: seq, ack, .. } = slot.sent;
-                let since = to_core(now);
-                let closed = Closed {
-                    flow,
-                    seq,
-                    ack,
-                    since,
-                };
-                self.time_wait.remember(closed, &self.secret);
-            }
-            self.flows.remove(&flow, index, |slot| flow_of(self.slots, slot));
-        }
-        #[cfg(feature = "call")]
-        self.caller.hear(index, CallOutcome::Refused);
-        self.deadlines.set(index, None);
-        self.give_back(index);
-    }
-
-    /// Puts a slot into the queue of those to be served, once.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "slots are counted in u32 throughout the node"
-    )]
-    fn touch(&mut self, index: usize) {
-        match self.slots.get_mut(index) {
-            Some(slot) if !slot.queued => (slot.queued, slot.next) = (true, None),
-            _ => return,
-        }
-        let place = Some(index as u32);
-        match self
-            .touched
-            .last
-            .and_then(|last| self.slots.get_mut(last as usize))
-        {
-            Some(last) => last.next = place,
-            None => self.touched.first = place,
-        }
-        self.touched.last = place;
-        self.touched.len = self.touched.len.saturating_add(1);
-    }
-
-    fn next_touched(&mut self) -> Option<usize> {
-        let first = self.touched.first? as usize;
-        let slot = self.slots.get_mut(first)?;
-        slot.queued = false;
-        self.touched.first = slot.next.take();
-        if self.touched.first.is_none() {
-            self.touched.last = None;
-        }
-        self.touched.len = self.touched.len.saturating_sub(1);
-        Some(first)
     }
 }
 

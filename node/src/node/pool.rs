@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use r2_core::bug;
 use r2_core::session::Over;
 use smoltcp::iface::SocketStorage;
 use smoltcp::socket::tcp::State;
@@ -70,14 +71,15 @@ pub(super) fn make<'a, W>(
         let transmit = storage
             .bytes(len.saturating_mul(transmit))
             .chunks_exact_mut(transmit);
-        // As many of both as services, which have the same bound.
-        let _ = buffers.push(sockets.zip(receive.zip(transmit)));
-        let _ = pools.push(Pool {
+        let pool = Pool {
             first,
             len,
             free: (len > 0).then_some(first as u32),
             revision: 0,
-        });
+        };
+        if buffers.push(sockets.zip(receive.zip(transmit))).is_err() || pools.push(pool).is_err() {
+            bug!("there are no more of both than services, which have the same bound");
+        }
         first = first.saturating_add(len);
     }
     let slots = storage.slice(first, |index| {
@@ -124,12 +126,15 @@ impl<'a, W: World> Node<'a, W> {
     )]
     pub(super) fn give_back(&mut self, index: usize) {
         let Some(slot) = self.slots.get_mut(index) else {
+            bug!("a slot that was taken is there");
             return;
         };
         let Some(service) = self.services.get(slot.service) else {
+            bug!("a slot belongs to a service");
             return;
         };
         let Some(pool) = self.pools.get_mut(slot.service) else {
+            bug!("a service has a pool");
             return;
         };
         slot.listen(service.spec());
@@ -158,6 +163,7 @@ impl<'a, W: World> Node<'a, W> {
 
     fn make_room_in(&mut self, index: usize, now: Instant, world: &mut W) {
         let (Some(pool), Some(service)) = (self.pools.get(index), self.services.get(index)) else {
+            bug!("a service that is waited for is there");
             return;
         };
         let (range, gives_way) = (pool.slots(), service.spec().gives_way);
@@ -169,7 +175,10 @@ impl<'a, W: World> Node<'a, W> {
         };
         let mut idle = None;
         for place in range {
-            let Some(slot) = self.slots.get(place) else { return };
+            let Some(slot) = self.slots.get(place) else {
+                bug!("the slots of a pool are there");
+                return;
+            };
             match slot.phase {
                 Phase::Opening if slot.since + limits.half_open_gives_way_after <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);

@@ -1,14 +1,44 @@
 //! A segment's first stop at its slot: whether it is believed, and what of it smoltcp is to see.
 
 use r2_core::time::Instant;
+use smoltcp::iface::Interface;
+use smoltcp::phy::{DeviceCapabilities, TxToken};
 use smoltcp::socket::tcp::State;
+use smoltcp::wire::EthernetAddress;
 
-use super::{Phase, Slot};
-use crate::gate::{Segment, Shown, is_after};
+use super::{Phase, Slot, to_core};
+use crate::counters::Reason;
+use crate::gate::{BARE_MAX, Bare, Flow, Segment, Sent, Shown, is_after};
+use crate::wire::{Header, Inward};
+
+/// What a segment is taken in with, beside the slot.
+pub(crate) struct Taking<'t, T> {
+    pub(crate) interface: &'t mut Interface,
+    /// Where an immediate answer goes.
+    pub(crate) answer: T,
+    pub(crate) capabilities: &'t DeviceCapabilities,
+    pub(crate) ours: EthernetAddress,
+    pub(crate) fill_checksum: bool,
+    /// Where a segment is written that smoltcp is to see changed.
+    pub(crate) scratch: &'t mut [u8],
+    pub(crate) now: smoltcp::time::Instant,
+    pub(crate) frames_out: &'t mut u64,
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was heard: the slot is to have a turn.
+    In,
+    /// The same, though nothing of it counts: its sender was told what is expected.
+    Answered(Reason),
+    /// Nothing.
+    Dropped(Reason),
+}
 
 /// What is to become of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+enum Verdict {
     /// smoltcp has it as it came.
     Pass,
     /// smoltcp has it, changed so.
@@ -26,11 +56,64 @@ pub(crate) enum Verdict {
 }
 
 impl Slot<'_> {
+    /// Takes in a segment of this slot's connection: shows smoltcp what it is to see of it, and notes the rest.
+    pub(crate) fn take<T: TxToken>(&mut self, segment: &Segment<'_>, taking: Taking<'_, T>) -> Taken {
+        let mut question = [0; BARE_MAX];
+        let verdict = self.judge(segment, to_core(taking.now));
+        let (packet, taken) = match verdict {
+            Verdict::Pass => (segment.packet, Taken::In),
+            Verdict::Change(shown) => {
+                let changed = shown.write(segment, taking.scratch);
+                (changed.unwrap_or(segment.packet), Taken::In)
+            }
+            Verdict::Known => return Taken::In,
+            Verdict::Drop => return Taken::Dropped(Reason::Challenged),
+            Verdict::Answer | Verdict::Beyond | Verdict::Challenge => {
+                let bare = self.question_to(segment, verdict == Verdict::Challenge);
+                let taken = match verdict {
+                    Verdict::Beyond => Taken::Answered(Reason::BeyondWindow),
+                    Verdict::Challenge => Taken::Answered(Reason::Challenged),
+                    _ => Taken::In,
+                };
+                (bare.write(&mut question, taking.capabilities), taken)
+            }
+        };
+        let mut inward = Inward {
+            received: Some(packet),
+            answer: Some(taking.answer),
+            header: Some(Header {
+                ours: taking.ours,
+                peer: self.peer,
+                fill_checksum: taking.fill_checksum,
+                sent: &mut self.sent,
+            }),
+            frames_out: taking.frames_out,
+            capabilities: taking.capabilities,
+        };
+        let interface = taking.interface;
+        interface.poll_ingress_single(taking.now, &mut inward, &mut self.sockets);
+        self.behind(segment.rst);
+        taken
+    }
+
+    /// What smoltcp is given in the place of a segment, so that it says what is expected next: at once, or, as a challenge,
+    /// once a second at most (RFC 5961, section 7). It always answers bytes that it has, and it challenges an
+    /// acknowledgement of what was never sent.
+    fn question_to(&self, segment: &Segment<'_>, is_challenge: bool) -> Bare {
+        let Sent { next, ack, .. } = self.sent;
+        let Flow { remote, local } = segment.flow;
+        if is_challenge {
+            Bare::new(remote, local, ack, next.wrapping_add(1 << 30))
+        } else {
+            Bare::new(remote, local, ack.wrapping_sub(1), next).with_byte()
+        }
+    }
+
     /// Says what is to become of a segment, and notes what it says.
     ///
     /// Whoever knows what was sent last is the peer: only its Ethernet address is answered, and only it shows that the
     /// peer lives (RFC 5961, section 5.2).
-    pub(crate) fn judge(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
+    fn judge(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
         let is_plain = !segment.rst && !segment.syn;
         let known = segment.ack.filter(|ack| is_plain && self.sent.knows(*ack));
         let Some(ack) = known else {
@@ -113,7 +196,7 @@ impl Slot<'_> {
 
     /// How many bytes smoltcp has taken that stand behind the peer's FIN, less than 0 where some before it are missing;
     /// `None` where no FIN has come, or smoltcp has it, or does not want it.
-    pub(crate) fn bytes_behind_fin(&mut self) -> Option<i32> {
+    pub(super) fn bytes_behind_fin(&mut self) -> Option<i32> {
         let fin = self.peer_fin?.wrapping_sub(1);
         let wants_it = matches!(
             self.state(),
@@ -124,7 +207,7 @@ impl Slot<'_> {
     }
 
     /// The sequence number that is expected next. The last acknowledgement may lie before it.
-    pub(crate) fn expected(&mut self) -> Option<u32> {
+    pub(super) fn expected(&mut self) -> Option<u32> {
         let waiting = u32::try_from(self.with_socket(|socket| socket.recv_queue())?).ok()?;
         let fin = u32::from(is_half_closed(self.state()));
         Some(self.read.wrapping_add(waiting).wrapping_add(fin))
@@ -184,7 +267,7 @@ impl Slot<'_> {
     }
 
     /// Looks at what smoltcp made of a segment, which may be an RST.
-    pub(crate) fn behind(&mut self, rst: bool) {
+    pub(super) fn behind(&mut self, rst: bool) {
         match self.state() {
             State::Closed if rst => self.reset = true,
             State::Closed | State::FinWait2 | State::TimeWait => self.delivered = true,
@@ -194,7 +277,7 @@ impl Slot<'_> {
 }
 
 /// Whether smoltcp has had the peer's FIN.
-pub(crate) fn is_half_closed(state: State) -> bool {
+pub(super) fn is_half_closed(state: State) -> bool {
     matches!(
         state,
         State::CloseWait | State::LastAck | State::Closing | State::TimeWait

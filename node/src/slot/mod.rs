@@ -12,7 +12,7 @@ use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
 
-pub(crate) use self::hear::Verdict;
+pub(crate) use self::hear::{Taken, Taking};
 pub(crate) use self::turn::{After, Tally, Turn};
 use crate::config::Limits;
 use crate::gate::{Flow, Sent};
@@ -39,7 +39,7 @@ pub(crate) struct Slot<'a> {
     pub(crate) place: usize,
     pub(crate) phase: Phase,
     pub(crate) flow: Option<Flow>,
-    pub(crate) peer: EthernetAddress,
+    peer: EthernetAddress,
     pub(crate) sent: Sent,
     /// Since when the connection exists: its SYN.
     pub(crate) since: Instant,
@@ -169,10 +169,6 @@ impl<'a> Slot<'a> {
         (self.since, self.moved, self.heard, self.window_closed) = (now, now, now, now);
         (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
         self.opened = false;
-    }
-
-    pub(crate) fn sockets(&mut self) -> &mut SocketSet<'a> {
-        &mut self.sockets
     }
 
     /// Tells the session that its connection is over, if that has not happened, and lets the socket close in

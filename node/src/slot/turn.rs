@@ -126,20 +126,15 @@ impl Slot<'_> {
         turn: &mut Turn<'_, D, W>,
         now: Instant,
     ) -> bool {
-        let state = self.state();
         match self.phase {
             Phase::Open => {}
             Phase::Ended => {
-                while let Some(Ok(n @ 1..)) =
-                    self.with_socket(|socket| socket.recv(|rx| (rx.len(), rx.len())))
-                {
-                    self.read = advanced(self.read, n);
-                }
+                self.discard();
                 return false;
             }
             Phase::Free | Phase::Opening => return false,
         }
-        let (finished, world) = (&mut self.finished, &mut *turn.world);
+        let half_closed = is_half_closed(self.state());
         let Some(socket) = self
             .sockets
             .iter_mut()
@@ -148,55 +143,51 @@ impl Slot<'_> {
         else {
             return false;
         };
-        let mut taken = 0_usize;
-        while socket.can_recv() {
-            let n = socket
-                .recv(|rx| both(session.receive(now, rx, world).min(rx.len())))
-                .unwrap_or(0);
-            taken = taken.saturating_add(n);
-            if n == 0 {
-                break;
-            }
-        }
-        let half_closed = is_half_closed(state);
-        let mut moved = taken > 0;
+        let taken = offer(socket, session, now, turn.world);
         self.read = advanced(self.read, taken);
-        if half_closed && !*finished && socket.recv_queue() == 0 {
-            *finished = true;
-            moved = true;
-            session.finished(now, world);
+        let ends = half_closed && !self.finished && socket.recv_queue() == 0;
+        if ends {
+            self.finished = true;
+            session.finished(now, turn.world);
         }
-        let mut filled = 0_usize;
-        let mut asked = false;
-        while socket.can_send() {
-            asked = true;
-            let n = socket
-                .send(|tx| both(session.transmit(now, tx, world).min(tx.len())))
-                .unwrap_or(0);
-            filled = filled.saturating_add(n);
-            if n == 0 {
-                break;
-            }
+        let filled = ask(socket, session, now, turn.world);
+        let unacknowledged = socket.send_queue();
+        self.obey(session, turn, half_closed, unacknowledged);
+        add(&mut turn.tally.bytes_in, taken as u64);
+        add(&mut turn.tally.bytes_out, filled as u64);
+        let moved = taken > 0 || filled > 0 || ends;
+        if moved {
+            self.moved = now;
         }
-        if !asked {
-            session.transmit(now, &mut [], world);
+        moved
+    }
+
+    /// Throws away what comes for a session that is over.
+    fn discard(&mut self) {
+        while let Some(Ok(n @ 1..)) = self.with_socket(|socket| socket.recv(|rx| (rx.len(), rx.len()))) {
+            self.read = advanced(self.read, n);
         }
-        moved |= filled > 0;
+    }
+
+    /// Does what the session wants now, of whose bytes so many are not acknowledged.
+    fn obey<W, D: ?Sized>(
+        &mut self,
+        session: &mut dyn Session<W>,
+        turn: &mut Turn<'_, D, W>,
+        half_closed: bool,
+        unacknowledged: usize,
+    ) {
         match session.wants() {
             Wants::Nothing => {}
             // In answer to the peer's FIN ours waits until no window can hold up what is before it, and no loss: in
             // LAST-ACK smoltcp hears of no window that opens, and counts no duplicates (RFC 5681, section 3.2), of which
             // there are none where all is one segment.
-            Wants::Close if half_closed && !self.sent.may_end_behind(socket.send_queue()) => {}
-            Wants::Close => socket.close(),
-            Wants::Abort => self.abort(session, Over::Stopped, now, turn.world),
+            Wants::Close if half_closed && !self.sent.may_end_behind(unacknowledged) => {}
+            Wants::Close => {
+                self.with_socket(Socket::close);
+            }
+            Wants::Abort => self.abort(session, Over::Stopped, to_core(turn.now), turn.world),
         }
-        add(&mut turn.tally.bytes_in, taken as u64);
-        add(&mut turn.tally.bytes_out, filled as u64);
-        if moved {
-            self.moved = now;
-        }
-        moved
     }
 
     /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
@@ -312,6 +303,32 @@ impl Slot<'_> {
         }
         Some(After::Free { time_wait })
     }
+}
+
+/// Offers the session what has come, until it takes no more; how many bytes it took.
+fn offer<W>(socket: &mut Socket<'_>, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> usize {
+    let mut taken = 0_usize;
+    while socket.can_recv()
+        && let Ok(n @ 1..) = socket.recv(|rx| both(session.receive(now, rx, world).min(rx.len())))
+    {
+        taken = taken.saturating_add(n);
+    }
+    taken
+}
+
+/// Asks the session what it has to say, until it fills no more, and at least once; how many bytes it filled.
+fn ask<W>(socket: &mut Socket<'_>, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> usize {
+    if !socket.can_send() {
+        session.transmit(now, &mut [], world);
+        return 0;
+    }
+    let mut filled = 0_usize;
+    while socket.can_send()
+        && let Ok(n @ 1..) = socket.send(|tx| both(session.transmit(now, tx, world).min(tx.len())))
+    {
+        filled = filled.saturating_add(n);
+    }
+    filled
 }
 
 /// The sequence number `bytes` behind `seq`.
