@@ -1,10 +1,10 @@
 //! How the board's RAM is shared out between all services. Sizes are in bytes.
 
-use r2_node::capture::RECORD_HEADER;
 use r2_core::limits::RAM_BLOCK;
+use r2_node::capture::RECORD_HEADER;
 use r2_services::Plan;
 
-use crate::sizes::{MTU, SEGMENT, size};
+use lm3s6965evb::sizes::{MTU, SEGMENT, size};
 
 /// What the store has room for: two files of 4 KiB and a short one.
 pub(crate) const BLOCKS: usize = 8 * 1024 / RAM_BLOCK + 1;

@@ -3,7 +3,7 @@
 use r2_core::limits::RAM_BLOCK;
 use r2_services::Plan;
 
-use crate::sizes::{SEGMENT, size};
+use lm3s6965evb::sizes::{SEGMENT, size};
 
 /// What the store has room for: a file of 4 KiB and a short one. Nobody fetches them over the network here.
 pub(crate) const BLOCKS: usize = 4 * 1024 / RAM_BLOCK + 1;
