@@ -22,4 +22,4 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
-pub(crate) const ARENA: usize = 25_000;
+pub(crate) const ARENA: usize = 25_312;
