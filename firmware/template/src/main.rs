@@ -66,9 +66,10 @@ impl Session<Visits> for Visit {
     fn finished(&mut self, _: Instant, _: &mut Visits) {}
 
     fn wants(&self) -> Wants {
-        match self.0.is_empty() {
-            true => Wants::Close,
-            false => Wants::Nothing,
+        if self.0.is_empty() {
+            Wants::Close
+        } else {
+            Wants::Nothing
         }
     }
 }
