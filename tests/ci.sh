@@ -199,13 +199,15 @@ firmware() {
     done
     (cd firmware && cargo fmt --all --check)
     # The small board as hardware, with its log over RTT: built, not run. The image that is run takes its place.
-    (cd firmware && ./cargo build --locked --release --package lm3s6965evb --no-default-features --features rtt)
+    (cd firmware && ./cargo build --locked --release --package lm3s6965evb --no-default-features --features rtt,services)
     # Each by itself: together, every board would have the features of all.
     for board in "${BOARDS[@]}"; do
         (cd firmware && ./cargo clippy --locked --package "$board" -- -D warnings)
         (cd firmware && ./cargo clippy --locked --package "$board" --features count -- -D warnings)
         (cd firmware && ./cargo build --locked --release --package "$board")
     done
+    (cd firmware && ./cargo clippy --locked --package template -- -D warnings)
+    (cd firmware && ./cargo build --locked --release --package template)
     # Of the conversations on a board, only which of them it is at: what core says of each would be thousands of lines.
     (
         export DEFMT_LOG=warn,mps2_an385_on_target=info

@@ -4,6 +4,7 @@
 mod lab;
 mod on_target;
 mod sizes;
+mod template;
 
 use std::fs;
 use std::time::Instant;

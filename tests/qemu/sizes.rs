@@ -70,8 +70,10 @@ pub(crate) fn at_most_three_quarters_of_the_stack(board: &str, used: usize) {
     assert!(used * 4 <= reserved * 3, "{used} of {reserved} bytes were in use");
 }
 
-/// All services in a quarter of the small board's flash.
-const FLASH_OF_ALL: usize = 64 * 1024;
+/// All services in less than a third of the small board's flash.
+const FLASH_OF_ALL: usize = 80 * 1024;
+/// Three services in less than a quarter of it.
+const FLASH_OF_THREE: usize = 62 * 1024;
 /// With all services, 4 KiB of the small board's 64 KiB of RAM stay free.
 const RAM_OF_ALL: usize = 60 * 1024;
 /// With three services, 20 KiB of them do.
@@ -82,6 +84,7 @@ fn the_small_board_fits_its_memory() {
     for (image, name, bound) in [
         ("lm3s6965evb", "flash", FLASH_OF_ALL),
         ("lm3s6965evb", "ram", RAM_OF_ALL),
+        ("lm3s6965evb-three", "flash", FLASH_OF_THREE),
         ("lm3s6965evb-three", "ram", RAM_OF_THREE),
     ] {
         let taken = Sums::of(image).figure(name);
@@ -96,7 +99,12 @@ fn the_small_board_fits_its_memory() {
 #[test]
 fn images_are_as_large_as_their_snapshots() {
     let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("expected");
-    for image in ["lm3s6965evb", "lm3s6965evb-three", "mps2-an385"] {
+    for image in [
+        "lm3s6965evb",
+        "lm3s6965evb-three",
+        "lm3s6965evb-template",
+        "mps2-an385",
+    ] {
         let snapshot = std::fs::read_to_string(expected.join(image)).expect("a snapshot");
         let (is, was) = (Sums::of(image), Sums::read(&snapshot));
         let beyond = is.beyond(&was);

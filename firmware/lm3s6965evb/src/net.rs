@@ -6,7 +6,7 @@
 
 use r2_support::frame::{self, Received};
 use r2_support::register::Register;
-use r2_support::serve::Idle;
+use r2_support::sleep::Idle;
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -43,14 +43,14 @@ const HEADER: usize = 14;
 const WORDS: usize = (LENGTH + MTU).div_ceil(4);
 
 /// The controller, and a frame in each direction.
-pub(crate) struct Ethernet {
+pub struct Ethernet {
     received: Frame,
     leaving: Frame,
 }
 
 impl Ethernet {
     /// Starts the controller, whose clock is on, to receive what is for `address`.
-    pub(crate) fn start(address: EthernetAddress) -> Self {
+    pub fn start(address: EthernetAddress) -> Self {
         const ALL_MULTICAST: u32 = 1 << 1;
         const REJECT_BAD_CHECK: u32 = 1 << 3;
         const RESET_FIFO: u32 = 1 << 4;
@@ -73,7 +73,7 @@ impl Ethernet {
 }
 
 /// Takes the interrupt back: frames are counted in a register of their own.
-pub(crate) fn quiet() {
+pub fn quiet() {
     INTERRUPTS.write(INTERRUPTS.read());
 }
 
@@ -153,7 +153,7 @@ impl Frame {
 }
 
 /// Room for one frame.
-pub(crate) struct Leaving<'a>(&'a mut Frame);
+pub struct Leaving<'a>(&'a mut Frame);
 
 impl phy::TxToken for Leaving<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {

@@ -3,7 +3,7 @@
 use r2_core::limits::RAM_BLOCK;
 use r2_services::Plan;
 
-use crate::sizes::{SEGMENT, size};
+use lm3s6965evb::sizes::{SEGMENT, size};
 
 /// What the store has room for: a file of 4 KiB and a short one. Nobody fetches them over the network here.
 pub(crate) const BLOCKS: usize = 4 * 1024 / RAM_BLOCK + 1;
@@ -22,4 +22,4 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
-pub(crate) const ARENA: usize = 25_000;
+pub(crate) const ARENA: usize = 25_312;

@@ -9,7 +9,7 @@ use smoltcp::wire::EthernetAddress;
 use crate::{net, uart};
 
 /// The core's clock: the PLL's 200 MHz, divided by 4.
-pub(crate) const HERTZ: u32 = 50_000_000;
+pub const HERTZ: u32 = 50_000_000;
 
 const fn register(offset: usize) -> Register {
     // SAFETY: the system control registers, data sheet section 5.4: clocks and identity, no memory.
@@ -34,7 +34,7 @@ const AFSEL: usize = 0x420;
 const DEN: usize = 0x51C;
 
 /// Runs the core at [`HERTZ`] and gives its clock and pins to the UART and the Ethernet controller.
-pub(crate) fn start() {
+pub fn start() {
     const BYPASS: u32 = 1 << 11;
     const USESYSDIV: u32 = 1 << 22;
     const SYSDIV: u32 = 0xF << 23;
@@ -66,7 +66,7 @@ pub(crate) fn start() {
 }
 
 /// The Ethernet address that the board's maker has put into the user registers.
-pub(crate) fn ethernet_address() -> EthernetAddress {
+pub fn ethernet_address() -> EthernetAddress {
     let mut address = [0; 6];
     let (low, high) = address.split_at_mut(3);
     for (half, register) in [(low, USER_REG0), (high, USER_REG1)] {
@@ -76,7 +76,7 @@ pub(crate) fn ethernet_address() -> EthernetAddress {
 }
 
 /// Lets frames and typed bytes wake the core.
-pub(crate) fn listen(_: NVIC) {
+pub fn listen(_: NVIC) {
     for interrupt in [Interrupt::Uart0, Interrupt::Ethernet] {
         // SAFETY: no critical section of this program masks single interrupts.
         unsafe { NVIC::unmask(interrupt) };

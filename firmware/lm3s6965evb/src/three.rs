@@ -3,10 +3,5 @@
 #![no_main]
 
 mod board;
-mod copy;
-mod net;
 #[path = "plan_three.rs"]
 mod plan;
-mod sizes;
-mod system;
-mod uart;

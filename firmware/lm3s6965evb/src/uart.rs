@@ -5,13 +5,13 @@ use r2_support::pl011::Pl011;
 use crate::system::HERTZ;
 
 /// The console's UART.
-pub(crate) type Uart0 = Pl011<0x4000_C000>;
+pub type Uart0 = Pl011<0x4000_C000>;
 
 // SAFETY: data sheet section 12: UART0 is a PL011.
 const UART: Uart0 = unsafe { Uart0::new() };
 
 /// Starts the UART; its clock and pins are on.
-pub(crate) fn start() -> Uart0 {
+pub fn start() -> Uart0 {
     /// 64ths of the divisor, rounded.
     const DIVISOR: u32 = (HERTZ * 4 + 115_200 / 2) / 115_200;
     let integer_divisor = UART.register(0x024);
@@ -30,6 +30,6 @@ pub(crate) fn start() -> Uart0 {
 }
 
 /// Takes the interrupt back.
-pub(crate) fn quiet() {
+pub fn quiet() {
     UART.quiet();
 }

@@ -17,12 +17,12 @@ use defmt::error;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
 use r2_node::Node;
-use r2_services::Shared;
+use r2_services::{Shared, register};
 #[cfg(feature = "count")]
 use r2_support::count;
-use r2_support::serve::Operator;
+use r2_support::r2::{self, Operator};
 use r2_support::start::ADDRESS6;
-use r2_support::{clock, exit, secret, serve, start};
+use r2_support::{clock, exit, secret, start};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::flash::{Flash, OpenError};
@@ -49,24 +49,19 @@ fn main() -> ! {
         exit::failure();
     };
     clock::start(core.SYST, system::HERTZ);
-    let operator = OPERATOR.init_with(|| serve::operator(Uart0::start()));
+    let operator = OPERATOR.init_with(|| r2::operator(Uart0::start()));
     let (ethernet, mac) = Ethernet::start(ADDRESS6.address());
     let device = ETHERNET.init_with(|| ethernet);
-    let known = (mac, secret::mix(mac.as_bytes()));
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(&WORLD, "mps2-an385", ROOM.take(), seats, store);
-    let node = start::node(
-        &NODE,
-        known,
-        &sizes::PLAN,
-        device,
-        ARENA.take(),
-        world,
-    );
+    let world = r2::world(&WORLD, "mps2-an385", ROOM.take(), seats, store);
+    let plan = &sizes::PLAN;
+    let config = start::config(mac, secret::of(mac.as_bytes()), plan.backlog, plan.time_wait);
+    let services = |registry: &mut start::Services<'_, _>| register(registry, plan);
+    let node = start::node(&NODE, &config, services, device, ARENA.take(), world);
     #[cfg(feature = "count")]
     count::run(node, world, PEER.take());
     system::listen(core.NVIC);
-    serve::run(node, world, device, operator)
+    r2::run(node, world, device, operator)
 }
 
 #[inline(never)]

@@ -7,7 +7,7 @@
 
 use r2_support::frame::{self, Received};
 use r2_support::register::Register;
-use r2_support::serve::Idle;
+use r2_support::sleep::Idle;
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv6Address};

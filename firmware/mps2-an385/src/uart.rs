@@ -6,8 +6,8 @@ use core::cell::RefCell;
 
 use cortex_m::interrupt::{self, Mutex};
 use heapless::Deque;
-use r2_support::console::Uart;
 use r2_support::register::Register;
+use r2_support::uart::Uart;
 
 use crate::system::HERTZ;
 

@@ -7,24 +7,10 @@ use r2_core::bytes;
 use r2_core::io::Connection;
 use r2_core::session::Over;
 
+use crate::uart::Uart;
+
 /// What was typed and not yet taken: a receive FIFO's worth.
 const TYPED: usize = 16;
-
-/// A UART with FIFOs, which never waits.
-pub trait Uart {
-    /// Whether the receive FIFO holds a byte. Called with interrupts off: one that comes later must raise its
-    /// interrupt.
-    fn has_byte(&self) -> bool;
-
-    /// Takes a byte out of the receive FIFO; `None` when it is empty.
-    fn read(&mut self) -> Option<u8>;
-
-    /// Whether the transmit FIFO has room.
-    fn has_room(&self) -> bool;
-
-    /// Puts a byte into the transmit FIFO, which has room.
-    fn write(&mut self, byte: u8);
-}
 
 /// A UART as a connection of the chat session. It never ends. The Enter of a terminal, CR, ends a line.
 pub struct Console<U> {

@@ -6,9 +6,7 @@
 use core::mem;
 
 use cortex_m::peripheral::SYST;
-use r2_core::store::Store;
-use r2_node::Node;
-use r2_services::Shared;
+use r2_node::{Node, World};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -115,11 +113,7 @@ impl<const MTU: usize> phy::TxToken for Leaving<'_, MTU> {
 
 /// Uploads to every service, logs what R2 has taken for each, and ends the run. It has the timer to itself: the board's
 /// clock stands still.
-pub fn run<S: Store, const MTU: usize>(
-    node: &mut Node<'static, Shared<'static, S>>,
-    world: &mut Shared<'static, S>,
-    memory: &mut Memory<MTU>,
-) {
+pub fn run<W: World, const MTU: usize>(node: &mut Node<'static, W>, world: &mut W, memory: &mut Memory<MTU>) {
     let mut now = clock::now();
     let known = u64::from(ticks_of_known_instructions());
     for (name, port) in SERVICES {
@@ -160,9 +154,9 @@ fn ticks_of<T>(work: impl FnOnce() -> T) -> (u32, T) {
 /// The ticks of R2's turns from the first byte of an upload until both sides have closed; `None` when that does not
 /// come, or the connection broke.
 #[inline(never)]
-fn upload<S: Store, const MTU: usize>(
-    node: &mut Node<'static, Shared<'static, S>>,
-    world: &mut Shared<'static, S>,
+fn upload<W: World, const MTU: usize>(
+    node: &mut Node<'static, W>,
+    world: &mut W,
     memory: &mut Memory<MTU>,
     port: u16,
     now: &mut Instant,

@@ -1,7 +1,7 @@
 //! Arm's PL011 UART (technical reference manual DDI 0183), which several makers have put into their chips.
 
-use crate::console::Uart;
 use crate::register::Register;
+use crate::uart::Uart;
 
 const RECEIVE_EMPTY: u32 = 1 << 4;
 const TRANSMIT_FULL: u32 = 1 << 5;

@@ -17,12 +17,14 @@ use embassy_rp::gpio::{Input, Level, Output, Pull};
 use embassy_rp::interrupt::{self, InterruptExt};
 use embassy_rp::spi::{self, Spi};
 use embedded_hal_bus::spi::ExclusiveDevice;
+use r2_core::bytes;
 use r2_core::chat::Seat;
 use r2_core::store::flash::{File, FlashStore, Sector};
+use r2_core::store::sha256;
 use r2_node::Node;
-use r2_services::Shared;
-use r2_support::serve::Operator;
-use r2_support::{clock, exit, secret, serve, start};
+use r2_services::{Shared, register};
+use r2_support::r2::{self, Operator};
+use r2_support::{clock, exit, start};
 use smoltcp::wire::EthernetAddress;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -49,7 +51,7 @@ fn main() -> ! {
         exit::failure();
     };
     clock::start(core.SYST, clk_sys_freq());
-    let operator = OPERATOR.init_with(|| serve::operator(uart::start(chip.UART0, chip.PIN_0, chip.PIN_1)));
+    let operator = OPERATOR.init_with(|| r2::operator(uart::start(chip.UART0, chip.PIN_0, chip.PIN_1)));
     let mut flash = Flash::new(chip.FLASH);
     // Nobody has given the board an Ethernet address: one that says so, and differs from board to board.
     let mut mac = EthernetAddress([0x02; 6]);
@@ -77,18 +79,14 @@ fn main() -> ! {
     let device = ETHERNET.init_with(|| ethernet);
 
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
-    let world = start::world(&WORLD, "w5500-evb-pico", ROOM.take(), seats, || store(flash));
-    let node = start::node(
-        &NODE,
-        (mac, secret_of(mac)),
-        &sizes::PLAN,
-        device,
-        ARENA.take(),
-        world,
-    );
+    let world = r2::world(&WORLD, "w5500-evb-pico", ROOM.take(), seats, || store(flash));
+    let plan = &sizes::PLAN;
+    let config = start::config(mac, secret_of(mac), plan.backlog, plan.time_wait);
+    let services = |registry: &mut start::Services<'_, _>| register(registry, plan);
+    let node = start::node(&NODE, &config, services, device, ARENA.take(), world);
     // SAFETY: no critical section of this program masks single interrupts.
     unsafe { interrupt::UART0_IRQ.enable() };
-    serve::run(node, world, device, operator)
+    r2::run(node, world, device, operator)
 }
 
 /// Resets the W5500, which takes 0.5 ms, and gives its clock the 1 ms to settle (data sheet, section 5.5.1).
@@ -103,11 +101,11 @@ fn reset(mut pin: Output<'static>) {
 
 /// From the jitter of the chip's ring oscillator, beside what is no secret.
 fn secret_of(mac: EthernetAddress) -> [u8; 16] {
-    let mut known = [0; 38];
-    let (address, random) = known.split_at_mut(6);
-    address.copy_from_slice(&mac.0);
-    RoscRng.fill_bytes(random);
-    secret::mix(&known)
+    let mut random = [0; 32];
+    RoscRng.fill_bytes(&mut random);
+    let mut secret = [0; 16];
+    bytes::copy(&mut secret, &sha256(&mut [&mac.0[..], &random].into_iter()));
+    secret
 }
 
 #[inline(never)]

@@ -10,7 +10,7 @@ use embassy_rp::spi::{self, Spi};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 use r2_support::frame::{self, Received};
 use r2_support::register::Register;
-use r2_support::serve::Idle;
+use r2_support::sleep::Idle;
 use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;

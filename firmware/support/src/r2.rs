@@ -1,17 +1,19 @@
-//! The loop: frames, lines, and sleep.
+//! What makes a board R2: the world, and the loop of frames, lines and sleep.
 
-use r2_core::chat::Peer;
+use r2_core::chat::{Peer, Room, Seat};
 use r2_core::io::Pump;
 use r2_core::store::Store;
-use r2_node::Node;
-use r2_services::Shared;
+use r2_node::{Counters, Node};
+use r2_services::{About, Shared};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
+use static_cell::StaticCell;
 
-use crate::clock;
-use crate::console::{Console, Uart};
-use crate::exit;
+use crate::console::Console;
+use crate::sleep::{self, Idle};
 use crate::start::ADDRESS;
+use crate::uart::Uart;
+use crate::{clock, exit, stack};
 
 /// Bytes of the console that wait for its transmit FIFO.
 const WAITING: usize = 64;
@@ -19,10 +21,31 @@ const WAITING: usize = 64;
 /// R2's seat in the chat room, at its UART.
 pub type Operator<U> = Pump<Console<U>, Peer, WAITING>;
 
-/// What may wake a board.
-pub trait Idle {
-    /// Whether a frame has arrived. Called with interrupts off: one that comes later must raise its interrupt.
-    fn has_frame(&self) -> bool;
+/// Makes the world, in `place`, with a chat room that keeps its last lines in `lines`.
+#[inline(never)]
+pub fn world<S: Store>(
+    place: &'static StaticCell<Shared<'static, S>>,
+    board: &'static str,
+    lines: &'static mut [u8],
+    seats: &'static mut [Seat],
+    store: impl FnOnce() -> S,
+) -> &'static mut Shared<'static, S> {
+    let Ok(room) = Room::new(lines, seats, "R2", "KALI") else {
+        defmt::error!("the chat room's ring is too small");
+        exit::failure();
+    };
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        board,
+        address: ADDRESS.address().into(),
+        stack_high_water: Some(stack::high_water),
+    };
+    place.init_with(|| Shared {
+        room,
+        store: store(),
+        counters: Counters::default(),
+        about,
+    })
 }
 
 /// R2's operator at `uart`.
@@ -71,20 +94,8 @@ pub fn run<D: Device + Idle, U: Uart, S: Store>(
 /// Sleeps until a frame or a typed byte has come, or it is `next`. What waits for the UART's FIFO looks again at
 /// every tick.
 fn sleep<D: Idle, U: Uart>(next: Option<Instant>, device: &D, operator: &Operator<U>) {
-    loop {
-        let idle = cortex_m::interrupt::free(|_| {
-            let due = next.is_some_and(|at| at <= clock::now());
-            let idle = !due && !device.has_frame() && !operator.connection().has_typed();
-            if idle {
-                // Whatever interrupt comes ends it, and is served behind this section.
-                cortex_m::asm::wfi();
-            }
-            idle
-        });
-        if !idle || operator.wants_to_write() {
-            return;
-        }
-    }
+    let come = || device.has_frame() || operator.connection().has_typed();
+    while sleep::once(next, come) && !operator.wants_to_write() {}
 }
 
 fn to_core(at: Instant) -> r2_core::time::Instant {

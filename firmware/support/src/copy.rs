@@ -1,5 +1,5 @@
-//! Copies of memory in 90 bytes of flash. Those of the compiler's library take a thousand: they are made for more than
-//! frames.
+//! Copies of memory in 90 bytes of flash. Those of the compiler's library take a thousand, and more instructions: they
+//! are made for more than frames, and for cores that load words only where words begin.
 //!
 //! A Cortex-M3 loads and stores words at any address (ARMv7-M, section A3.2.1). The names are those by which the
 //! compiler calls them (run-time ABI for the Arm architecture, section 5.3.5); all take destination, source and length.
