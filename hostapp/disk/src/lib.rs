@@ -8,22 +8,22 @@
 //! renamed only when its bytes are durable.
 
 mod announcement;
-mod behind;
+mod chunks;
 mod digester;
 mod digests;
 mod fingerprint;
 mod folder;
-mod held;
-mod here;
 mod index;
-mod lock;
+mod locked_folder;
 mod medium;
 mod names;
+mod open;
+mod open_file;
 mod place;
 #[cfg(test)]
 mod tests;
-mod transfer;
 mod unreadable;
+mod upload_hasher;
 mod worker;
 
 use std::collections::VecDeque;
@@ -39,13 +39,13 @@ use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
 use r2_threads::Wake;
 
 use self::announcement::Announcement;
-use self::behind::Behind;
+use self::chunks::{Reading, Uploading};
 use self::digester::{Digesters, Percents};
 use self::folder::{Folder, LISTED};
-pub use self::lock::OpenError;
 use self::medium::FileSystem;
 pub use self::medium::Medium;
-use self::transfer::{Reading, Uploading};
+pub use self::open::OpenError;
+use self::upload_hasher::Behind;
 use self::worker::{Answer, Call, Done, Job, Worker};
 
 /// Bytes between a session and the disk, allocated once.
@@ -139,7 +139,7 @@ impl DiskStore {
 
     /// The same on a medium of its own.
     pub fn open_on(medium: Box<dyn Medium>, folder: &Path, limits: Limits) -> Result<Self, OpenError> {
-        let folder = Arc::new(lock::open(medium, folder, limits)?);
+        let folder = Arc::new(open::open(medium, folder, limits)?);
         let tickets = usize::from(limits.tickets);
         let threads = WORKERS.min(tickets).max(1);
         let wake = Arc::new(Wake::new().map_err(OpenError::thread)?);

@@ -14,8 +14,8 @@ use super::announcement::Announcement;
 use super::digester::Hashed;
 use super::fingerprint::Fingerprint;
 use super::folder::{Folder, meaning, store_error};
-use super::held::{Held, Upload, fits};
 use super::medium::{open_regular, open_to_go_on};
+use super::open_file::{Held, Upload, fits};
 use super::worker::Answer;
 
 /// How often a file is hashed that is written to meanwhile, before it counts as one that cannot be read.

@@ -10,11 +10,11 @@ use r2_threads::Wake;
 
 use super::Chunk;
 use super::announcement::Announcement;
-use super::behind::Behind;
 use super::digester::{Digesters, Hashed};
 use super::folder::Folder;
-use super::held::create_numbered;
+use super::open_file::create_numbered;
 use super::place::Place;
+use super::upload_hasher::Behind;
 
 /// What a thread's calls allocate for a moment, most of all a folder's entries: the C library reads 32 KiB of them at once,
 /// now here and now there, since something small may lie where it read before. A thread writes to so much once, so that

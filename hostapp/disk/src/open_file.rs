@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
 use super::folder::{Folder, store_error};
-use super::here::Gone;
+use super::locked_folder::Gone;
 use super::medium::open_regular;
 
 /// What a ticket holds.
