@@ -1,7 +1,7 @@
 //! [`DiskStore`]: the store on a folder.
 //!
 //! The thread that serves never touches the disk. Each ticket belongs to one of a few worker threads, which does
-//! its calls in order; a thread behind it hashes what it has written. Bytes travel in chunks that were allocated at
+//! its calls in order; a second thread hashes what it has written. Bytes travel in chunks that were allocated at
 //! start, so a ticket whose chunks are all under way makes its session wait, and that is the backpressure of the disk.
 //!
 //! What a file is called on the disk is its state after a crash, at every moment: it is created as `.partial`, and
@@ -45,7 +45,7 @@ use self::folder::{Folder, LISTED};
 use self::medium::FileSystem;
 pub use self::medium::Medium;
 pub use self::open::OpenError;
-use self::upload_hasher::Behind;
+use self::upload_hasher::UploadHasher;
 use self::worker::{Answer, Call, Done, Job, Worker};
 
 /// Bytes between a session and the disk, allocated once.
@@ -152,7 +152,7 @@ impl DiskStore {
             Digesters::start(&folder, tickets, &senders, &percents).map_err(OpenError::thread)?;
         let mut workers = Vec::with_capacity(threads);
         for (index, (sender, jobs)) in senders.into_iter().zip(jobs).enumerate() {
-            let behind = Behind::start(
+            let upload_hasher = UploadHasher::start(
                 format!("hash-{index}"),
                 tickets,
                 done_sender.clone(),
@@ -168,7 +168,7 @@ impl DiskStore {
                 jobs,
                 done_sender.clone(),
                 wake.clone(),
-                behind,
+                upload_hasher,
                 digesters.clone(),
             );
             let thread = r2_threads::spawn(format!("store-{index}"), move || worker.run())
@@ -223,27 +223,27 @@ impl DiskStore {
             if let State::Uploading(upload) = &mut self.places[index].state
                 && upload.failed().is_none()
             {
-                upload.flush(&Line { jobs, place: index });
+                upload.flush(&WorkerChannel { jobs, place: index });
             }
         }
     }
 
-    fn parts(&mut self, ticket: &Ticket) -> (&mut Place, Line<'_>) {
+    fn parts(&mut self, ticket: &Ticket) -> (&mut Place, WorkerChannel<'_>) {
         let index = ticket.index();
         let (jobs, _) = &self.workers[index % self.workers.len()];
-        (&mut self.places[index], Line { jobs, place: index })
+        (&mut self.places[index], WorkerChannel { jobs, place: index })
     }
 
     /// Hands a call to the worker once, and its answer back.
     fn call(&mut self, ticket: &Ticket, call: impl FnOnce() -> Call) -> Poll<Answer> {
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         if let Some(answer) = place.answer.take() {
             place.asked = false;
             return Poll::Ready(answer);
         }
         if !place.asked {
             place.asked = true;
-            line.send(call());
+            channel.send(call());
         }
         Poll::Pending
     }
@@ -270,16 +270,16 @@ impl DiskStore {
 
     fn leave(&mut self, ticket: &Ticket, last: Call) {
         self.numbering.retain(|index| *index != ticket.index());
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         if let State::Uploading(uploading) = &mut place.state
             && uploading.failed().is_none()
         {
-            uploading.flush(&line);
+            uploading.flush(&channel);
         }
         place.change(State::Leaving);
         place.answer = None;
         place.asked = false;
-        line.send(last);
+        channel.send(last);
     }
 }
 
@@ -309,12 +309,12 @@ impl AsFd for DiskStore {
 }
 
 /// The way from a ticket to its worker.
-struct Line<'a> {
+struct WorkerChannel<'a> {
     jobs: &'a SyncSender<Job>,
     place: usize,
 }
 
-impl Line<'_> {
+impl WorkerChannel<'_> {
     fn send(&self, call: Call) {
         let job = Job {
             place: self.place,
@@ -424,9 +424,9 @@ impl Store for DiskStore {
     }
 
     fn append(&mut self, ticket: &Ticket, bytes: &[u8]) -> Poll<Result<usize, StoreError>> {
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         match &mut place.state {
-            State::Uploading(uploading) => uploading.append(bytes, &mut place.free, &line),
+            State::Uploading(uploading) => uploading.append(bytes, &mut place.free, &channel),
             _ => Poll::Ready(Err(OUT_OF_ORDER)),
         }
     }
@@ -439,12 +439,12 @@ impl Store for DiskStore {
     }
 
     fn seal(&mut self, ticket: &Ticket) -> Poll<Result<Entry, StoreError>> {
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         if let State::Uploading(uploading) = &mut place.state {
             if let Some(error) = uploading.failed() {
                 return Poll::Ready(Err(error));
             }
-            uploading.flush(&line);
+            uploading.flush(&channel);
         }
         self.call(ticket, || Call::Seal).map(|answer| {
             let Answer::Sealed(sealed) = answer else {
@@ -483,9 +483,9 @@ impl Store for DiskStore {
     }
 
     fn read(&mut self, ticket: &Ticket, offset: u64, into: &mut [u8]) -> Poll<Result<usize, StoreError>> {
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         match &mut place.state {
-            State::Reading(reading) => reading.read(offset, into, &mut place.free, &line),
+            State::Reading(reading) => reading.read(offset, into, &mut place.free, &channel),
             _ => Poll::Ready(Err(OUT_OF_ORDER)),
         }
     }
