@@ -5,8 +5,9 @@ use std::task::Poll;
 
 use r2_core::store::StoreError;
 
+use super::ticket::WorkerChannel;
 use super::worker::Call;
-use super::{CHUNK, CHUNKS, Chunk, WorkerChannel};
+use super::{CHUNK, CHUNKS, Chunk};
 
 /// Bytes on their way to the disk.
 pub(super) struct Uploading {
