@@ -113,10 +113,11 @@ fn a_service_without_connections_answers_datagrams_and_resets_a_syn() {
 fn the_service_too_many_and_the_doubled_port_are_errors_that_say_so() {
     static SPECS: [Spec; SERVICES_MAX + 1] = {
         let mut specs = [Spec::new("one of many", 0); SERVICES_MAX + 1];
-        let mut index = 0;
+        let (mut index, mut port) = (0, 6000);
         while index < specs.len() {
-            specs[index].port = 6000 + index as u16;
+            specs[index].port = port;
             index += 1;
+            port += 1;
         }
         specs
     };
