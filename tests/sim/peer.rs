@@ -248,24 +248,8 @@ impl Peer {
                 true
             }
             Step::Send(bytes) => self.send(bytes),
-            Step::Line => {
-                let Some(length) = self.heard[self.lines..].iter().position(|byte| *byte == b'\n') else {
-                    return self.end.is_some();
-                };
-                self.lines += length + 1;
-                true
-            }
-            Step::Upload(bytes, most) => {
-                let line = String::from_utf8_lossy(&self.heard[..self.lines]).into_owned();
-                let offset = line
-                    .lines()
-                    .last()
-                    .and_then(|line| line.strip_prefix("SEND ")?.parse().ok());
-                let rest = |offset: usize| {
-                    bytes[offset..].get(..most.saturating_sub(offset).min(bytes.len() - offset))
-                };
-                offset.and_then(rest).is_none_or(|rest| self.send(rest))
-            }
+            Step::Line => self.take_line(),
+            Step::Upload(bytes, most) => self.upload(bytes, *most),
             Step::Deaf(time) => {
                 self.deaf_until = now + *time;
                 true
@@ -297,6 +281,27 @@ impl Peer {
                 true
             }
         }
+    }
+
+    /// Goes on behind the next line of R2's, if that has come; also where none can come.
+    fn take_line(&mut self) -> bool {
+        let Some(length) = self.heard[self.lines..].iter().position(|byte| *byte == b'\n') else {
+            return self.end.is_some();
+        };
+        self.lines += length + 1;
+        true
+    }
+
+    /// Sends those of `bytes` that R2 does not have, up to `most` of all; nothing where R2 did not say `SEND`.
+    fn upload(&mut self, bytes: &[u8], most: usize) -> bool {
+        let line = String::from_utf8_lossy(&self.heard[..self.lines]).into_owned();
+        let offset = line
+            .lines()
+            .last()
+            .and_then(|line| line.strip_prefix("SEND ")?.parse().ok());
+        let rest =
+            |offset: usize| bytes[offset..].get(..most.saturating_sub(offset).min(bytes.len() - offset));
+        offset.and_then(rest).is_none_or(|rest| self.send(rest))
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {

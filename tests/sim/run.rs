@@ -1,5 +1,8 @@
 //! A run: R2's node with all its services, the wires and the peers, under a clock that jumps from event to event.
 
+mod begin;
+mod frames;
+
 use std::collections::VecDeque;
 
 use bumpalo::Bump;
@@ -7,25 +10,24 @@ use fastrand::Rng;
 use r2_core::chat;
 use r2_core::session::Session;
 use r2_core::store::Store;
-use r2_node::{Node, Size};
-use r2_services::{CHAT, Plan, Shared, register};
-use r2_sim::simulation::{R2_MAC, boot, ram_store};
+use r2_node::Node;
+use r2_services::Shared;
+use r2_sim::simulation::ram_store;
 use r2_sim::wire::Frame;
 use r2_tests::slow::Slow;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket};
 
 use super::KNOWN;
 use super::check::{self, Found};
 use super::datagrams::{self, Question};
-use super::memory::{Uncounted, allocations};
-use super::net::{Net, change_segment};
-use super::peer::{Peer, mac};
-use super::planted::{self, Bug};
+use super::memory::Uncounted;
+use super::net::Net;
+use super::peer::Peer;
+use super::planted::Bug;
 use super::rest::Watch;
 use super::scenario::{Role, Scenario};
 use super::shelf::{self, Arena, Power, Shelf};
-use super::stranger::{self, Throw};
+use super::stranger::Throw;
 use super::twist::twisted;
 
 /// How long a run may take, of its own time: many of the longest time-outs, one after the other.
@@ -45,15 +47,6 @@ const EVENTS: usize = 200_000;
 
 /// The least that the clock moves.
 const TICK: Duration = Duration::from_micros(1);
-
-/// The window that peers see where wires are greedy, until the true one is smaller.
-const GREED: u16 = 8_000;
-
-/// Until when they see it.
-const GREED_ENDS: Instant = Instant::from_micros_const(4_000_000);
-
-/// The bytes of the chat's ring: what comes from all peers at one moment fits, so that R2's operator misses nothing.
-const RING: usize = 64 * 1024;
 
 /// What is to be seen of a run from outside.
 pub(super) struct Outcome {
@@ -125,74 +118,6 @@ struct Run<'a, S: Store> {
 }
 
 impl<'a, S: Store + 'a> Run<'a, S> {
-    fn begin(
-        scenario: Scenario,
-        mut rng: Rng,
-        bug: Option<Bug>,
-        store: S,
-        power: Power,
-        memory: &'a Bump,
-    ) -> Self {
-        let mut r2 = Uncounted::default();
-        let plan = scenario.plan;
-        let mut secret = [0; 16];
-        rng.fill(&mut secret);
-        let (node, mut world) = boot(
-            &plan,
-            secret,
-            &mut r2,
-            RING,
-            Slow::new(store),
-            &mut Arena(memory),
-            |registry| {
-                if bug == Some(Bug::LabelUnchecked) {
-                    registry.serve(
-                        &CHAT,
-                        plan.chat,
-                        planted::Trusting::default,
-                        |world| &mut world.room,
-                        |world| world.room.revision(),
-                    )?;
-                    let chat = Size {
-                        connections: 0,
-                        ..plan.chat
-                    };
-                    register(registry, &Plan { chat, ..plan })
-                } else {
-                    register(registry, &plan)
-                }
-            },
-        );
-        let mut operator = chat::Peer::host();
-        operator.opened(r2_core::time::Instant::default(), &mut world.room);
-        Self {
-            now: Instant::ZERO,
-            node,
-            world,
-            r2,
-            node_next: None,
-            net: Net::new(scenario.weather, rng.fork()),
-            edges: vec![None; scenario.peers.len()],
-            watches: scenario.peers.iter().map(|_| Watch::new()).collect(),
-            peers: scenario.peers,
-            roles: scenario.roles,
-            greedy: scenario.greedy,
-            twisted: scenario.twisted,
-            bug,
-            operator,
-            console: Vec::new(),
-            typed: scenario.typed.into(),
-            thrown: scenario.thrown.into(),
-            asked: scenario.asked,
-            to_stranger: Vec::new(),
-            stalls: scenario.stalls.into(),
-            stalled: false,
-            power,
-            rng,
-            allocations: 0,
-        }
-    }
-
     fn live(mut self) -> Outcome {
         let mut wrong = Vec::new();
         self.pass(RUN, true, &mut wrong);
@@ -363,80 +288,4 @@ impl<'a, S: Store + 'a> Run<'a, S> {
         }
         moved
     }
-
-    fn throw(&mut self, throw: Throw) {
-        let frame = match throw {
-            Throw::Frame(frame) => Some(frame),
-            Throw::Forged { peer, .. } => {
-                self.edges[peer].and_then(|edges| stranger::forged(peer, &self.peers[peer], edges, &throw))
-            }
-        };
-        if let Some(frame) = frame {
-            self.net.send(self.now, frame);
-        }
-    }
-
-    fn arrives(&mut self, mut frame: Frame) {
-        let Ok(ethernet) = EthernetFrame::new_checked(&*frame) else {
-            self.r2.0.arriving.push_back(frame);
-            return self.poll_node();
-        };
-        let (from, to) = (ethernet.src_addr(), ethernet.dst_addr());
-        if to == R2_MAC || to.is_multicast() {
-            let peer = (0..self.peers.len()).find(|index| mac(*index) == from);
-            if self.bug == Some(Bug::GuardOff)
-                && self.greedy
-                && let Some((edge, _)) = peer.and_then(|peer| self.edges[peer])
-            {
-                planted::cut_at(edge, &mut frame);
-            }
-            if let Some(peer) = peer {
-                self.watches[peer].received(&frame, self.now);
-            }
-            self.r2.0.arriving.push_back(frame);
-            self.poll_node();
-        } else if let Some(index) = (0..self.peers.len()).find(|index| mac(*index) == to) {
-            self.peers[index].wire.arriving.push_back(frame);
-        }
-    }
-
-    fn poll_node(&mut self) {
-        self.allocations += allocations(|| {
-            self.node_next = self.node.poll(self.now, &mut self.r2, &mut self.world);
-        });
-        while let Some(mut frame) = self.r2.0.leaving.pop_front() {
-            let to = EthernetFrame::new_unchecked(&*frame).dst_addr();
-            if to == r2_sim::stranger::MAC {
-                self.to_stranger.push(frame);
-                continue;
-            }
-            if let Some(peer) = (0..self.peers.len()).find(|index| mac(*index) == to) {
-                self.edges[peer] = edge(&frame).or(self.edges[peer]);
-                self.watches[peer].sent(&frame, self.now);
-            }
-            if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
-                change_segment(&mut frame, |tcp| tcp.set_window_len(tcp.window_len().max(GREED)));
-            }
-            self.net.send(self.now, frame);
-        }
-        let mut room = [0; 4096];
-        loop {
-            let now = r2_core::time::Instant::default();
-            let filled = self.operator.transmit(now, &mut room, &mut self.world.room);
-            if filled == 0 {
-                return;
-            }
-            self.console.extend(&room[..filled]);
-        }
-    }
-}
-
-/// The end of the window that a segment shows, and its own.
-fn edge(frame: &Frame) -> Option<(u32, u32)> {
-    let ethernet = EthernetFrame::new_checked(&**frame).ok()?;
-    let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;
-    let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
-    let ack = tcp.ack().then(|| tcp.ack_number().0.cast_unsigned())?;
-    let end = tcp.seq_number() + tcp.segment_len();
-    Some((ack.wrapping_add(tcp.window_len().into()), end.0.cast_unsigned()))
 }

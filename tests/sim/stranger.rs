@@ -131,20 +131,7 @@ fn nonsense(rng: &mut Rng) -> Frame {
         payload: b"",
     };
     match rng.u32(0..11) {
-        0 => {
-            let types = [
-                EthernetProtocol::Ipv4,
-                EthernetProtocol::Ipv6,
-                EthernetProtocol::Arp,
-            ];
-            let mut frame = vec![0; 14];
-            let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
-            ethernet.set_src_addr(MAC);
-            ethernet.set_dst_addr(R2_MAC);
-            ethernet.set_ethertype(types[rng.usize(0..types.len())]);
-            frame.extend(payload);
-            frame
-        }
+        0 => headless(rng, payload),
         // Flags of no meaning, and a header of another length.
         1 => tampered(syn.frame(), |ip| ip[33] = rng.u8(..)),
         2 => tampered(syn.frame(), |ip| ip[32] = rng.u8(..)),
@@ -185,6 +172,22 @@ fn nonsense(rng: &mut Rng) -> Frame {
             ip[24..26].copy_from_slice(&rng.u16(..).to_be_bytes());
         }),
     }
+}
+
+/// A frame whose Ethernet header promises a packet, and whose `payload` is none.
+fn headless(rng: &mut Rng, payload: Vec<u8>) -> Frame {
+    let types = [
+        EthernetProtocol::Ipv4,
+        EthernetProtocol::Ipv6,
+        EthernetProtocol::Arp,
+    ];
+    let mut frame = vec![0; 14];
+    let mut ethernet = EthernetFrame::new_unchecked(&mut frame);
+    ethernet.set_src_addr(MAC);
+    ethernet.set_dst_addr(R2_MAC);
+    ethernet.set_ethertype(types[rng.usize(0..types.len())]);
+    frame.extend(payload);
+    frame
 }
 
 /// Many frames at once: lies about who has which address, by ARP or NDP, or echo requests.

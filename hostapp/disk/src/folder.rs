@@ -1,5 +1,9 @@
 //! The folder below a store: names on the disk, what is being written, what is known about what rests.
 
+mod announcements;
+mod digests;
+mod room;
+
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -8,13 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
-use r2_core::store::{Digest, Entry, StoreError, Usage};
+use r2_core::store::{Entry, StoreError};
 
-use super::announcement::Announcement;
+use self::room::subtract;
 use super::digests::Digests;
 use super::fingerprint::Fingerprint;
-use super::here::{Gone, Here};
-use super::index::{self, INDEX, NEW_INDEX, PIECE};
+use super::index::{self, INDEX, PIECE};
+use super::locked_folder::{Gone, LockedFolder};
 use super::medium::{open_regular, remove_if_there};
 use super::names::Names;
 use super::unreadable::Unreadable;
@@ -23,16 +27,9 @@ use super::{Limits, Medium};
 /// Names of a list that are found at once: 88 KiB for each ticket, and a folder of 10,000 files is read ten times.
 pub(super) const LISTED: usize = 1024;
 
-/// Bytes that are hashed before the index is written anew: what a crash makes R2 hash again takes about a second.
-const SAVED_AFTER: u64 = 256 * 1024 * 1024;
-
-/// Bytes from which on a file is worth waiting for the next tick of the clock, so that its digest may be remembered:
-/// hashing it again would take longer.
-const WORTH_A_TICK: u64 = 16 * 1024 * 1024;
-
 /// What all workers share.
 pub(super) struct Folder {
-    here: Here,
+    locked: LockedFolder,
     medium: Box<dyn Medium>,
     limits: Limits,
     names: Mutex<Names>,
@@ -60,7 +57,7 @@ impl Folder {
             _ => {}
         }
         let folder = Self {
-            here: Here::new(path, handle),
+            locked: LockedFolder::new(path, handle),
             medium,
             limits,
             names: Mutex::new(Names::of(limits.tickets.into())),
@@ -76,49 +73,16 @@ impl Folder {
 
     /// Where the file of that name on the disk is.
     pub(super) fn path(&self, on_disk: &Name) -> PathBuf {
-        self.here.path().join(on_disk.as_str())
-    }
-
-    /// What was written down of the unfinished upload of `name`; `None` where nothing whole was.
-    pub(super) fn announcement(&self, name: &Name) -> Option<Announcement> {
-        Announcement::parse(&fs::read_to_string(self.announcement_path(name)).ok()?)
-    }
-
-    /// Writes down what the upload of `name` announced, of which nothing is written down; without a SHA-256 there is
-    /// nothing to resume, so nothing to write.
-    pub(super) fn announce(&self, name: &Name, announced: &Announcement) -> io::Result<()> {
-        let Some(text) = announced.text() else {
-            return Ok(());
-        };
-        self.here.check()?;
-        let file = self.medium.create(&self.announcement_path(name))?;
-        self.write(&file, text.as_bytes(), 0, &mut 0)
-    }
-
-    /// Removes what was written down of the upload of `name`, if it is there.
-    pub(super) fn remove_announcement(&self, name: &Name) -> io::Result<()> {
-        self.here.check()?;
-        remove_if_there(&*self.medium, &self.announcement_path(name)).map(drop)
-    }
-
-    fn announcement_path(&self, name: &Name) -> PathBuf {
-        self.here.path().join(format!(".{name}.resume"))
+        self.locked.path().join(on_disk.as_str())
     }
 
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
 
-    pub(super) fn usage(&self) -> Usage {
-        Usage {
-            files: self.files.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
-
     /// Makes every rename and removal so far durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.medium.sync(self.here.handle())
+        self.medium.sync(self.locked.handle())
     }
 
     /// Makes what was written to `file` durable.
@@ -155,9 +119,9 @@ impl Folder {
         self.check()?;
         let mut names = self.names();
         // A receipt that is under way keeps its number though the file was deleted.
-        let reserved = names.uploading.iter().chain(&names.held);
+        let reserved = names.uploading.iter().chain(&names.unconfirmed);
         let mut highest = reserved.filter_map(Name::number).max().unwrap_or(0);
-        for entry in fs::read_dir(self.here.path()).map_err(store_error)? {
+        for entry in fs::read_dir(self.locked.path()).map_err(store_error)? {
             let name = entry.map_err(store_error)?.file_name();
             let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
             highest = highest.max(number.unwrap_or(0));
@@ -179,7 +143,7 @@ impl Folder {
 
     /// Whether the folder is still there.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        self.here.check().map_err(store_error)
+        self.locked.check().map_err(store_error)
     }
 
     /// Marks `name` as being uploaded; `Busy` when it is already.
@@ -201,12 +165,12 @@ impl Folder {
     pub(super) fn hold(&self, name: &Name) {
         let mut names = self.names();
         names.uploading.remove(name);
-        names.held.insert(name.clone());
+        names.unconfirmed.insert(name.clone());
     }
 
     /// The receipt of `name` is no longer under way.
     pub(super) fn let_go(&self, name: &Name) {
-        self.names().held.remove(name);
+        self.names().unconfirmed.remove(name);
     }
 
     /// Gives the numbered upload `name`, whose receipt was under way, its final name on the disk too.
@@ -222,7 +186,7 @@ impl Folder {
         {
             // In one step for whoever looks the name up.
             let mut names = self.names();
-            names.held.remove(name);
+            names.unconfirmed.remove(name);
             self.rename(&from, &to)?;
         }
         if let Some((file, entry)) = known {
@@ -299,7 +263,8 @@ impl Folder {
         let unconfirmed = name.with_ending(UNCONFIRMED);
         let final_name_of_unconfirmed = name.ending().is_empty()
             && name.number().is_some()
-            && (names.held.contains(name) || (!self.path(name).exists() && self.path(&unconfirmed).exists()));
+            && (names.unconfirmed.contains(name)
+                || (!self.path(name).exists() && self.path(&unconfirmed).exists()));
         Ok(if final_name_of_unconfirmed {
             unconfirmed
         } else {
@@ -310,10 +275,10 @@ impl Folder {
     /// Finds the first names behind `after` that a peer may see now, sorted, as many as `list` has room for. From the
     /// first of all on, counts the store anew where nothing is being written.
     pub(super) fn list(&self, after: Option<&Name>, list: &mut Vec<Name>) -> io::Result<()> {
-        self.here.check()?;
+        self.locked.check()?;
         let names = self.names();
         list.clear();
-        for entry in fs::read_dir(self.here.path())? {
+        for entry in fs::read_dir(self.locked.path())? {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().and_then(Name::parse) else {
                 continue;
@@ -324,8 +289,8 @@ impl Folder {
             if !is_file || arriving {
                 continue;
             }
-            let is_held = name.ending() == UNCONFIRMED && names.held.contains(&stem);
-            let name = if is_held { stem } else { name };
+            let is_unconfirmed = name.ending() == UNCONFIRMED && names.unconfirmed.contains(&stem);
+            let name = if is_unconfirmed { stem } else { name };
             if after.is_none_or(|after| name > *after)
                 && let Err(at) = list.binary_search(&name)
                 && at < list.capacity()
@@ -341,78 +306,15 @@ impl Folder {
             self.unreadable.retain(there);
         }
         // An upload begins and ends with its name among these, so none does while they are looked at.
-        if names.uploading.is_empty() && names.held.is_empty() && after.is_none() {
+        if names.uploading.is_empty() && names.unconfirmed.is_empty() && after.is_none() {
             self.count()?;
         }
         Ok(())
     }
 
-    /// The digest of the content that `fingerprint` tells, if it was computed before.
-    pub(super) fn digest(&self, fingerprint: &Fingerprint) -> Option<Digest> {
-        self.digests().get(&fingerprint.sum())
-    }
-
-    /// Remembers the digest of the content that `fingerprint` tells. Any change of that content since must show.
-    pub(super) fn remember(&self, fingerprint: &Fingerprint, digest: Digest) {
-        self.digests()
-            .insert(fingerprint.sum(), digest, fingerprint.length());
-    }
-
-    /// Remembers the digest of `file`, to which R2 itself has just given the entry's name.
-    pub(super) fn remember_upload(&self, file: &File, entry: &Entry) {
-        let Ok(fingerprint) = Fingerprint::of(&entry.name, file) else {
-            return;
-        };
-        let is_whole = fingerprint.length() == entry.length;
-        let waits = fingerprint.length() >= WORTH_A_TICK;
-        if is_whole && (fingerprint.is_settled() || (waits && fingerprint.settles())) {
-            self.remember(&fingerprint, entry.sha256);
-            self.save_digests_when_due();
-        }
-    }
-
-    /// Writes the index if much was hashed since it was written.
-    pub(super) fn save_digests_when_due(&self) {
-        if self.digests().unsaved() >= SAVED_AFTER {
-            self.save_digests();
-        }
-    }
-
-    /// Writes the index if anything was hashed since it was written. What fails costs no more than time.
-    pub(super) fn save_digests(&self) {
-        let Ok(mut piece) = self.piece.try_lock() else {
-            return; // Another thread does it.
-        };
-        {
-            let mut digests = self.digests();
-            if digests.unsaved() == 0 {
-                return;
-            }
-            digests.begin_to_save();
-        }
-        match self.write_index(&mut piece) {
-            Err(error) if !Gone::is(&error) => log::warn!("the digests of the store are not kept: {error}"),
-            _ => {}
-        }
-    }
-
-    fn write_index(&self, piece: &mut [u8]) -> io::Result<()> {
-        self.here.check()?;
-        let new = self.here.path().join(NEW_INDEX);
-        remove_if_there(&*self.medium, &new)?;
-        let file = self.medium.create(&new)?;
-        index::write(
-            piece,
-            || self.digests(),
-            |bytes, at| self.write(&file, bytes, at, &mut 0),
-        )?;
-        self.medium.sync(&file)?;
-        self.medium.rename(&new, &self.here.path().join(INDEX))
-    }
-
     /// Creates the file at `path`, which must not be there.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
-        self.here.check()?;
+        self.locked.check()?;
         let file = self.medium.create(path)?;
         self.files.fetch_add(1, Ordering::Relaxed);
         Ok(file)
@@ -420,7 +322,7 @@ impl Folder {
 
     /// Removes the file at `path`, if it is there.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.here.check()?;
+        self.locked.check()?;
         let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         if remove_if_there(&*self.medium, path)? {
             subtract(&self.files, 1);
@@ -431,7 +333,7 @@ impl Folder {
 
     /// Renames, unless `to` is taken.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.here.check()?;
+        self.locked.check()?;
         // Nobody comes between the two calls: R2 alone gives these names, and it has locked the folder.
         if fs::symlink_metadata(to).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
@@ -441,7 +343,7 @@ impl Folder {
 
     /// Renames; what `to` named before is gone.
     pub(super) fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.here.check()?;
+        self.locked.check()?;
         let old = fs::symlink_metadata(to);
         self.medium.rename(from, to)?;
         if let Ok(old) = old {
@@ -451,57 +353,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Reserves room for up to `wanted` more bytes and returns how many there are.
-    pub(super) fn grow(&self, wanted: u64) -> u64 {
-        let before = self
-            .bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| {
-                Some(bytes + wanted.min(self.limits.store.saturating_sub(bytes)))
-            })
-            .unwrap_or_default();
-        wanted.min(self.limits.store.saturating_sub(before))
-    }
-
-    /// Gives room back.
-    pub(super) fn shrink(&self, bytes: u64) {
-        subtract(&self.bytes, bytes);
-    }
-
-    /// Whether `length` more bytes would fit now.
-    pub(super) fn has_room(&self, length: u64) -> bool {
-        let within_limit = self.usage().bytes.saturating_add(length) <= self.limits.store;
-        let on_disk = nix::sys::statvfs::fstatvfs(self.here.handle()).map_or(u64::MAX, |disk| {
-            // The widths of these fields differ between systems.
-            #[allow(clippy::useless_conversion)]
-            u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()))
-        });
-        within_limit && length <= on_disk
-    }
-
-    fn count(&self) -> io::Result<()> {
-        let mut usage = Usage::default();
-        for entry in fs::read_dir(self.here.path())? {
-            let entry = entry?;
-            let named = entry.file_name().to_str().and_then(Name::parse).is_some();
-            if named
-                && let Ok(metadata) = entry.metadata()
-                && metadata.is_file()
-            {
-                usage.files += 1;
-                usage.bytes += metadata.len();
-            }
-        }
-        self.files.store(usage.files, Ordering::Relaxed);
-        self.bytes.store(usage.bytes, Ordering::Relaxed);
-        Ok(())
-    }
-
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn digests(&self) -> MutexGuard<'_, Digests> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -524,11 +377,4 @@ pub(super) fn store_error(error: io::Error) -> StoreError {
         log::warn!("the store's disk: {error}");
     }
     meaning
-}
-
-fn subtract(from: &AtomicU64, amount: u64) {
-    // The closure always answers, so this cannot fail.
-    let _ = from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |value| {
-        Some(value.saturating_sub(amount))
-    });
 }

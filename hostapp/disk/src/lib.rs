@@ -1,29 +1,31 @@
 //! [`DiskStore`]: the store on a folder.
 //!
 //! The thread that serves never touches the disk. Each ticket belongs to one of a few worker threads, which does
-//! its calls in order; a thread behind it hashes what it has written. Bytes travel in chunks that were allocated at
+//! its calls in order; a second thread hashes what it has written. Bytes travel in chunks that were allocated at
 //! start, so a ticket whose chunks are all under way makes its session wait, and that is the backpressure of the disk.
 //!
 //! What a file is called on the disk is its state after a crash, at every moment: it is created as `.partial`, and
 //! renamed only when its bytes are durable.
 
 mod announcement;
-mod behind;
+mod chunks;
 mod digester;
 mod digests;
 mod fingerprint;
 mod folder;
-mod held;
-mod here;
 mod index;
-mod lock;
+mod locked_folder;
 mod medium;
 mod names;
+mod open;
+mod open_file;
 mod place;
+mod store;
 #[cfg(test)]
 mod tests;
-mod transfer;
+mod ticket;
 mod unreadable;
+mod upload_hasher;
 mod worker;
 
 use std::collections::VecDeque;
@@ -35,17 +37,16 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 
 use r2_core::name::Name;
-use r2_core::store::{Created, Entry, Store, StoreError, Ticket, Upload, Usage};
+use r2_core::store::Ticket;
 use r2_threads::Wake;
 
-use self::announcement::Announcement;
-use self::behind::Behind;
 use self::digester::{Digesters, Percents};
 use self::folder::{Folder, LISTED};
-pub use self::lock::OpenError;
 use self::medium::FileSystem;
 pub use self::medium::Medium;
-use self::transfer::{Reading, Uploading};
+pub use self::open::OpenError;
+use self::ticket::{Phase, TicketState, WorkerChannel};
+use self::upload_hasher::UploadHasher;
 use self::worker::{Answer, Call, Done, Job, Worker};
 
 /// Bytes between a session and the disk, allocated once.
@@ -93,11 +94,11 @@ impl Default for Limits {
 /// Files in a folder that this process has to itself.
 ///
 /// Poll [`as_fd`](AsFd::as_fd) for readability, then call [`poll_completions`](Self::poll_completions): only there
-/// the [`revision`](Store::revision) moves. Dropping the store finishes what was begun: call `release` for every
+/// the [`revision`](r2_core::store::Store::revision) moves. Dropping the store finishes what was begun: call `release` for every
 /// ticket before.
 pub struct DiskStore {
     folder: Arc<Folder>,
-    places: Vec<Place>,
+    places: Vec<TicketState>,
     workers: Vec<(SyncSender<Job>, JoinHandle<()>)>,
     digesters: Vec<JoinHandle<()>>,
     percents: Percents,
@@ -109,28 +110,6 @@ pub struct DiskStore {
     numbering: VecDeque<usize>,
 }
 
-/// What the serving thread knows of a ticket.
-struct Place {
-    state: State,
-    /// The name under which it uploads, from the question on until it was given back.
-    name: Option<Name>,
-    free: Vec<Chunk>,
-    /// A call is with the worker, or its answer here.
-    asked: bool,
-    answer: Option<Answer>,
-}
-
-enum State {
-    Free,
-    /// Held, with no file.
-    Idle,
-    Uploading(Uploading),
-    Sealed,
-    Reading(Reading),
-    /// Given back; the worker has not heard of it yet.
-    Leaving,
-}
-
 impl DiskStore {
     /// Opens `folder` as a store, creates it where it is missing, and locks it against other servers.
     pub fn open(folder: &Path, limits: Limits) -> Result<Self, OpenError> {
@@ -139,7 +118,7 @@ impl DiskStore {
 
     /// The same on a medium of its own.
     pub fn open_on(medium: Box<dyn Medium>, folder: &Path, limits: Limits) -> Result<Self, OpenError> {
-        let folder = Arc::new(lock::open(medium, folder, limits)?);
+        let folder = Arc::new(open::open(medium, folder, limits)?);
         let tickets = usize::from(limits.tickets);
         let threads = WORKERS.min(tickets).max(1);
         let wake = Arc::new(Wake::new().map_err(OpenError::thread)?);
@@ -152,7 +131,7 @@ impl DiskStore {
             Digesters::start(&folder, tickets, &senders, &percents).map_err(OpenError::thread)?;
         let mut workers = Vec::with_capacity(threads);
         for (index, (sender, jobs)) in senders.into_iter().zip(jobs).enumerate() {
-            let behind = Behind::start(
+            let upload_hasher = UploadHasher::start(
                 format!("hash-{index}"),
                 tickets,
                 done_sender.clone(),
@@ -168,14 +147,14 @@ impl DiskStore {
                 jobs,
                 done_sender.clone(),
                 wake.clone(),
-                behind,
+                upload_hasher,
                 digesters.clone(),
             );
             let thread = r2_threads::spawn(format!("store-{index}"), move || worker.run())
                 .map_err(OpenError::thread)?;
             workers.push((sender, thread));
         }
-        let places = std::iter::repeat_with(Place::new).take(tickets).collect();
+        let places = std::iter::repeat_with(TicketState::new).take(tickets).collect();
         Ok(Self {
             folder,
             places,
@@ -206,13 +185,13 @@ impl DiskStore {
     /// Whether bytes of an upload wait for more, to go to the disk together.
     pub fn has_gathered(&self) -> bool {
         let gathered =
-            |place: &Place| matches!(&place.state, State::Uploading(upload) if upload.has_gathered());
+            |place: &TicketState| matches!(&place.phase, Phase::Uploading(upload) if upload.has_gathered());
         self.places.iter().any(gathered)
     }
 
     /// Whether bytes are on their way to or from the disk.
     pub fn is_working(&self) -> bool {
-        self.places.iter().any(Place::is_working)
+        self.places.iter().any(TicketState::is_working)
     }
 
     /// Sends what has gathered to the disk. For a moment in which nothing else is to be done: an upload that rests
@@ -220,30 +199,30 @@ impl DiskStore {
     pub fn flush(&mut self) {
         for index in 0..self.places.len() {
             let (jobs, _) = &self.workers[index % self.workers.len()];
-            if let State::Uploading(upload) = &mut self.places[index].state
+            if let Phase::Uploading(upload) = &mut self.places[index].phase
                 && upload.failed().is_none()
             {
-                upload.flush(&Line { jobs, place: index });
+                upload.flush(&WorkerChannel { jobs, place: index });
             }
         }
     }
 
-    fn parts(&mut self, ticket: &Ticket) -> (&mut Place, Line<'_>) {
+    fn parts(&mut self, ticket: &Ticket) -> (&mut TicketState, WorkerChannel<'_>) {
         let index = ticket.index();
         let (jobs, _) = &self.workers[index % self.workers.len()];
-        (&mut self.places[index], Line { jobs, place: index })
+        (&mut self.places[index], WorkerChannel { jobs, place: index })
     }
 
     /// Hands a call to the worker once, and its answer back.
     fn call(&mut self, ticket: &Ticket, call: impl FnOnce() -> Call) -> Poll<Answer> {
-        let (place, line) = self.parts(ticket);
+        let (place, channel) = self.parts(ticket);
         if let Some(answer) = place.answer.take() {
             place.asked = false;
             return Poll::Ready(answer);
         }
         if !place.asked {
             place.asked = true;
-            line.send(call());
+            channel.send(call());
         }
         Poll::Pending
     }
@@ -264,22 +243,22 @@ impl DiskStore {
     /// Whether an upload of `name` was given back and its worker has not heard of it yet.
     fn is_leaving(&self, name: &Name) -> bool {
         let leaves =
-            |place: &Place| matches!(place.state, State::Leaving) && place.name.as_ref() == Some(name);
+            |place: &TicketState| matches!(place.phase, Phase::Leaving) && place.name.as_ref() == Some(name);
         self.places.iter().any(leaves)
     }
 
     fn leave(&mut self, ticket: &Ticket, last: Call) {
         self.numbering.retain(|index| *index != ticket.index());
-        let (place, line) = self.parts(ticket);
-        if let State::Uploading(uploading) = &mut place.state
+        let (place, channel) = self.parts(ticket);
+        if let Phase::Uploading(uploading) = &mut place.phase
             && uploading.failed().is_none()
         {
-            uploading.flush(&line);
+            uploading.flush(&channel);
         }
-        place.change(State::Leaving);
+        place.change(Phase::Leaving);
         place.answer = None;
         place.asked = false;
-        line.send(last);
+        channel.send(last);
     }
 }
 
@@ -305,220 +284,5 @@ impl Drop for DiskStore {
 impl AsFd for DiskStore {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
-    }
-}
-
-/// The way from a ticket to its worker.
-struct Line<'a> {
-    jobs: &'a SyncSender<Job>,
-    place: usize,
-}
-
-impl Line<'_> {
-    fn send(&self, call: Call) {
-        let job = Job {
-            place: self.place,
-            call,
-        };
-        // Never waits: the channel has room for all that the tickets can have under way.
-        if self.jobs.send(job).is_err() {
-            log::error!("a thread of the store is gone");
-        }
-    }
-}
-
-impl Place {
-    fn new() -> Self {
-        // Filled with something else than zero, so that the memory is taken now and not when bytes come.
-        let chunk = || vec![1; CHUNK].into_boxed_slice();
-        Self {
-            state: State::Free,
-            name: None,
-            free: std::iter::repeat_with(chunk).take(CHUNKS).collect(),
-            asked: false,
-            answer: None,
-        }
-    }
-
-    /// Whether a chunk is with the worker.
-    fn is_working(&self) -> bool {
-        let here = match &self.state {
-            State::Uploading(uploading) => uploading.here(),
-            State::Reading(reading) => reading.here(),
-            State::Free | State::Idle | State::Sealed | State::Leaving => 0,
-        };
-        self.free.len() + here < CHUNKS
-    }
-
-    fn change(&mut self, state: State) {
-        match std::mem::replace(&mut self.state, state) {
-            State::Uploading(uploading) => uploading.put_back(&mut self.free),
-            State::Reading(reading) => reading.put_back(&mut self.free),
-            State::Free | State::Idle | State::Sealed | State::Leaving => {}
-        }
-    }
-
-    fn heard(&mut self, answer: Answer) {
-        match answer {
-            Answer::Released => {
-                debug_assert_eq!(self.free.len(), CHUNKS, "every chunk has come home");
-                self.state = State::Free;
-                self.name = None;
-            }
-            Answer::Written(chunk, result) => {
-                self.free.push(chunk);
-                if let (State::Uploading(uploading), Err((error, fitted))) = (&mut self.state, result) {
-                    uploading.fail(error, fitted);
-                }
-            }
-            Answer::Read(chunk, result) => match &mut self.state {
-                State::Reading(reading) => reading.arrived(chunk, result, &mut self.free),
-                _ => self.free.push(chunk),
-            },
-            // The answer to a call that was forgotten.
-            _ if matches!(self.state, State::Leaving) => {}
-            answer => self.answer = Some(answer),
-        }
-    }
-}
-
-/// A call that was answered with the answer to another: the session changed its arguments, which it must not.
-const OUT_OF_ORDER: StoreError = StoreError::Io;
-
-impl Store for DiskStore {
-    fn claim(&mut self) -> Option<Ticket> {
-        let index = self
-            .places
-            .iter()
-            .position(|place| matches!(place.state, State::Free))?;
-        self.places[index].state = State::Idle;
-        u16::try_from(index).ok().map(Ticket::new)
-    }
-
-    fn create(&mut self, ticket: &Ticket, upload: Upload<'_>) -> Poll<Result<Created, StoreError>> {
-        if let Upload::Named { name, .. } = upload {
-            // To its peer that upload is over: what it leaves behind is to be resumed, not busy.
-            if self.is_leaving(name) {
-                return Poll::Pending;
-            }
-            self.parts(ticket).0.name = Some(name.clone());
-        } else if !self.has_its_turn(ticket) {
-            return Poll::Pending;
-        }
-        let answer = self.call(ticket, || match upload {
-            Upload::Numbered => Call::CreateNumbered,
-            Upload::Named { name, length, sha256 } => {
-                Call::CreateNamed(name.clone(), Announcement { length, sha256 })
-            }
-        });
-        let limit = self.folder.limits().file;
-        answer.map(|answer| {
-            let Answer::Created(created) = answer else {
-                return Err(OUT_OF_ORDER);
-            };
-            let created = created?;
-            let (place, _) = self.parts(ticket);
-            place.change(State::Uploading(Uploading::new(created.offset, limit)));
-            Ok(created)
-        })
-    }
-
-    fn append(&mut self, ticket: &Ticket, bytes: &[u8]) -> Poll<Result<usize, StoreError>> {
-        let (place, line) = self.parts(ticket);
-        match &mut place.state {
-            State::Uploading(uploading) => uploading.append(bytes, &mut place.free, &line),
-            _ => Poll::Ready(Err(OUT_OF_ORDER)),
-        }
-    }
-
-    fn written(&self, ticket: &Ticket) -> u64 {
-        match &self.places[ticket.index()].state {
-            State::Uploading(uploading) => uploading.written(),
-            _ => 0,
-        }
-    }
-
-    fn seal(&mut self, ticket: &Ticket) -> Poll<Result<Entry, StoreError>> {
-        let (place, line) = self.parts(ticket);
-        if let State::Uploading(uploading) = &mut place.state {
-            if let Some(error) = uploading.failed() {
-                return Poll::Ready(Err(error));
-            }
-            uploading.flush(&line);
-        }
-        self.call(ticket, || Call::Seal).map(|answer| {
-            let Answer::Sealed(sealed) = answer else {
-                return Err(OUT_OF_ORDER);
-            };
-            let (place, _) = self.parts(ticket);
-            if let (Err(error), State::Uploading(uploading)) = (&sealed, &mut place.state) {
-                // The error of an earlier write says better what was wrong than a seal that found nothing.
-                let first = uploading.failed().unwrap_or(*error);
-                uploading.fail(first, uploading.written());
-                return Err(first);
-            }
-            place.change(State::Sealed);
-            sealed
-        })
-    }
-
-    fn confirm(&mut self, ticket: Ticket) {
-        self.leave(&ticket, Call::Confirm);
-    }
-
-    fn release(&mut self, ticket: Ticket) {
-        self.leave(&ticket, Call::Release);
-    }
-
-    fn open(&mut self, ticket: &Ticket, name: &Name) -> Poll<Result<Entry, StoreError>> {
-        self.call(ticket, || Call::Open(name.clone())).map(|answer| {
-            let Answer::Opened(opened) = answer else {
-                return Err(OUT_OF_ORDER);
-            };
-            let entry = opened?;
-            let (place, _) = self.parts(ticket);
-            place.change(State::Reading(Reading::new(entry.length)));
-            Ok(entry)
-        })
-    }
-
-    fn read(&mut self, ticket: &Ticket, offset: u64, into: &mut [u8]) -> Poll<Result<usize, StoreError>> {
-        let (place, line) = self.parts(ticket);
-        match &mut place.state {
-            State::Reading(reading) => reading.read(offset, into, &mut place.free, &line),
-            _ => Poll::Ready(Err(OUT_OF_ORDER)),
-        }
-    }
-
-    fn next(&mut self, ticket: &Ticket, after: Option<&Name>) -> Poll<Result<Option<Entry>, StoreError>> {
-        self.call(ticket, || Call::Next(after.cloned()))
-            .map(|answer| match answer {
-                Answer::Listed(listed) => listed,
-                _ => Err(OUT_OF_ORDER),
-            })
-    }
-
-    fn delete(&mut self, ticket: &Ticket, name: &Name) -> Poll<Result<(), StoreError>> {
-        self.call(ticket, || Call::Delete(name.clone()))
-            .map(|answer| match answer {
-                Answer::Deleted(deleted) => deleted,
-                _ => Err(OUT_OF_ORDER),
-            })
-    }
-
-    fn hashing(&self, ticket: &Ticket) -> Option<u8> {
-        self.percents.of_place(ticket.index())
-    }
-
-    fn usage(&self) -> Usage {
-        self.folder.usage()
-    }
-
-    fn unreadable(&self) -> u64 {
-        self.folder.unreadable()
-    }
-
-    fn revision(&self) -> u32 {
-        self.revision
     }
 }

@@ -10,7 +10,7 @@ pub(super) struct Names {
     pub(super) uploading: HashSet<Name>,
     /// Numbered uploads that are sealed and whose receipt is under way: `.unconfirmed` on the disk, but known by
     /// their final names.
-    pub(super) held: HashSet<Name>,
+    pub(super) unconfirmed: HashSet<Name>,
 }
 
 impl Names {
@@ -18,7 +18,7 @@ impl Names {
     pub(super) fn of(tickets: usize) -> Self {
         Self {
             uploading: set_of(2 * tickets),
-            held: set_of(2 * tickets),
+            unconfirmed: set_of(2 * tickets),
         }
     }
 }

@@ -14,16 +14,16 @@ use super::announcement::Announcement;
 use super::digester::Hashed;
 use super::fingerprint::Fingerprint;
 use super::folder::{Folder, meaning, store_error};
-use super::held::{Held, Upload, fits};
 use super::medium::{open_regular, open_to_go_on};
+use super::open_file::{OpenFile, Upload, fits};
 use super::worker::Answer;
 
 /// How often a file is hashed that is written to meanwhile, before it counts as one that cannot be read.
 const ATTEMPTS: u8 = 2;
 
-/// What a ticket holds, and what its call waits for.
+/// What a ticket has open, and what its call waits for.
 pub(super) struct Place {
-    pub(super) held: Held,
+    pub(super) file: OpenFile,
     /// The next names of a list, sorted.
     listing: Vec<Name>,
     hashing: Option<Hashing>,
@@ -58,7 +58,7 @@ impl Place {
         let mut listing = vec![Name::numbered(0); listed];
         listing.clear();
         Self {
-            held: Held::default(),
+            file: OpenFile::default(),
             listing,
             hashing: None,
             asked: 0,
@@ -67,7 +67,7 @@ impl Place {
 
     /// Is as new.
     pub(super) fn forget(&mut self) {
-        self.held = Held::Nothing;
+        self.file = OpenFile::Nothing;
         self.listing.clear();
         self.hashing = None;
     }
@@ -131,7 +131,7 @@ impl Place {
                     front,
                 });
                 match created {
-                    Ok(_) => self.held = Held::Upload(upload),
+                    Ok(_) => self.file = OpenFile::Upload(upload),
                     Err(_) => folder.end(name),
                 }
                 created
@@ -289,7 +289,7 @@ impl Place {
         folder.can_read(&hashing.name);
         Some(match hashing.then {
             Then::Open => {
-                self.held = Held::Reading(hashing.file);
+                self.file = OpenFile::Reading(hashing.file);
                 Answer::Opened(Ok(entry))
             }
             Then::List => Answer::Listed(Ok(Some(entry))),
@@ -300,7 +300,7 @@ impl Place {
                     front,
                 });
                 match created {
-                    Ok(_) => self.held = Held::Present(entry),
+                    Ok(_) => self.file = OpenFile::Present(entry),
                     Err(_) => folder.end(&hashing.name),
                 }
                 Answer::Created(created)
@@ -321,7 +321,7 @@ impl Place {
         {
             folder.end(name);
         }
-        self.held.release(folder);
+        self.file.release(folder);
         self.forget();
     }
 }

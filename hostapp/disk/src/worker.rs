@@ -10,11 +10,11 @@ use r2_threads::Wake;
 
 use super::Chunk;
 use super::announcement::Announcement;
-use super::behind::Behind;
 use super::digester::{Digesters, Hashed};
 use super::folder::Folder;
-use super::held::create_numbered;
+use super::open_file::create_numbered;
 use super::place::Place;
+use super::upload_hasher::UploadHasher;
 
 /// What a thread's calls allocate for a moment, most of all a folder's entries: the C library reads 32 KiB of them at once,
 /// now here and now there, since something small may lie where it read before. A thread writes to so much once, so that
@@ -71,7 +71,7 @@ pub(super) struct Worker {
     done: SyncSender<Done>,
     wake: Arc<Wake>,
     places: Vec<Place>,
-    behind: Behind,
+    upload_hasher: UploadHasher,
     digesters: Digesters,
 }
 
@@ -83,7 +83,7 @@ impl Worker {
         jobs: Receiver<Job>,
         done: SyncSender<Done>,
         wake: Arc<Wake>,
-        behind: Behind,
+        upload_hasher: UploadHasher,
         digesters: Digesters,
     ) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Worker {
             done,
             wake,
             places,
-            behind,
+            upload_hasher,
             digesters,
         }
     }
@@ -112,37 +112,38 @@ impl Worker {
         let place = &mut self.places[index];
         let folder = &*self.folder;
         let answer = match call {
-            Call::CreateNumbered => Some(Answer::Created(create_numbered(folder, &mut place.held))),
+            Call::CreateNumbered => Some(Answer::Created(create_numbered(folder, &mut place.file))),
             Call::CreateNamed(name, announced) => match folder.begin(&name) {
                 Ok(()) => place.compare(folder, name, announced),
                 Err(error) => Some(Answer::Created(Err(error))),
             },
             Call::Write(chunk, filled) => {
-                let result = place.held.write(folder, &chunk[..filled]);
-                match (result, place.held.upload()) {
+                let result = place.file.write(folder, &chunk[..filled]);
+                match (result, place.file.upload()) {
                     (Ok(()), Some(upload)) => {
-                        self.behind.update(index, upload.hasher.take(), chunk, filled);
+                        self.upload_hasher
+                            .update(index, upload.hasher.take(), chunk, filled);
                         None
                     }
                     (result, _) => Some(Answer::Written(chunk, result)),
                 }
             }
             Call::Discard => {
-                place.held.discard(folder);
+                place.file.discard(folder);
                 None
             }
             Call::Seal => {
-                let hash = || self.behind.finish(index);
-                Some(Answer::Sealed(place.held.seal(folder, hash)))
+                let hash = || self.upload_hasher.finish(index);
+                Some(Answer::Sealed(place.file.seal(folder, hash)))
             }
             Call::Confirm => {
-                place.held.confirm(folder);
+                place.file.confirm(folder);
                 place.forget();
                 Some(Answer::Released)
             }
             Call::Release => {
                 // Every chunk is home before the ticket is.
-                self.behind.finish(index);
+                self.upload_hasher.finish(index);
                 if place.is_hashing() {
                     self.digesters.leave(index);
                 }
@@ -151,7 +152,7 @@ impl Worker {
             }
             Call::Open(name) => place.open(folder, name),
             Call::Read(mut chunk, offset) => {
-                let result = place.held.read(&mut chunk, offset);
+                let result = place.file.read(&mut chunk, offset);
                 Some(Answer::Read(chunk, result))
             }
             Call::Next(after) => place.next(folder, after),

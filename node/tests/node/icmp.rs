@@ -146,9 +146,8 @@ fn a_flood_of_arp_stops_no_ping() {
     lab.everybody_leaves();
 }
 
-#[test]
-fn what_is_no_request_for_an_echo_to_r2_alone_gets_none() {
-    let mut lab = Simulation::new(&plan(1));
+/// Messages over IPv4 that are no whole request for an echo, and why each is dropped.
+fn no_requests4() -> Vec<(Vec<u8>, Reason)> {
     let r2 = R2_ADDRESS.octets();
     let mut wrong = ping(US, b"data");
     *wrong.last_mut().unwrap() ^= 1;
@@ -161,7 +160,7 @@ fn what_is_no_request_for_an_echo_to_r2_alone_gets_none() {
     let mut to_all = ping(US, b"data");
     to_all[..6].fill(0xff);
     let icmp = |message: &[u8]| packet(US, r2, &[], 1, &sealed(message.to_vec()));
-    let mut frames = vec![
+    vec![
         (wrong, Reason::Checksum),
         (fragment, Reason::Fragment),
         (last, Reason::Fragment),
@@ -179,13 +178,15 @@ fn what_is_no_request_for_an_echo_to_r2_alone_gets_none() {
         (icmp(&[11, 0, 0, 0, 0, 0, 0, 0]), Reason::NoAnswer),
         (icmp(&[13, 0, 0, 0, 0, 0, 0, 0]), Reason::NoAnswer),
         (icmp(&[17, 0, 0, 0, 0, 0, 0, 0]), Reason::NoAnswer),
-    ];
+    ]
+}
+
+/// Requests over IPv4 that are to others too, or from nobody.
+fn not_to_r2_alone4() -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
     // RFC 1122, section 3.2.2.6: a broadcast or multicast address may go without.
     for destination in [[192, 168, 69, 255], [255, 255, 255, 255], [224, 0, 0, 1]] {
-        frames.push((
-            packet(US, destination, &[], 1, &request(1, b"")),
-            Reason::NotUnicast,
-        ));
+        frames.push(packet(US, destination, &[], 1, &request(1, b"")));
     }
     for source in [
         [127, 0, 0, 1],
@@ -195,30 +196,41 @@ fn what_is_no_request_for_an_echo_to_r2_alone_gets_none() {
         [224, 0, 0, 1],
         [255, 255, 255, 255],
         [192, 168, 69, 255],
-        r2,
+        R2_ADDRESS.octets(),
     ] {
-        frames.push((ping(source, b"data"), Reason::NotUnicast));
+        frames.push(ping(source, b"data"));
     }
-    let request6 = Icmpv6Repr::EchoRequest {
-        ident: 1,
-        seq_no: 1,
-        data: b"data",
-    };
+    frames
+}
+
+const REQUEST6: Icmpv6Repr<'_> = Icmpv6Repr::EchoRequest {
+    ident: 1,
+    seq_no: 1,
+    data: b"data",
+};
+
+/// The same over IPv6.
+fn not_to_r2_alone6() -> Vec<Vec<u8>> {
     let mapped = Ipv4Address::new(192, 168, 69, 66).to_ipv6_mapped();
-    for (source, destination) in [
+    [
         (ADDRESS6, ALL_NODES),
         (Ipv6Address::LOCALHOST, R2_ADDRESS6),
         (Ipv6Address::UNSPECIFIED, R2_ADDRESS6),
         (ALL_NODES, R2_ADDRESS6),
         (mapped, R2_ADDRESS6),
         (R2_ADDRESS6, R2_ADDRESS6),
-    ] {
-        frames.push((
-            stranger6::icmp(source, destination, &request6),
-            Reason::NotUnicast,
-        ));
-    }
-    let mut wrong6 = stranger6::icmp(ADDRESS6, R2_ADDRESS6, &request6);
+    ]
+    .map(|(source, destination)| stranger6::icmp(source, destination, &REQUEST6))
+    .to_vec()
+}
+
+#[test]
+fn what_is_no_request_for_an_echo_to_r2_alone_gets_none() {
+    let mut lab = Simulation::new(&plan(1));
+    let to_others = not_to_r2_alone4().into_iter().chain(not_to_r2_alone6());
+    let mut frames = no_requests4();
+    frames.extend(to_others.map(|frame| (frame, Reason::NotUnicast)));
+    let mut wrong6 = stranger6::icmp(ADDRESS6, R2_ADDRESS6, &REQUEST6);
     *wrong6.last_mut().unwrap() ^= 1;
     frames.push((wrong6, Reason::Checksum));
     for (index, (frame, reason)) in frames.into_iter().enumerate() {

@@ -170,10 +170,8 @@ fn whoever_wants_r2s_address_for_itself_is_told_before_all() {
     lab.everybody_leaves();
 }
 
-/// RFC 4861, section 7.1.
-#[test]
-fn ndp_without_meaning_is_counted() {
-    let mut lab = Simulation::new(&plan(1));
+/// Solicitations without meaning, and why each is dropped.
+fn solicitations_without_meaning() -> Vec<(Vec<u8>, Reason)> {
     let (target, all) = (R2_ADDRESS6, solicited_node(R2_ADDRESS6));
     let good = || icmp(ADDRESS, all, &solicitation(target));
     let through_a_router = {
@@ -185,19 +183,7 @@ fn ndp_without_meaning_is_counted() {
     wrong[56] ^= 1;
     let other = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 2);
     let nobody = Ipv6Address::UNSPECIFIED;
-    let advert = |flags| {
-        Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
-            flags,
-            target_addr: ADDRESS,
-            lladdr: Some(RawHardwareAddress::from(stranger::MAC)),
-        })
-    };
-    let solicit_router = Icmpv6Repr::Ndisc(NdiscRepr::RouterSolicit { lladdr: None });
-    let mut router = changed(icmp(ADDRESS, ALL_NODES, &solicit_router), |message| {
-        message.resize(24, 0);
-    });
-    router[21] = 255;
-    let frames = [
+    vec![
         (through_a_router, Reason::Malformed),
         (wrong, Reason::Checksum),
         (changed(good(), |message| message[1] = 1), Reason::Malformed),
@@ -226,6 +212,24 @@ fn ndp_without_meaning_is_counted() {
             Reason::NotUnicast,
         ),
         (icmp(ALL_NODES, all, &solicitation(target)), Reason::NotUnicast),
+    ]
+}
+
+/// Advertisements, and a router's question, that R2 has no use for, and why each is dropped.
+fn news_without_meaning() -> Vec<(Vec<u8>, Reason)> {
+    let advert = |flags| {
+        Icmpv6Repr::Ndisc(NdiscRepr::NeighborAdvert {
+            flags,
+            target_addr: ADDRESS,
+            lladdr: Some(RawHardwareAddress::from(stranger::MAC)),
+        })
+    };
+    let solicit_router = Icmpv6Repr::Ndisc(NdiscRepr::RouterSolicit { lladdr: None });
+    let mut router = changed(icmp(ADDRESS, ALL_NODES, &solicit_router), |message| {
+        message.resize(24, 0);
+    });
+    router[21] = 255;
+    vec![
         // Nobody asked.
         (
             icmp(ADDRESS, R2_ADDRESS6, &advert(NdiscNeighborFlags::SOLICITED)),
@@ -240,7 +244,15 @@ fn ndp_without_meaning_is_counted() {
             Reason::Malformed,
         ),
         (router, Reason::NoAnswer),
-    ];
+    ]
+}
+
+/// RFC 4861, section 7.1.
+#[test]
+fn ndp_without_meaning_is_counted() {
+    let mut lab = Simulation::new(&plan(1));
+    let mut frames = solicitations_without_meaning();
+    frames.extend(news_without_meaning());
     for (index, (frame, reason)) in frames.into_iter().enumerate() {
         let before = lab.dropped(reason);
         lab.put(frame);

@@ -1,4 +1,4 @@
-//! Whether the folder of a store is still where it was.
+//! The locked folder of a store, and whether it is still where it was.
 
 use std::error::Error;
 use std::fmt;
@@ -28,14 +28,14 @@ impl Gone {
 }
 
 /// A locked folder, and the path under which it was found.
-pub(super) struct Here {
+pub(super) struct LockedFolder {
     path: PathBuf,
     /// Held for its exclusive lock, and to make renames durable. While it is, no other folder has this one's inode.
     handle: File,
     gone: AtomicBool,
 }
 
-impl Here {
+impl LockedFolder {
     pub(super) fn new(path: PathBuf, handle: File) -> Self {
         Self {
             path,

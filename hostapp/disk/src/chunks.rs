@@ -5,8 +5,9 @@ use std::task::Poll;
 
 use r2_core::store::StoreError;
 
+use super::ticket::WorkerChannel;
 use super::worker::Call;
-use super::{CHUNK, CHUNKS, Chunk, Line};
+use super::{CHUNK, CHUNKS, Chunk};
 
 /// Bytes on their way to the disk.
 pub(super) struct Uploading {
@@ -32,7 +33,7 @@ impl Uploading {
         &mut self,
         bytes: &[u8],
         free: &mut Vec<Chunk>,
-        line: &Line<'_>,
+        channel: &WorkerChannel<'_>,
     ) -> Poll<Result<usize, StoreError>> {
         if let Some(error) = self.failed {
             return Poll::Ready(Err(error));
@@ -42,7 +43,7 @@ impl Uploading {
         }
         let allowed = usize::try_from(self.limit.saturating_sub(self.taken)).unwrap_or(usize::MAX);
         if allowed == 0 {
-            line.send(Call::Discard);
+            channel.send(Call::Discard);
             self.fail(StoreError::TooLarge, self.taken);
             return Poll::Ready(Err(StoreError::TooLarge));
         }
@@ -55,15 +56,15 @@ impl Uploading {
         self.taken += taken as u64;
         self.current = Some(chunk);
         if self.filled == CHUNK {
-            self.flush(line);
+            self.flush(channel);
         }
         Poll::Ready(Ok(taken))
     }
 
     /// Sends what has gathered to the disk.
-    pub(super) fn flush(&mut self, line: &Line<'_>) {
+    pub(super) fn flush(&mut self, channel: &WorkerChannel<'_>) {
         if let Some(chunk) = self.current.take() {
-            line.send(Call::Write(chunk, std::mem::take(&mut self.filled)));
+            channel.send(Call::Write(chunk, std::mem::take(&mut self.filled)));
         }
     }
 
@@ -136,7 +137,7 @@ impl Reading {
         offset: u64,
         into: &mut [u8],
         free: &mut Vec<Chunk>,
-        line: &Line<'_>,
+        channel: &WorkerChannel<'_>,
     ) -> Poll<Result<usize, StoreError>> {
         if into.is_empty() || offset >= self.length {
             return Poll::Ready(Ok(0));
@@ -153,7 +154,7 @@ impl Reading {
         while self.ahead < self.length
             && let Some(chunk) = free.pop()
         {
-            line.send(Call::Read(chunk, self.ahead));
+            channel.send(Call::Read(chunk, self.ahead));
             self.ahead = self.ahead.saturating_add(CHUNK as u64);
             self.under_way += 1;
         }

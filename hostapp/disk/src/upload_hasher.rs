@@ -1,4 +1,4 @@
-//! The thread behind a worker: hashes what that has written, while that writes on.
+//! The thread that hashes what a worker has written, while the worker writes on.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::worker::{Answer, Done};
 use super::{CHUNKS, Chunk};
 
-/// What a worker asks of the thread behind it.
+/// What a worker asks of that thread.
 enum Order {
     /// Goes on with the hash of that place, or with this one, and sends the chunk home.
     Update(usize, Option<Sha256>, Chunk, usize),
@@ -19,12 +19,12 @@ enum Order {
 }
 
 /// The worker's end. The thread ends with it.
-pub(super) struct Behind {
+pub(super) struct UploadHasher {
     orders: SyncSender<Order>,
     finished: Receiver<Sha256>,
 }
 
-impl Behind {
+impl UploadHasher {
     /// Starts the thread, for so many places.
     pub(super) fn start(
         name: String,

@@ -1,4 +1,4 @@
-//! What a ticket holds on the worker's side, and what an upload does to the disk.
+//! What a ticket has open on its worker's side, and what an upload does to the disk.
 
 use std::fs::File;
 use std::io;
@@ -11,12 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
 use super::folder::{Folder, store_error};
-use super::here::Gone;
+use super::locked_folder::Gone;
 use super::medium::open_regular;
 
-/// What a ticket holds.
+/// What a ticket has open.
 #[derive(Default)]
-pub(super) enum Held {
+pub(super) enum OpenFile {
     #[default]
     Nothing,
     Upload(Upload),
@@ -32,12 +32,12 @@ pub(super) struct Upload {
     /// `None` for a numbered one.
     pub(super) announced: Option<Announcement>,
     pub(super) file: Arc<File>,
-    /// What the hash begins with; `None` once the thread behind the worker has it.
+    /// What the hash begins with; `None` once the upload hasher has it.
     pub(super) hasher: Option<Sha256>,
     pub(super) length: u64,
 }
 
-impl Held {
+impl OpenFile {
     /// The upload, while one is under way.
     pub(super) fn upload(&mut self) -> Option<&mut Upload> {
         match self {
@@ -225,9 +225,9 @@ impl Upload {
     }
 }
 
-pub(super) fn create_numbered(folder: &Folder, held: &mut Held) -> Result<Created, StoreError> {
+pub(super) fn create_numbered(folder: &Folder, open: &mut OpenFile) -> Result<Created, StoreError> {
     let (name, file) = folder.create_numbered()?;
-    *held = Held::Upload(Upload {
+    *open = OpenFile::Upload(Upload {
         name: name.clone(),
         announced: None,
         file: Arc::new(file),
