@@ -38,6 +38,7 @@ fn serve<T: Send>(clients: impl FnOnce(&Found) -> T + Send) -> (T, TempDir) {
         sessions: 4,
         ..Options::local(store.path())
     };
+    let options = on_the_wire(&options).unwrap();
     let mut r2 = R2::start(&options, |offers| Ok(open(offers)))
         .map_err(|refusal| refusal.to_string())
         .unwrap();
