@@ -76,6 +76,8 @@ fn a_listener_that_is_no_r2_is_told_by_what_it_answered() {
             // Not a whole line, and nothing that drives a terminal.
             (r"\033[2Jlogin: ", "\"[2Jlogin: \""),
             ("END OF IT\n", "END OF IT"),
+            // It begins as what R2 says of its progress.
+            (r"* OK IMAP4rev1 ready\r\n", "* OK IMAP4rev1 ready"),
         ] {
             let listener = alone.listener(&format!("printf '{said}'"), 5030);
             assert_told(&alone.client(command), &["127.0.0.1:5030 answered", shown]);
@@ -127,6 +129,16 @@ fn only_what_r2_keeps_is_promised() {
             "get 127.0.0.1 f -o -",
             format!("FILE f 5 {hash}\nhel"),
             "what was written is a part of it",
+        ),
+        (
+            "get 127.0.0.1 f -o got",
+            "* progress every 5 s\n* hashing 12 %%\n".to_owned(),
+            "the connection broke before the end: try again",
+        ),
+        (
+            "send 127.0.0.1 f",
+            "* progress every 5 s\n* waiting\n".to_owned(),
+            "the connection broke before the end: try again",
         ),
         (
             "ls 127.0.0.1",

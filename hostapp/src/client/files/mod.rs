@@ -278,6 +278,12 @@ pub(super) fn remove(host: &Host, name: &Name, report: Report) -> Result<(), Tro
 /// What to do when a transfer broke that R2 had begun, and of which it, or this side, keeps what has come.
 const GOES_ON: &str = "try again, it goes on where it was";
 
+/// Whether the line is what R2 says while it works on an answer: it is there, and has not begun to answer.
+fn is_at_work(line: &[u8]) -> bool {
+    let words: [&[u8]; 3] = [b"* progress ", b"* hashing ", b"* waiting"];
+    words.into_iter().any(|word| line.starts_with(word))
+}
+
 /// What an outcome of a talk with `server`, of which this was `heard` last, is to the user. When the connection `broke`
 /// after R2 had begun to answer, that says what to do; before, nobody knows whether it is R2 at all.
 fn judge(
@@ -312,7 +318,7 @@ fn judge(
             "the bytes that came do not add up to the SHA-256 that R2 told: nothing was kept, get it again"
                 .to_owned()
         }
-        Some(Err(Failure::Broken)) | None => match broke {
+        Some(Err(Failure::Broken)) | None => match broke.or(is_at_work(heard).then_some("try again")) {
             Some(advice) => format!("the connection broke before the end: {advice}"),
             None => return Err(no_answer(server, heard, "files")),
         },
