@@ -22,25 +22,44 @@ fn serve_auto(namespace: &Namespace, store: &std::path::Path) -> Program {
     namespace.start(&serve(store, "").replace(" --link tap:tap0", ""))
 }
 
+/// A user without any privilege, in a folder of its own with `hostapp` and a file in it.
+struct Nobody<'n> {
+    namespace: &'n Namespace,
+    folder: tempfile::TempDir,
+}
+
+impl<'n> Nobody<'n> {
+    fn new(namespace: &'n Namespace) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().display();
+        // Nobody has to reach the programs, and a folder of its own.
+        fs::copy(hostapp(), folder.path().join("hostapp")).unwrap();
+        fs::write(folder.path().join("file"), "a file\n").unwrap();
+        namespace
+            .start(&format!("chmod -R a+rwX {home}; chmod a+rx {home}/hostapp"))
+            .prints();
+        Self { namespace, folder }
+    }
+
+    fn starts(&self, line: &str) -> Program {
+        let home = self.folder.path().display();
+        self.namespace.start(&format!(
+            "cd {home} && PATH=.:$PATH exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '{line}'"
+        ))
+    }
+
+    fn prints(&self, line: &str) -> String {
+        self.starts(line).prints()
+    }
+}
+
 #[test]
 fn a_user_without_any_privilege_has_the_whole_lab() {
     let namespace = Namespace::new();
     namespace.ip("link del tap0");
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().display();
-    // Nobody has to reach the programs, and a folder of its own.
-    fs::copy(hostapp(), folder.path().join("hostapp")).unwrap();
-    fs::write(folder.path().join("file"), "a file\n").unwrap();
-    let nobody = |line: &str| {
-        namespace.start(&format!(
-            "cd {home} && PATH=.:$PATH exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '{line}'"
-        ))
-    };
-    namespace
-        .start(&format!("chmod -R a+rwX {home}; chmod a+rx {home}/hostapp"))
-        .prints();
+    let nobody = Nobody::new(&namespace);
 
-    let mut r2 = nobody("exec hostapp serve");
+    let mut r2 = nobody.starts("exec hostapp serve");
     r2.complains(
         "info: no TAP (tap0 does not exist: run sudo ./tap-setup/tap-setup up): serving on 127.0.0.1\n",
     );
@@ -48,37 +67,42 @@ fn a_user_without_any_privilege_has_the_whole_lab() {
     r2.complains("  drop     5020/tcp       nc -N 127.0.0.1 5020 < FILE\n");
     r2.complains("nc 127.0.0.1 10007\n");
 
-    let mut kali = nobody("exec nc.openbsd 127.0.0.1 5000");
+    let mut kali = nobody.starts("exec nc.openbsd 127.0.0.1 5000");
     r2.sees("* KALI joined\n");
     r2.types("Hi, my name is R2\n");
     kali.sees("R2: Hi, my name is R2\n");
     kali.types("Hi R2\n");
     r2.sees("KALI: Hi R2\n");
 
-    let prints = |line: &str| nobody(line).prints();
     assert_eq!(
-        prints("echo 123Ted 32is 343SECRET cool | nc.openbsd -N 127.0.0.1 5010"),
+        nobody.prints("echo 123Ted 32is 343SECRET cool | nc.openbsd -N 127.0.0.1 5010"),
         "Digits: 12332343 Count: 8\n"
     );
     assert_eq!(
-        prints("echo SECRET | nc.openbsd -u -W 1 127.0.0.1 5010"),
+        nobody.prints("echo SECRET | nc.openbsd -u -W 1 127.0.0.1 5010"),
         "Digits: Count: 0\n"
     );
-    assert_eq!(prints("echo ping | nc.openbsd -u -W 1 127.0.0.1 10007"), "ping\n");
-    let hash = sha256_of(&folder.path().join("file"));
     assert_eq!(
-        prints("nc.openbsd -N 127.0.0.1 5020 < file"),
+        nobody.prints("echo ping | nc.openbsd -u -W 1 127.0.0.1 10007"),
+        "ping\n"
+    );
+    let hash = sha256_of(&nobody.folder.path().join("file"));
+    assert_eq!(
+        nobody.prints("nc.openbsd -N 127.0.0.1 5020 < file"),
         format!("stored drop-0001 7 bytes sha256 {hash}\n")
     );
-    prints("hostapp send 127.0.0.1 file");
+    nobody.prints("hostapp send 127.0.0.1 file");
     assert_eq!(
-        prints("hostapp ls 127.0.0.1"),
+        nobody.prints("hostapp ls 127.0.0.1"),
         format!("drop-0001 7 {hash}\nfile 7 {hash}\n")
     );
-    prints("hostapp get 127.0.0.1 file -o back");
-    assert_eq!(fs::read(folder.path().join("back")).unwrap(), b"a file\n");
-    prints("hostapp rm 127.0.0.1 file");
-    assert_eq!(prints("hostapp ls 127.0.0.1"), format!("drop-0001 7 {hash}\n"));
+    nobody.prints("hostapp get 127.0.0.1 file -o back");
+    assert_eq!(fs::read(nobody.folder.path().join("back")).unwrap(), b"a file\n");
+    nobody.prints("hostapp rm 127.0.0.1 file");
+    assert_eq!(
+        nobody.prints("hostapp ls 127.0.0.1"),
+        format!("drop-0001 7 {hash}\n")
+    );
 
     r2.signal(Signal::TERM);
     assert_eq!(r2.wait().status.code(), Some(0));

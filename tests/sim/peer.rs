@@ -283,7 +283,7 @@ impl Peer {
         }
     }
 
-    /// Goes on behind the next line of R2's, if that has come; also where none can come.
+    /// Takes the next line of R2's; whether it has come, or none can come any more.
     fn take_line(&mut self) -> bool {
         let Some(length) = self.heard[self.lines..].iter().position(|byte| *byte == b'\n') else {
             return self.end.is_some();
@@ -292,7 +292,8 @@ impl Peer {
         true
     }
 
-    /// Sends those of `bytes` that R2 does not have, up to `most` of all; nothing where R2 did not say `SEND`.
+    /// Sends `bytes` from the offset that R2's last line, `SEND`, has named, up to offset `most`; whether that is done.
+    /// Sends nothing where that line says something else.
     fn upload(&mut self, bytes: &[u8], most: usize) -> bool {
         let line = String::from_utf8_lossy(&self.heard[..self.lines]).into_owned();
         let offset = line

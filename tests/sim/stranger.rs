@@ -174,7 +174,7 @@ fn nonsense(rng: &mut Rng) -> Frame {
     }
 }
 
-/// A frame whose Ethernet header promises a packet, and whose `payload` is none.
+/// A frame whose Ethernet header announces a packet, and whose `payload` is no such packet.
 fn headless(rng: &mut Rng, payload: Vec<u8>) -> Frame {
     let types = [
         EthernetProtocol::Ipv4,

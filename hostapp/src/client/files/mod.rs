@@ -41,17 +41,7 @@ pub(super) fn send(host: &Host, file: &Path, name: Option<Name>, report: Report)
     let shown = file.display();
     let name = match name {
         Some(name) => name,
-        None if file == Path::new("-") => {
-            return Err(Trouble::usage(
-                "standard input has no name: give it one with --as NAME",
-            ));
-        }
-        None => file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or("that cannot be its name")
-            .and_then(upload_name)
-            .map_err(|why| Trouble::usage(format!("{shown}: {why}; name it with --as NAME")))?,
+        None => own_name(file)?,
     };
     let waits = || report.tell(format_args!("{shown} has no length: it is read to its end first"));
     let mut source = LocalFile::open(file, waits)
@@ -97,6 +87,20 @@ pub(super) fn send(host: &Host, file: &Path, name: Option<Name>, report: Report)
         format_args!("Sent {shown}: {bytes} bytes, sha256 {sha256}, stored as {name}"),
         &json!({ "file": shown.to_string(), "name": name.as_str(), "bytes": bytes, "sha256": sha256 }),
     )
+}
+
+/// The name under which `file` is stored where the user gives none.
+fn own_name(file: &Path) -> Result<Name, Trouble> {
+    if file == Path::new("-") {
+        return Err(Trouble::usage(
+            "standard input has no name: give it one with --as NAME",
+        ));
+    }
+    file.file_name()
+        .and_then(|name| name.to_str())
+        .ok_or("that cannot be its name")
+        .and_then(upload_name)
+        .map_err(|why| Trouble::usage(format!("{}: {why}; name it with --as NAME", file.display())))
 }
 
 /// Gets the file `name` into `output`, from where an earlier attempt was broken off.

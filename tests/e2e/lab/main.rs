@@ -1,28 +1,18 @@
 //! `hostapp lab` on a TAP, against the kernel: what it tells is what tshark reads in its capture.
 
+mod capture;
+mod report;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use r2_sim::payload;
 use r2_tests::lab::{R2, hostapp};
 use r2_tests::namespace::Namespace;
 use serde_json::Value;
 
-/// A segment with the connection's port, as tshark reads it.
-struct Segment {
-    number: u64,
-    /// Milliseconds.
-    at: f64,
-    from_r2: bool,
-    length: u64,
-    seq: u64,
-    ack: u64,
-    syn: bool,
-    fin: bool,
-    payload: Vec<u8>,
-}
+use self::capture::{Segment, bytes, frame, segments, tshark};
 
 /// Makes an experiment on the TAP of a network of its own; what it says, and its capture.
 fn measure(arguments: &str, folder: &Path) -> (Value, Vec<(u16, Segment)>) {
@@ -42,80 +32,6 @@ fn measure_in(namespace: &Namespace, arguments: &str, folder: &Path) -> (Value, 
         serde_json::from_str(&ended.stdout).expect("JSON"),
         segments(&file),
     )
-}
-
-/// Each TCP segment of a capture with KALI's port.
-fn segments(file: &Path) -> Vec<(u16, Segment)> {
-    let fields = [
-        "frame.number",
-        "frame.time_relative",
-        "tcp.srcport",
-        "tcp.dstport",
-        "tcp.len",
-        "tcp.seq",
-        "tcp.ack",
-        "tcp.flags.syn",
-        "tcp.flags.fin",
-        "tcp.payload",
-        "ip.src",
-    ];
-    tshark(file, "tcp", &fields)
-        .iter()
-        .map(|cells| {
-            let number = |index: usize| cells[index].parse::<u64>().unwrap_or(0);
-            let is_set = |index: usize| matches!(&*cells[index], "1" | "True");
-            let from_r2 = cells[10] == R2;
-            let port = if from_r2 { number(3) } else { number(2) };
-            let segment = Segment {
-                number: number(0),
-                at: cells[1].parse::<f64>().unwrap() * 1e3,
-                from_r2,
-                length: number(4),
-                seq: number(5),
-                ack: number(6),
-                syn: is_set(7),
-                fin: is_set(8),
-                payload: bytes(&cells[9]),
-            };
-            (u16::try_from(port).unwrap(), segment)
-        })
-        .collect()
-}
-
-/// These fields of each frame of a capture that passes the filter.
-fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
-    let mut tshark = Command::new("tshark");
-    tshark
-        .args(["-n", "-Y", filter, "-T", "fields"])
-        .arg("-r")
-        .arg(file);
-    for field in fields {
-        tshark.args(["-e", field]);
-    }
-    let out = tshark.output().expect("tshark");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let text = String::from_utf8(out.stdout).unwrap();
-    text.lines()
-        .map(|line| line.split('\t').map(Into::into).collect())
-        .collect()
-}
-
-/// Bytes as tshark shows them.
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<_> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    let pairs = digits.chunks_exact(2);
-    pairs
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-        .collect()
-}
-
-/// The frame of this number.
-fn frame<'s>(segments: &'s [(u16, Segment)], number: &Value) -> Option<&'s Segment> {
-    let number = number.as_u64()?;
-    segments
-        .iter()
-        .map(|(_, segment)| segment)
-        .find(|segment| segment.number == number)
 }
 
 #[test]
@@ -345,80 +261,5 @@ fn a_journey_is_told_by_the_frames_that_were_on_the_wire() {
         let (told, segments) = measure(&format!("journey --link {link}"), folder.path());
         let file = is_a_journey(&told, &segments);
         assert_eq!(told["sha256"], payload::sha256(&file[..]));
-    }
-}
-
-/// The number behind each of these words in the page.
-fn numbers_behind<'p>(page: &'p str, words: &'p str) -> impl Iterator<Item = u64> + 'p {
-    page.split(words).skip(1).filter_map(|rest| {
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok()
-    })
-}
-
-#[test]
-fn the_report_is_of_its_own_run() {
-    let (namespace, folder) = (Namespace::new(), tempfile::tempdir().unwrap());
-    let line = format!(
-        "exec {} lab report --link tap:tap0 --output {}",
-        hostapp().display(),
-        folder.path().display()
-    );
-    let ended = namespace.start(&line).finish();
-    assert!(ended.status.success(), "{ended:?}");
-    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    let paper = fs::read(folder.path().join("report.pdf")).unwrap();
-    assert!(paper.starts_with(b"%PDF-") && paper.trim_ascii_end().ends_with(b"%%EOF"));
-    let sections: Vec<_> = page.split("<section ").skip(1).collect();
-    for (section, question) in sections
-        .iter()
-        .zip(["Parts 1 to 3", "4a", "4b", "4c", "4e", "4f", "4g"])
-    {
-        assert!(section.contains(&format!("<h2>{question}")), "{question}");
-    }
-    for (section, name) in [
-        (1, "ports"),
-        (2, "journey"),
-        (4, "rtt"),
-        (5, "nagle"),
-        (6, "delayed-ack"),
-    ] {
-        let section = sections[section];
-        assert!(
-            section.contains(&format!("{name}.pcap, beside this report")),
-            "{name}"
-        );
-        let capture = folder.path().join(format!("{name}.pcap"));
-        let frames: Vec<u64> = tshark(&capture, "frame", &["frame.number"])
-            .iter()
-            .map(|cells| cells[0].parse().unwrap())
-            .collect();
-        let named: Vec<_> = numbers_behind(section, "frame ")
-            .chain(numbers_behind(section, "frames "))
-            .collect();
-        assert!(
-            !named.is_empty() && named.iter().all(|number| frames.contains(number)),
-            "{name}: {named:?}"
-        );
-    }
-    // What part 3 tells is what is in its capture.
-    let segments = segments(&folder.path().join("journey.pcap"));
-    let upload = segments.iter().map(|(_, segment)| segment);
-    let upload = upload.filter(|segment| !segment.from_r2 && segment.payload.len() > 100);
-    let file: Vec<u8> = upload.flat_map(|segment| segment.payload.clone()).collect();
-    let receipt = format!(
-        "stored drop-0001 {} bytes sha256 {}",
-        file.len(),
-        payload::sha256(&file[..])
-    );
-    assert!(sections[2].contains(&receipt), "{receipt}");
-    let syns: Vec<_> = numbers_behind(sections[2], "KALI's SYN (frame ").collect();
-    assert_eq!(syns.len(), 2, "a question, a file");
-    for number in syns {
-        let found = segments.iter().find(|(_, segment)| segment.number == number);
-        assert!(
-            found.is_some_and(|(_, segment)| segment.syn && !segment.from_r2),
-            "frame {number}"
-        );
     }
 }
