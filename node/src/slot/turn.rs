@@ -194,8 +194,10 @@ impl Slot<'_> {
     fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
         let mut sent = false;
         while *budget > 0 {
+            // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.
             let Some(token) = turn.device.transmit(turn.now) else {
-                turn.tally.congested = true;
+                let wanted_at = turn.interface.poll_at(turn.now, &self.sockets);
+                turn.tally.congested |= wanted_at.is_some_and(|at| at <= turn.now);
                 break;
             };
             let mut outward = Outward {
