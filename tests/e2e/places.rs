@@ -268,7 +268,7 @@ fn a_file_that_changes_while_it_is_sent_is_sent_as_it_was_or_told() {
         server.complains("Listening on ");
         let client = lab.start_kali(&format!("hostapp send 127.0.0.1 {}", file.display()));
         let hash = sha256(&b"hello"[..]);
-        server.sees(&format!("PUT changing 5 {hash}\n"));
+        server.sees(&format!("PUT changing 5 {hash} resume\n"));
         change(&file, grown);
         server.types("SEND 0\n");
         (server, client, hash)
