@@ -26,7 +26,7 @@ pub fn run(experiment: &Experiment) -> ExitCode {
 }
 
 fn measure(experiment: &Experiment) -> io::Result<()> {
-    let on_a_wire = |measure: r2_lab::Experiment, bench: &cli::Bench| {
+    let on_a_wire = |measure: r2_lab::Measure, bench: &cli::Bench| {
         Ok::<_, io::Error>((
             measure(&bench.wire.clone().into(), bench.pcap.as_deref())?,
             bench.json,

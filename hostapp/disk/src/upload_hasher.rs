@@ -11,7 +11,7 @@ use super::worker::{Answer, Done};
 use super::{CHUNKS, Chunk};
 
 /// What a worker asks of that thread.
-enum Order {
+enum HashOrder {
     /// Goes on with the hash of that place, or with this one, and sends the chunk home.
     Update(usize, Option<Sha256>, Chunk, usize),
     /// Hands the hash of that place back.
@@ -20,7 +20,7 @@ enum Order {
 
 /// The worker's end. The thread ends with it.
 pub(super) struct UploadHasher {
-    orders: SyncSender<Order>,
+    orders: SyncSender<HashOrder>,
     finished: Receiver<Sha256>,
 }
 
@@ -44,7 +44,7 @@ impl UploadHasher {
     pub(super) fn update(&self, place: usize, hasher: Option<Sha256>, chunk: Chunk, filled: usize) {
         if self
             .orders
-            .send(Order::Update(place, hasher, chunk, filled))
+            .send(HashOrder::Update(place, hasher, chunk, filled))
             .is_err()
         {
             log::error!("a thread of the store is gone");
@@ -53,13 +53,13 @@ impl UploadHasher {
 
     /// Waits until every chunk of `place` has gone home; the hash of all of them. `None`: the thread is gone.
     pub(super) fn finish(&self, place: usize) -> Option<Sha256> {
-        self.orders.send(Order::Finish(place)).ok()?;
+        self.orders.send(HashOrder::Finish(place)).ok()?;
         self.finished.recv().ok()
     }
 }
 
 fn run(
-    orders: &Receiver<Order>,
+    orders: &Receiver<HashOrder>,
     mut hashers: Vec<Sha256>,
     done: &SyncSender<Done>,
     finish: &SyncSender<Sha256>,
@@ -67,7 +67,7 @@ fn run(
 ) {
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Update(place, begun, chunk, filled) => {
+            HashOrder::Update(place, begun, chunk, filled) => {
                 if let Some(begun) = begun {
                     hashers[place] = begun;
                 }
@@ -79,7 +79,7 @@ fn run(
                 });
                 wake.wake();
             }
-            Order::Finish(place) => {
+            HashOrder::Finish(place) => {
                 // Who asked waits for it.
                 let _ = finish.send(std::mem::take(&mut hashers[place]));
             }

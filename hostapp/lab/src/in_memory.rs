@@ -39,7 +39,7 @@ const BUFFER: usize = 16 * 1024;
 
 /// How a wire is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
+pub(super) struct InMemoryOptions {
     pub(super) ip: Ipv4Cidr,
     pub(super) rtt: Duration,
     pub(super) loss: u8,
@@ -70,7 +70,7 @@ pub(super) struct InMemory {
 }
 
 impl InMemory {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &InMemoryOptions) -> Self {
         let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
         let mut chance = fastrand::Rng::with_seed(options.seed);
         let secret = std::array::from_fn(|_| chance.u8(..));

@@ -71,8 +71,8 @@ impl Measured {
     }
 }
 
-/// An experiment on a wire: makes it, writes its frames into a capture, where one is wished, and tells what they show.
-pub type Experiment = fn(&WireOptions, Option<&Path>) -> io::Result<Measured>;
+/// Makes an experiment on a wire, writes its frames into a capture where one is wished, and tells what they show.
+pub type Measure = fn(&WireOptions, Option<&Path>) -> io::Result<Measured>;
 
 /// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
 pub fn ports(bench: &WireOptions, pcap: Option<&Path>) -> io::Result<Measured> {
@@ -144,7 +144,7 @@ struct Evidence {
 
 fn open(bench: &WireOptions, rtt: u16) -> io::Result<Box<dyn Kali>> {
     match &bench.tap {
-        None => Ok(Box::new(InMemory::new(&in_memory::Options {
+        None => Ok(Box::new(InMemory::new(&in_memory::InMemoryOptions {
             ip: bench.ip,
             rtt: Duration::from_millis(bench.rtt.unwrap_or(rtt).into()),
             loss: bench.loss.unwrap_or(0),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::account::{Account, Part};
-use super::{Experiment, WireOptions, html, pdf};
+use super::{Measure, WireOptions, html, pdf};
 
 const TITLE: &str = "R2 and KALI: the lab";
 
@@ -16,7 +16,7 @@ const CALLS: usize = 3;
 /// to 3; what to tell of it.
 pub fn write(folder: &Path, wire: &WireOptions, transcript: String) -> io::Result<String> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-    let on_a_wire: [(&str, &str, Experiment); 5] = [
+    let on_a_wire: [(&str, &str, Measure); 5] = [
         ("4a", "ports.pcap", super::ports),
         ("4b, parts 2 and 3 on the wire", "journey.pcap", super::journey),
         ("4e", "rtt.pcap", super::rtt),

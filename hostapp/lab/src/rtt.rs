@@ -295,13 +295,13 @@ fn slowest(made: &[(u8, Way, Vec<Message>)], packets: &[Packet]) -> Option<Slowe
 
 #[cfg(test)]
 mod tests {
-    use super::super::in_memory::{InMemory, Options};
+    use super::super::in_memory::{InMemory, InMemoryOptions};
     use super::*;
 
     /// What smoltcp's timer does, by losing the very first frame of some messages: how long each takes.
     #[test]
     fn a_doubled_time_out_holds_until_a_segment_that_was_sent_once_is_acknowledged() {
-        let mut kali = InMemory::new(&Options {
+        let mut kali = InMemory::new(&InMemoryOptions {
             ip: "192.168.69.1/24".parse().unwrap(),
             rtt: Duration::from_millis(50),
             loss: 0,

@@ -24,14 +24,14 @@ use crate::serve::{self, Options, R2};
 pub(super) struct Running {
     /// R2's ports and where they are on this machine: TCP, UDP.
     ports: BTreeMap<u16, [u16; 2]>,
-    keyboard: Keyboard,
+    keyboard: TypedLines,
     shown: Receiver<String>,
     screen: String,
     thread: JoinHandle<()>,
 }
 
 /// What the operator types. When it is gone, R2 ends.
-struct Keyboard {
+struct TypedLines {
     typed: Sender<String>,
     wake: Arc<Wake>,
 }
@@ -67,7 +67,7 @@ impl Running {
         let ports = ports.recv().map_err(io::Error::other)??;
         Ok(Self {
             ports,
-            keyboard: Keyboard { typed, wake },
+            keyboard: TypedLines { typed, wake },
             shown,
             screen: String::new(),
             thread,
@@ -113,7 +113,7 @@ impl Running {
 
     /// Ends R2 in order.
     pub(super) fn stop(self) {
-        let Keyboard { typed, wake } = self.keyboard;
+        let TypedLines { typed, wake } = self.keyboard;
         drop(typed);
         wake.wake();
         // It ends by itself, and a panic has told about itself.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use r2_tests::lab::R2;
 use serde_json::Value;
 
 /// A segment with the connection's port, as tshark reads it.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use r2_sim::payload;
-use r2_tests::lab::{R2, hostapp};
+use r2_tests::lab::hostapp;
 use r2_tests::namespace::Namespace;
 use serde_json::Value;
 

@@ -21,14 +21,14 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Records between two threads.
 #[derive(Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<Queued>,
     changed: Condvar,
     /// Frames for which there was no room, and that were not counted yet.
     lost: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
+struct Queued {
     records: Vec<u8>,
     stage: Stage,
     error: Option<io::Error>,
@@ -165,7 +165,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Queued> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -156,7 +156,7 @@ enum Fetched {
     Stale(Trouble),
 }
 
-fn fetch<S: Sink + Local>(
+fn fetch<S: Sink + LocalEnd>(
     host: &Host,
     name: &Name,
     sink: &mut S,
@@ -195,7 +195,7 @@ fn fetch<S: Sink + Local>(
 }
 
 /// Where bytes go on this side, and what went wrong there.
-trait Local {
+trait LocalEnd {
     fn problem(&self) -> String;
 
     /// What to do when the connection broke.

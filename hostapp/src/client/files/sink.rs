@@ -14,7 +14,7 @@ use r2_links::stdio::{is_standard_output, open_pipe};
 use sha2::{Digest as _, Sha256};
 
 use super::source::hash;
-use super::{GOES_ON, Local};
+use super::{GOES_ON, LocalEnd};
 
 /// Where a file of R2's goes.
 pub(super) enum Target {
@@ -204,7 +204,7 @@ impl Sink for PartFile {
     }
 }
 
-impl Local for PartFile {
+impl LocalEnd for PartFile {
     fn problem(&self) -> String {
         let why = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{}: {why}; make room and get it again", self.part.display())
@@ -286,7 +286,7 @@ impl Sink for Through {
     }
 }
 
-impl Local for Through {
+impl LocalEnd for Through {
     fn problem(&self) -> String {
         let why = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{}: {why}; name another place with -o", self.place)
