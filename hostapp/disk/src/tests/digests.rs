@@ -24,7 +24,11 @@ fn write_settled(path: &Path, bytes: &[u8]) {
 }
 
 fn make_large(path: &Path) {
-    File::create(path).unwrap().set_len(LARGE).unwrap();
+    make_of(path, LARGE);
+}
+
+fn make_of(path: &Path, length: u64) {
+    File::create(path).unwrap().set_len(length).unwrap();
     eventually("a tick of the clock", || fingerprint(path).is_settled());
 }
 
@@ -258,10 +262,12 @@ fn an_index_that_is_not_whole_or_foreign_is_ignored() {
 
 #[test]
 fn an_upload_that_goes_on_is_not_hashed_from_its_beginning_again() {
+    // What is announced must have room on the disk.
+    const ANNOUNCED: u64 = 1 << 30;
     let dir = TempDir::new().unwrap();
     let upload = Upload::Named {
         name: &name("x"),
-        length: LARGE + 5,
+        length: ANNOUNCED + 5,
         sha256: Some([1; 32]),
     };
     let mut store = Asked::at(dir.path());
@@ -269,7 +275,7 @@ fn an_upload_that_goes_on_is_not_hashed_from_its_beginning_again() {
     store.create(&ticket, upload).unwrap();
     store.0.release(ticket);
     store.settle();
-    make_large(&dir.path().join("x.partial"));
+    make_of(&dir.path().join("x.partial"), ANNOUNCED);
     let (first, second) = (store.claim(), store.claim());
     assert!(store.0.create(&first, upload).is_pending());
     eventually("its front to be hashed", || store.0.hashing(&first) >= Some(2));
