@@ -1,4 +1,4 @@
-//! [`bug!`](crate::bug): what cannot happen, and is loud where it does.
+//! [`bug!`](crate::bug!): what cannot happen, and is loud where it does.
 
 /// Says that what cannot happen has happened: a debug build panics with the text, so that simulator and fuzzer see it; a
 /// release build goes on behind the call, which must stand for something harmless, and may count it.

@@ -14,7 +14,7 @@ pub struct Config<'a> {
     /// The Ethernet address; must be unicast.
     pub mac: EthernetAddress,
     /// The IP addresses, each with the length of its network's prefix: at most
-    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX), further ones are ignored. Of IPv6 with the feature `ipv6` only;
+    /// [`ADDRESSES_MAX`], further ones are ignored. Of IPv6 with the feature `ipv6` only;
     /// beside those the node has the [`link_local`] one of its Ethernet address.
     pub addresses: &'a [IpCidr],
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an

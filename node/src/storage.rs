@@ -3,7 +3,7 @@
 /// Hands out slices that live as long as the node: leaked vectors on a host, a static arena on a board.
 pub trait Storage<'a> {
     /// `len` values, the one of each index made by `make`. Running out of memory is the provider's to report:
-    /// how much a node takes is known from its [`Plan`](crate::Plan).
+    /// how much a node takes is known from the [`Size`](crate::Size) of each service.
     fn slice<T: 'a>(&mut self, len: usize, make: impl FnMut(usize) -> T) -> &'a mut [T];
 
     /// `len` bytes of 0. Large, and many: a provider with lazily committed memory may leave them untouched.
