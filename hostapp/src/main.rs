@@ -47,7 +47,7 @@ mod tests {
     fn a_wrong_command_line_is_told_in_one_line() {
         for wrong in [
             &["hostapp", "ls"][..],
-            &["hostapp", "ls", "nowhere"],
+            &["hostapp", "ls", "somewhere:port"],
             &["hostapp", "serve", "--ip", "x"],
         ] {
             let line = one_line(&Cli::try_parse_from(wrong).unwrap_err().to_string());
