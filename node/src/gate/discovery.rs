@@ -81,20 +81,20 @@ impl Border<'_> {
         if packet.bytes.get(7) != Some(&u8::MAX) {
             return Err(Reason::Malformed);
         }
-        let Some((&[kind, code, _, _, flags, _, _, _, ..], options)) =
-            packet.payload.split_first_chunk::<24>()
-        else {
+        // Type, code, checksum and four bytes more stand before everything.
+        let Some(&[kind, code, _, _, flags, _, _, _]) = packet.payload.first_chunk() else {
             return Err(Reason::Malformed);
         };
-        let target = packet.payload.get(8..).and_then(<[u8]>::first_chunk::<16>);
-        let target = Ipv6Address::from(*target.ok_or(Reason::Malformed)?);
         if !Icmpv6Packet::new_unchecked(packet.payload).verify_checksum(&source, &destination) {
             return Err(Reason::Checksum);
         }
         if !matches!(kind, SOLICITATION | ADVERTISEMENT) {
-            // Routers', which R2 does without.
+            // Routers', or for routers, which R2 does without.
             return Err(Reason::NoAnswer);
         }
+        let behind = packet.payload.get(8..).and_then(<[u8]>::split_first_chunk::<16>);
+        let (target, options) = behind.ok_or(Reason::Malformed)?;
+        let target = Ipv6Address::from(*target);
         let LinkAddresses { source_at, target_at } = link_addresses(options)?;
         if code != 0 || target.is_multicast() {
             return Err(Reason::Malformed);

@@ -244,6 +244,8 @@ fn news_without_meaning() -> Vec<(Vec<u8>, Reason)> {
             Reason::Malformed,
         ),
         (router, Reason::NoAnswer),
+        // As every Linux sends it when its interface comes up.
+        (icmp(ADDRESS, ALL_NODES, &solicit_router), Reason::NoAnswer),
     ]
 }
 
