@@ -14,12 +14,27 @@ enum Part {
     Labelled,
     /// Its beginning, which had no label.
     First,
-    /// Its beginning, behind the label.
-    Stripped,
+    /// Its beginning, behind one of its labels.
+    Stripped(Whose),
     /// A later part: what stands before it was too long and is said.
     Later,
     /// A command that was too long: the rest of it is dropped.
     Cut,
+}
+
+/// Whose label stood before the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Own,
+    First,
+}
+
+/// The names that a peer may put before its lines.
+pub(super) struct Labels<'l> {
+    /// Its own.
+    pub(super) own: &'l str,
+    /// That of the first peer, where it is a numbered one: all of them type the same mawk line. Empty where it is none.
+    pub(super) first: &'l str,
 }
 
 /// The line that is arriving.
@@ -38,18 +53,18 @@ impl Incoming {
         }
     }
 
-    /// Adds bytes of the line, none of them its ending. `label` is the peer's own; `say` takes each part of a line
+    /// Adds bytes of the line, none of them its ending. `labels` are the peer's; `say` takes each part of a line
     /// that is too long.
-    pub(super) fn add(&mut self, bytes: &[u8], label: &str, mut say: impl FnMut(&str)) {
+    pub(super) fn add(&mut self, bytes: &[u8], labels: &Labels<'_>, mut say: impl FnMut(&str)) {
         let Self { cleaner, text, part } = self;
-        cleaner.clean(bytes, |run| add_text(text, part, run, label, &mut say));
+        cleaner.clean(bytes, |run| add_text(text, part, run, labels, &mut say));
     }
 
     /// The line has ended: completes its text. It may be called again before [`reset`](Self::reset).
-    pub(super) fn end(&mut self, label: &str, mut say: impl FnMut(&str)) {
+    pub(super) fn end(&mut self, labels: &Labels<'_>, mut say: impl FnMut(&str)) {
         let Self { cleaner, text, part } = self;
-        cleaner.finish(|run| add_text(text, part, run, label, &mut say));
-        strip_label(text, part, label);
+        cleaner.finish(|run| add_text(text, part, run, labels, &mut say));
+        strip_label(text, part, labels);
     }
 
     /// The text of the line, or of its last part.
@@ -65,9 +80,13 @@ impl Incoming {
         }
     }
 
-    /// Whether the peer's own label stood in front of the text.
-    pub(super) fn had_label(&self) -> bool {
-        self.part == Part::Stripped
+    /// The label that stood in front of the text.
+    pub(super) fn had_label<'l>(&self, labels: &Labels<'l>) -> Option<&'l str> {
+        match self.part {
+            Part::Stripped(Whose::Own) => Some(labels.own),
+            Part::Stripped(Whose::First) => Some(labels.first),
+            _ => None,
+        }
     }
 
     /// Begins the next line.
@@ -80,7 +99,7 @@ fn add_text(
     text: &mut String<CHAT_LINE_MAX>,
     part: &mut Part,
     run: &str,
-    label: &str,
+    labels: &Labels<'_>,
     say: &mut impl FnMut(&str),
 ) {
     if *part == Part::Cut || text.push_str(run).is_ok() {
@@ -90,11 +109,11 @@ fn add_text(
         if text.push(c).is_ok() {
             continue;
         }
-        strip_label(text, part, label);
+        strip_label(text, part, labels);
         if text.push(c).is_ok() {
             continue;
         }
-        if matches!(part, Part::First | Part::Stripped) && Command::parse(text).is_some() {
+        if matches!(part, Part::First | Part::Stripped(_)) && Command::parse(text).is_some() {
             *part = Part::Cut;
             return;
         }
@@ -105,15 +124,18 @@ fn add_text(
     }
 }
 
-/// Takes the peer's own label off the beginning of its line, once.
-fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, label: &str) {
+/// Takes one of the peer's labels off the beginning of its line, once.
+fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, labels: &Labels<'_>) {
     if *part != Part::Labelled {
         return;
     }
     *part = Part::First;
-    let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
-    if let Some(Ok(behind)) = behind.map(String::try_from) {
-        *text = behind;
-        *part = Part::Stripped;
+    for (label, whose) in [(labels.own, Whose::Own), (labels.first, Whose::First)] {
+        let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
+        if let Some(Ok(behind)) = behind.filter(|_| !label.is_empty()).map(String::try_from) {
+            *text = behind;
+            *part = Part::Stripped(whose);
+            return;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One terminal in the room.
 
 use super::command::Command;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Labels};
 use super::lines::Place;
 use super::nick::Nick;
 use super::outgoing::Outgoing;
@@ -74,8 +74,12 @@ impl Peer {
             let (mut telnet, mut behind) = (self.telnet, rest);
             match telnet.take(&mut behind) {
                 Piece::Text(text) => {
-                    let label = room.label(who);
-                    self.incoming.add(text, &label, |part| room.say(who, part));
+                    let (own, first) = (room.label(who), room.first_label(who));
+                    let labels = Labels {
+                        own: &own,
+                        first: &first,
+                    };
+                    self.incoming.add(text, &labels, |part| room.say(who, part));
                 }
                 Piece::LineEnd if !self.end_line(who, room) => {
                     return rx.len().saturating_sub(rest.len());
@@ -89,12 +93,16 @@ impl Peer {
 
     /// The line has ended. `false` when it is a command that cannot be answered yet: call again.
     fn end_line(&mut self, who: Speaker, room: &mut Room<'_>) -> bool {
-        let label = room.label(who);
-        self.incoming.end(&label, |part| room.say(who, part));
+        let (own, first) = (room.label(who), room.first_label(who));
+        let labels = Labels {
+            own: &own,
+            first: &first,
+        };
+        self.incoming.end(&labels, |part| room.say(who, part));
         let done = if let Some(command) = self.incoming.command() {
             obey(command, who, &mut self.outgoing, room)
         } else {
-            self.say(who, &label, room)
+            self.say(who, &labels, room)
         };
         if done == Obeyed::Later {
             return false;
@@ -108,13 +116,13 @@ impl Peer {
     }
 
     /// Shows the line that has ended, unless it has none of its own.
-    fn say(&mut self, who: Speaker, label: &str, room: &mut Room<'_>) -> Obeyed {
+    fn say(&mut self, who: Speaker, labels: &Labels<'_>, room: &mut Room<'_>) -> Obeyed {
         let text = self.incoming.text();
         if text.is_empty() {
             return Obeyed::Yes;
         }
         let mut repeats = self.repeats;
-        let own = self.incoming.had_label().then_some(label);
+        let own = self.incoming.had_label(labels);
         match repeats.judge(text, own, self.outgoing.next(), room) {
             Worth::Tell if !self.outgoing.answer(room, &[MUTED]) => return Obeyed::Later,
             Worth::Tell | Worth::Hide => {}
@@ -257,9 +265,13 @@ impl Session<Room<'_>> for Peer {
 
     fn finished(&mut self, _: Instant, room: &mut Room<'_>) {
         if let State::Here(who) = self.state {
-            let label = room.label(who);
+            let (own, first) = (room.label(who), room.first_label(who));
+            let labels = Labels {
+                own: &own,
+                first: &first,
+            };
             self.incoming
-                .add(self.telnet.finish(), &label, |part| room.say(who, part));
+                .add(self.telnet.finish(), &labels, |part| room.say(who, part));
             self.state = State::Ending(who);
             self.end_input(room);
         }

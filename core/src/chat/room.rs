@@ -111,6 +111,11 @@ impl<'a> Room<'a> {
         self.roster.label(who)
     }
 
+    /// The name of the first peer, where `who` is another that has that name with a number; empty where not.
+    pub(super) fn first_label(&self, who: Speaker) -> Label {
+        self.roster.first_label(who)
+    }
+
     /// The first peer on seat `seat` or behind it.
     pub(super) fn seated_from(&self, seat: usize) -> Option<usize> {
         self.roster.taken_from(seat)

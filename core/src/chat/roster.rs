@@ -136,6 +136,22 @@ impl<'a> Roster<'a> {
         label
     }
 
+    /// The name of the first peer, where `who` is another that has that name with a number; empty where not.
+    pub(super) fn first_label(&self, who: Speaker) -> Label {
+        let is_another = match who {
+            Speaker::Host => false,
+            Speaker::Seat(seat) => {
+                let name = self.seats.get(seat).and_then(|seat| seat.name.as_ref());
+                matches!(name, Some(Name::Numbered(2..)))
+            }
+        };
+        let mut label = Label::new();
+        if is_another && label.push_str(&self.peer).is_err() {
+            bug!("LABEL_MAX is more than the longest name");
+        }
+        label
+    }
+
     /// The first seat that is taken, from `seat` on.
     pub(super) fn taken_from(&self, seat: usize) -> Option<usize> {
         let behind = self.seats.get(seat..)?;

@@ -287,3 +287,22 @@ proptest! {
         });
     }
 }
+
+/// The lab's mawk line puts the first peer's label before everybody's lines.
+#[test]
+fn a_numbered_peer_may_put_the_first_ones_label_before_its_lines_and_nobody_else_may() {
+    in_a_room(3, |room| {
+        let [mut first, mut second, mut third] = [joined(room), joined(room), joined(room)];
+        types(&mut third, room, "/nick Bob\n");
+        reads(&mut first, room, 512);
+        types(&mut second, room, "KALI: hi\nKALI-2: hi\nKALI: KALI: hi\n");
+        reads(&mut second, room, 512);
+        types(&mut second, room, "KALI: /who\n");
+        types(&mut third, room, "KALI: hi\n");
+        assert_eq!(
+            reads(&mut first, room, 512),
+            "KALI-2: hi\nKALI-2: hi\nKALI-2: KALI: hi\nBob: KALI: hi\n"
+        );
+        assert!(reads(&mut second, room, 512).contains("* here: R2 KALI KALI-2 Bob\n"));
+    });
+}

@@ -145,7 +145,9 @@ extern "C" fn _start() {
         }
         3 => {
             let remote = black_box(IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0));
-            let Some(chat) = node.service_at(black_box(CHAT.port)) else { return };
+            let Some(chat) = node.service_at(black_box(CHAT.port)) else {
+                return;
+            };
             let _ = black_box(node.call(chat, remote, now()));
         }
         _ => {

@@ -217,8 +217,16 @@ impl<'a> Slot<'a> {
 
     /// Opens the session if the connection has just been established; whether it has.
     pub(crate) fn open<W>(&mut self, session: &mut dyn Session<W>, now: Instant, world: &mut W) -> bool {
-        let established = matches!(self.state(), State::Established | State::CloseWait);
-        if self.phase != Phase::Opening || !established {
+        if self.phase != Phase::Opening {
+            return false;
+        }
+        let established = match self.state() {
+            State::Established | State::CloseWait => true,
+            // It was, and RST came behind its first bytes, all in one burst: the bytes are the session's.
+            State::Closed => self.with_socket(|socket| socket.recv_queue()) > Some(0),
+            _ => false,
+        };
+        if !established {
             return false;
         }
         (self.phase, self.opened) = (Phase::Open, true);

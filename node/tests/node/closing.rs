@@ -120,3 +120,25 @@ fn everything_works_over_ipv6() {
     assert_eq!(lab.stored(), ["drop-0001 5"]);
     lab.everybody_leaves();
 }
+
+/// The acknowledgement of SYN-ACK, the first bytes and RST are read at once: R2 has heard of the connection when it is over.
+#[test]
+fn bytes_that_came_in_one_burst_with_rst_are_kept() {
+    let mut lab = Simulation::new(&plan(1));
+    let said = |seq, control, ack, payload| Said {
+        from: 4000,
+        to: 5020,
+        control,
+        seq,
+        ack,
+        payload,
+    };
+    lab.say(&said(0, TcpControl::Syn, None, b""));
+    let isn = lab.heard().pop().expect("SYN-ACK").seq;
+    lab.put_at_once([
+        said(1, TcpControl::Psh, Some(isn.wrapping_add(1)), b"PARTIALRST").frame(),
+        said(11, TcpControl::Rst, Some(isn.wrapping_add(1)), b"").frame(),
+    ]);
+    assert_eq!(lab.stored(), ["drop-0001.partial 10"]);
+    lab.everybody_leaves();
+}
