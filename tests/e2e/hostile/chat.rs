@@ -34,7 +34,7 @@ fn every_byte_every_escape_and_every_turn_of_the_text() {
         for byte in 0..=255_u8 {
             kali.types([b"[", &[byte][..], b"]\n"].concat());
             match byte {
-                b'\n' => expected += "KALI: [\nKALI: ]\n",
+                b'\n' | b'\r' => expected += "KALI: [\nKALI: ]\n",
                 b'\t' | b' '..=b'~' => writeln!(expected, "KALI: [{}]", char::from(byte)).unwrap(),
                 0..=0x1f | 0x7f => expected += "KALI: []\n",
                 0x80.. => expected += "KALI: [\u{fffd}]\n",
