@@ -62,6 +62,8 @@ fn main() -> ! {
         chat::a_long_line_becomes_several_cut_between_characters,
         chat::the_rest_of_a_command_that_is_too_long_is_dropped,
         chat::broken_text_is_mended_however_it_is_cut,
+        chat::a_return_alone_ends_a_line_and_telnets_commands_are_skipped,
+        chat::a_peer_that_says_what_it_was_sent_is_muted_until_it_says_something_else,
         chat::a_full_room_says_so_and_closes,
         diag::echo_sends_everything_back_and_closes,
         diag::discard_says_nothing_and_closes,
