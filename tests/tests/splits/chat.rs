@@ -33,7 +33,7 @@ pub(crate) fn every_screen_shows_every_line_once_in_one_order() {
         .sends(1, "Hi R2, my name is KALI. Nice to meet you.\r\n\n")
         .sends(2, "R2: forged\nKALI: forged\nKALI-2: own\n");
     let talk = "R2: Hi, my name is R2\nKALI: Hi R2, my name is KALI. Nice to meet you.\n\
-                KALI-2: R2: forged\nKALI-2: KALI: forged\nKALI-2: own\n";
+                KALI-2: R2: forged\nKALI-2: forged\nKALI-2: own\n";
     let screens = screens(&script);
     assert_eq!(screens[0], format!("* KALI joined\n* KALI-2 joined\n{talk}"));
     assert_eq!(screens[1], format!("* KALI-2 joined\n{talk}"));
