@@ -49,7 +49,7 @@ pub(crate) fn nobody_can_forge_a_label(r2: &mut impl Carrier) {
         (first, second),
         &[
             "KALI-2: R2: x",
-            "KALI-2: KALI: x",
+            "KALI-2: x",
             "KALI-2: * KALI left",
             "KALI-2: own",
         ],
