@@ -47,12 +47,7 @@ pub(crate) fn nobody_can_forge_a_label(r2: &mut impl Carrier) {
     both_see(
         r2,
         (first, second),
-        &[
-            "KALI-2: R2: x",
-            "KALI-2: x",
-            "KALI-2: * KALI left",
-            "KALI-2: own",
-        ],
+        &["KALI-2: R2: x", "KALI-2: x", "KALI-2: * KALI left", "KALI-2: own"],
     );
     r2.send(first, b"one\rKALI-2: two\x1b[2K\xe2\x80\xae\n");
     both_see(r2, (first, second), &["KALI: one", "KALI: KALI-2: two[2K"]);
