@@ -100,11 +100,12 @@ fn is_repeated(line: [&[u8]; 2], text: &str, label: Option<&str>) -> bool {
 const LABELS: usize = 4;
 
 fn behind_label(text: &str) -> Option<&str> {
-    let end = text.bytes().take(LABEL_MAX).position(|byte| byte == b':')?;
+    let end = text.as_bytes().iter().position(|byte| *byte == b':')?;
     let (label, behind) = text.split_at_checked(end)?;
-    let is_label = label
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let is_label = label.len() < LABEL_MAX
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     behind.strip_prefix(": ").filter(|_| is_label)
 }
 

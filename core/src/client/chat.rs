@@ -116,8 +116,8 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
             if self.is_too_long() {
                 return taken;
             }
-            self.line = match piece.iter().rev().position(|byte| *byte == b'\n') {
-                Some(behind) => behind,
+            self.line = match piece.iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => piece.len().saturating_sub(end.saturating_add(1)),
                 None => self.line.saturating_add(piece.len()),
             };
             self.clean(piece);

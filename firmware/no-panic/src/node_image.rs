@@ -123,7 +123,8 @@ fn node<'a>(world: &mut Shared<'a, RamStore<'a>>) -> Option<Node<'a, Shared<'a, 
         limits: Limits::DEFAULT,
     };
     let (config, plan) = (black_box(config), black_box(plan));
-    let mut registry = Registry::new(&mut Memory);
+    let mut memory = Memory;
+    let mut registry = Registry::new(&mut memory);
     register(&mut registry, &plan).ok()?;
     Some(Node::new(registry, &config, &mut Wire, world, now()))
 }
