@@ -3,6 +3,8 @@
 // A test fails by a panic, and so does its harness.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod event_loop;
+pub mod host;
 pub mod payload;
 pub mod pcap;
 pub mod simulation;

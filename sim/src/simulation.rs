@@ -9,7 +9,7 @@ use r2_core::store::Store;
 use r2_node::storage::Leaked;
 use r2_node::{Reason, ServeError};
 use r2_services::{CHAT, Plan};
-use smoltcp::iface::{self, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::SocketHandle;
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
@@ -22,15 +22,14 @@ pub use self::boot::{
     BUFFER, R2_ADDRESS, R2_ADDRESS6, R2_MAC, R2Node, R2World, Services, boot, plan, plan_of, ram_store,
     switch_on,
 };
+use crate::event_loop::EventLoop;
+use crate::host::Host;
 use crate::stranger::{self, Heard, Said};
 use crate::wire::{Arrived, Frame, Leaving, Wire};
 
 const KALI_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 100]);
 const KALI_ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 100);
 const KALI_ADDRESS6: Ipv6Address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 0, 0x100);
-
-/// What both ends may do at one moment before a test calls it endless.
-const TURNS_AT_ONCE: usize = 100_000;
 
 /// What R2 may say at once before a test calls it endless.
 const ENDLESS: usize = 1 << 20;
@@ -52,11 +51,10 @@ pub struct Simulation {
     /// R2's device has no room for what leaves.
     pub full: bool,
     node: R2Node,
+    /// When the node wants its next turn.
+    node_at: Option<Instant>,
     r2: Wire,
-    kali: Wire,
-    interface: Interface,
-    sockets: SocketSet<'static>,
-    next_port: u16,
+    kali: Host,
 }
 
 /// A connection of KALI's.
@@ -81,19 +79,14 @@ impl Simulation {
     }
 
     fn join(switch_on: impl FnOnce(&mut Wire) -> (R2Node, R2World)) -> Self {
-        let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
+        let mut r2 = Wire::default();
         let (node, world) = switch_on(&mut r2);
-        let mut interface = Interface::new(iface::Config::new(KALI_MAC.into()), &mut kali, now);
-        interface.update_ip_addrs(|addresses| {
-            for cidr in [
-                IpCidr::new(KALI_ADDRESS.into(), 24),
-                IpCidr::new(KALI_ADDRESS6.into(), 64),
-            ] {
-                addresses.push(cidr).expect("room for two addresses");
-            }
-        });
+        let addresses = [
+            IpCidr::new(KALI_ADDRESS.into(), 24),
+            IpCidr::new(KALI_ADDRESS6.into(), 64),
+        ];
         Self {
-            now,
+            now: Instant::ZERO,
             world,
             to_stranger: Vec::new(),
             carried: (0, 0),
@@ -101,11 +94,9 @@ impl Simulation {
             unplugged: false,
             full: false,
             node,
+            node_at: None,
             r2,
-            kali,
-            interface,
-            sockets: SocketSet::new(Vec::new()),
-            next_port: 49_152,
+            kali: Host::new(KALI_MAC, &addresses, 0),
         }
     }
 
@@ -126,11 +117,9 @@ impl Simulation {
         let buffer = || SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = Socket::new(buffer(), buffer());
         socket.set_ack_delay(None);
-        socket
-            .connect(self.interface.context(), (address, port), self.next_port)
-            .expect("a new socket");
-        self.next_port += 1;
-        Kali(self.sockets.add(socket))
+        let handle = self.kali.sockets.add(socket);
+        self.kali.connect(handle, (address, port)).expect("a new socket");
+        Kali(handle)
     }
 
     /// KALI sends `bytes`, for which there must be room.
@@ -183,7 +172,7 @@ impl Simulation {
     }
 
     fn socket(&mut self, kali: Kali) -> &mut Socket<'static> {
-        self.sockets.get_mut(kali.0)
+        self.kali.sockets.get_mut(kali.0)
     }
 
     /// The stranger says something.
@@ -230,9 +219,8 @@ impl Simulation {
         self.node.is_stopped(self.now)
     }
 
-    /// Gives R2 a single turn; when it wants the next.
-    pub fn turn(&mut self) -> Option<Instant> {
-        let next = if self.full {
+    fn turn_of_r2(&mut self) {
+        self.node_at = if self.full {
             self.node.poll(self.now, &mut Full(&mut self.r2), &mut self.world)
         } else {
             self.node.poll(self.now, &mut self.r2, &mut self.world)
@@ -249,48 +237,31 @@ impl Simulation {
                 self.to_stranger.push(frame);
             } else if !self.unplugged {
                 self.resets += usize::from(Heard::read(&frame).is_some_and(|segment| segment.rst));
-                self.kali.arriving.push_back(frame);
+                self.kali.wire.arriving.push_back(frame);
             }
         }
-        next
     }
 
-    /// Lets everything happen that can happen now; when the next thing will.
-    pub fn settle(&mut self) -> Option<Instant> {
-        for _ in 0..TURNS_AT_ONCE {
-            let next = self.turn();
-            let moved = self.turn_of_kali();
-            if !moved && self.r2.arriving.is_empty() && next.is_none_or(|at| at > self.now) {
-                let kali = self.interface.poll_at(self.now, &self.sockets);
-                return [next, kali.filter(|_| !self.unplugged)]
-                    .into_iter()
-                    .flatten()
-                    .min();
-            }
-        }
-        panic!("R2 and KALI never come to rest");
-    }
-
+    /// Whether anything has moved.
     fn turn_of_kali(&mut self) -> bool {
         if self.unplugged {
             return false;
         }
-        let changed = self.interface.poll(self.now, &mut self.kali, &mut self.sockets);
-        let sent = self.kali.leaving.len();
-        self.carried.0 += sent as u64;
-        self.r2.arriving.extend(self.kali.leaving.drain(..));
-        sent > 0 || changed == PollResult::SocketStateChanged
+        let moved = self.kali.poll(self.now);
+        self.carried.0 += self.kali.wire.leaving.len() as u64;
+        self.r2.arriving.append(&mut self.kali.wire.leaving);
+        moved
+    }
+
+    /// Lets everything happen that can happen now; when the next thing will.
+    pub fn settle(&mut self) -> Option<Instant> {
+        EventLoop::settle(self).unwrap_or_else(|endless| panic!("{endless}"))
     }
 
     /// Lets so much time pass, from one event to the next.
     pub fn pass(&mut self, time: Duration) {
-        const TICK: Duration = Duration::from_millis(1);
-        let end = self.now + time;
-        while self.now < end {
-            let next = self.settle().unwrap_or(end);
-            self.now = next.max(self.now + TICK).min(end);
-        }
-        self.settle();
+        let passed = self.run_until(self.now + time, |_| false);
+        passed.unwrap_or_else(|endless| panic!("{endless}"));
     }
 
     /// The files of the store: names and lengths.
@@ -313,7 +284,7 @@ impl Simulation {
 
     /// Everybody leaves. Asserts that not one slot of R2's, nor a ticket of its store, is still held.
     pub fn everybody_leaves(mut self) {
-        for (_, socket) in self.sockets.iter_mut() {
+        for (_, socket) in self.kali.sockets.iter_mut() {
             if let Some(socket) = Socket::downcast_mut(socket) {
                 socket.abort();
             }
@@ -325,6 +296,23 @@ impl Simulation {
         self.node.stop(self.now, &mut self.world);
         assert!(self.node.is_stopped(self.now), "a slot is still taken");
         assert!(self.world.store.claim().is_some());
+    }
+}
+
+impl EventLoop for Simulation {
+    fn clock(&mut self) -> &mut Instant {
+        &mut self.now
+    }
+
+    fn turn(&mut self) -> bool {
+        self.turn_of_r2();
+        let moved = self.turn_of_kali();
+        moved || !self.r2.arriving.is_empty() || self.node_at.is_some_and(|at| at <= self.now)
+    }
+
+    fn next_event(&mut self) -> Option<Instant> {
+        let kali_at = self.kali.poll_at(self.now).filter(|_| !self.unplugged);
+        [self.node_at, kali_at].into_iter().flatten().min()
     }
 }
 

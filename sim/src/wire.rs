@@ -1,6 +1,7 @@
-//! A wire in memory: frames in two queues, an Ethernet device at either end.
+//! A wire in memory: frames in two queues, an Ethernet device at either end, and frames on their way between.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
@@ -59,5 +60,29 @@ impl phy::TxToken for Leaving<'_> {
         let result = f(&mut frame);
         self.0.push_back(frame);
         result
+    }
+}
+
+/// Frames on their way: each arrives at its time, and those of one time in their order.
+#[derive(Default)]
+pub struct OnTheWay(BinaryHeap<Reverse<(Instant, u64, Frame)>>);
+
+impl OnTheWay {
+    /// Sends a frame that arrives at `at`, behind those of a smaller `order` that arrive then.
+    pub fn send(&mut self, at: Instant, order: u64, frame: Frame) {
+        self.0.push(Reverse((at, order, frame)));
+    }
+
+    /// The next frame that has arrived by now.
+    pub fn arrived(&mut self, now: Instant) -> Option<Frame> {
+        if self.next_at()? > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse((_, _, frame))| frame)
+    }
+
+    /// When the next frame arrives.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.0.peek().map(|Reverse((at, ..))| *at)
     }
 }

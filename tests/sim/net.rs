@@ -1,11 +1,9 @@
 //! Wires that delay, lose, double, reorder and change what they carry, all by a seed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::env;
 
 use fastrand::Rng;
-use r2_sim::wire::Frame;
+use r2_sim::wire::{Frame, OnTheWay};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetFrame, EthernetProtocol, Ipv4Packet, PrettyPrinter, TcpPacket};
 
@@ -41,19 +39,12 @@ pub(super) struct Weather {
 pub(super) struct Net {
     pub(super) weather: Weather,
     rng: Rng,
-    travelling: BinaryHeap<Reverse<Travelling>>,
+    travelling: OnTheWay,
     sent: u64,
     /// Tells one run from another: all that was ever carried, and when.
     pub(super) digest: u64,
     /// Prints what is sent and what arrives.
     tells: bool,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Travelling {
-    at: Instant,
-    order: u64,
-    frame: Frame,
 }
 
 impl Net {
@@ -62,7 +53,7 @@ impl Net {
         Self {
             weather,
             rng,
-            travelling: BinaryHeap::new(),
+            travelling: OnTheWay::default(),
             sent: 0,
             digest: 0xcbf2_9ce4_8422_2325,
             tells: env::var_os("R2_SEED").is_some(),
@@ -105,11 +96,8 @@ impl Net {
         } else {
             0
         };
-        self.travelling.push(Reverse(Travelling {
-            at: now + self.weather.delay + Duration::from_micros(jitter) + held,
-            order: self.sent + moved,
-            frame,
-        }));
+        let at = now + self.weather.delay + Duration::from_micros(jitter) + held;
+        self.travelling.send(at, self.sent + moved, frame);
     }
 
     fn happens(&mut self, chance: u32) -> bool {
@@ -118,11 +106,7 @@ impl Net {
 
     /// The next frame that has arrived by now.
     pub(super) fn arrived(&mut self, now: Instant) -> Option<Frame> {
-        let Reverse(next) = self.travelling.peek()?;
-        if next.at > now {
-            return None;
-        }
-        let frame = self.travelling.pop().map(|Reverse(next)| next.frame)?;
+        let frame = self.travelling.arrived(now)?;
         self.tell(now, "come", &frame);
         Some(frame)
     }
@@ -139,7 +123,7 @@ impl Net {
 
     /// When the next frame arrives.
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.travelling.peek().map(|Reverse(next)| next.at)
+        self.travelling.next_at()
     }
 }
 

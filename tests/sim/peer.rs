@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 
-use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
+use r2_sim::host::{FIRST_PORT, Host};
+use r2_sim::simulation::{R2_ADDRESS, R2_ADDRESS6};
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
-
-use r2_sim::simulation::{R2_ADDRESS, R2_ADDRESS6};
-use r2_sim::wire::Wire;
 
 /// How long a peer's TCP goes on without an answer.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -47,7 +46,7 @@ pub(super) enum End {
 
 /// A peer, its machine, and what it has heard.
 pub(super) struct Peer {
-    pub(super) wire: Wire,
+    pub(super) host: Host,
     pub(super) heard: Vec<u8>,
     pub(super) end: Option<End>,
     /// R2 answered its SYN.
@@ -58,8 +57,6 @@ pub(super) struct Peer {
     pub(super) broke_off: bool,
     /// Nothing reaches it, nothing leaves it.
     pub(super) unplugged: bool,
-    interface: Interface,
-    sockets: SocketSet<'static>,
     handle: SocketHandle,
     /// The address of R2's that it calls.
     r2: IpAddress,
@@ -75,7 +72,7 @@ pub(super) struct Peer {
 }
 
 /// The port that every peer has its connection on.
-pub(super) const PORT: u16 = 49_152;
+pub(super) const PORT: u16 = FIRST_PORT;
 
 /// The IP address of peer `index`.
 pub(super) fn address(index: usize) -> Ipv4Address {
@@ -90,29 +87,20 @@ pub(super) fn mac(index: usize) -> EthernetAddress {
 impl Peer {
     /// Peer `index`, which will connect to `port`.
     pub(super) fn new(index: usize, port: u16, buffer: usize, begins: Instant, script: Vec<Step>) -> Self {
-        let mut wire = Wire::default();
-        let mut config = iface::Config::new(mac(index).into());
-        config.random_seed = index as u64;
-        let mut interface = Interface::new(config, &mut wire, Instant::ZERO);
-        interface.update_ip_addrs(|addresses| {
-            let cidr = IpCidr::new(address(index).into(), 24);
-            addresses.push(cidr).expect("room for one");
-        });
+        let cidr = IpCidr::new(address(index).into(), 24);
+        let mut host = Host::new(mac(index), &[cidr], index as u64);
         let ring = || SocketBuffer::new(vec![0; buffer]);
         let mut socket = Socket::new(ring(), ring());
         socket.set_timeout(Some(PATIENCE));
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
+        let handle = host.sockets.add(socket);
         Self {
-            wire,
+            host,
             heard: Vec::new(),
             end: None,
             connected: false,
             finished: false,
             broke_off: false,
             unplugged: false,
-            interface,
-            sockets,
             handle,
             r2: R2_ADDRESS.into(),
             port,
@@ -128,13 +116,8 @@ impl Peer {
 
     /// From now on it has an IPv6 address, of that number, and calls that of R2's.
     pub(super) fn speak_ipv6(&mut self, number: u16) {
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            let address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 1, number);
-            addresses
-                .push(IpCidr::new(address.into(), 64))
-                .expect("room for one");
-        });
+        let address = Ipv6Address::new(0xfd69, 0, 0, 0, 0, 0, 1, number);
+        self.host.set_addresses(&[IpCidr::new(address.into(), 64)]);
         self.r2 = R2_ADDRESS6.into();
     }
 
@@ -151,27 +134,25 @@ impl Peer {
     /// Does all that it can do now; whether anything moved.
     pub(super) fn turn(&mut self, now: Instant) -> bool {
         if self.unplugged || now < self.begins {
-            self.wire.arriving.clear();
+            self.host.wire.arriving.clear();
             return false;
         }
         if !self.begun {
             self.begun = true;
-            let socket = self.sockets.get_mut::<Socket>(self.handle);
-            socket
-                .connect(self.interface.context(), (self.r2, self.port), PORT)
-                .expect("a new socket");
+            let connected = self.host.connect(self.handle, (self.r2, self.port));
+            assert_eq!(connected, Ok(PORT), "a new socket on the first port");
         }
-        let arrived = !self.wire.arriving.is_empty();
-        self.interface.poll(now, &mut self.wire, &mut self.sockets);
-        self.connected |= self.sockets.get::<Socket>(self.handle).state() == State::Established;
+        let arrived = !self.host.wire.arriving.is_empty();
+        self.host.poll(now);
+        self.connected |= self.host.sockets.get::<Socket>(self.handle).state() == State::Established;
         let acted = self.act(now);
         if acted {
-            self.interface.poll(now, &mut self.wire, &mut self.sockets);
+            self.host.poll(now);
         }
         if self.unplugged {
-            self.wire.leaving.clear();
+            self.host.wire.leaving.clear();
         }
-        arrived || acted || !self.wire.leaving.is_empty()
+        arrived || acted || !self.host.wire.leaving.is_empty()
     }
 
     /// When it wants its next turn.
@@ -183,7 +164,7 @@ impl Peer {
             return Some(self.begins);
         }
         let deaf = (self.deaf_until > now).then_some(self.deaf_until);
-        let socket = self.interface.poll_at(now, &self.sockets);
+        let socket = self.host.poll_at(now);
         [self.waits_until, deaf, socket].into_iter().flatten().min()
     }
 
@@ -211,7 +192,7 @@ impl Peer {
         if now < self.deaf_until || self.end.is_some() {
             return false;
         }
-        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        let socket = self.host.sockets.get_mut::<Socket>(self.handle);
         let mut moved = false;
         loop {
             match socket.recv(|bytes| (bytes.len(), bytes.to_vec())) {
@@ -237,7 +218,7 @@ impl Peer {
 
     /// Goes on with a step; whether it is done.
     fn go_on(&mut self, step: &Step, now: Instant) -> bool {
-        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        let socket = self.host.sockets.get_mut::<Socket>(self.handle);
         match step {
             Step::Pause(time) => {
                 let until = *self.waits_until.get_or_insert(now + *time);
@@ -271,7 +252,7 @@ impl Peer {
             }
             Step::Abort => {
                 self.read(now);
-                self.sockets.get_mut::<Socket>(self.handle).abort();
+                self.host.sockets.get_mut::<Socket>(self.handle).abort();
                 self.broke_off = true;
                 true
             }
@@ -306,7 +287,7 @@ impl Peer {
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {
-        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        let socket = self.host.sockets.get_mut::<Socket>(self.handle);
         if !socket.may_send() && !matches!(socket.state(), State::SynSent | State::SynReceived) {
             // R2 will not hear it any more.
             return true;

@@ -12,14 +12,15 @@ use r2_core::session::Session;
 use r2_core::store::Store;
 use r2_node::Node;
 use r2_services::Shared;
+use r2_sim::event_loop::EventLoop;
 use r2_sim::simulation::ram_store;
 use r2_sim::wire::Frame;
 use r2_tests::slow::Slow;
 use smoltcp::time::{Duration, Instant};
 
-use super::KNOWN;
 use super::check::{self, Found};
 use super::datagrams::{self, Question};
+use super::kept;
 use super::memory::Uncounted;
 use super::net::Net;
 use super::peer::Peer;
@@ -39,15 +40,6 @@ const LINGERS: Duration = Duration::from_secs(12);
 /// How long R2 keeps a connection whose peer is gone, and a little.
 const FORGETS: Duration = Duration::from_secs(200);
 
-/// What may happen at one moment before it is called endless.
-const TURNS_AT_ONCE: usize = 20_000;
-
-/// How many events a run may have before it is called endless.
-const EVENTS: usize = 200_000;
-
-/// The least that the clock moves.
-const TICK: Duration = Duration::from_micros(1);
-
 /// What is to be seen of a run from outside.
 pub(super) struct Outcome {
     /// What was carried, and when: equal for equal runs.
@@ -62,7 +54,7 @@ pub(super) struct Outcome {
 pub(super) fn run(seed: u64, bug: Option<Bug>) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let mut scenario = Scenario::of(&mut rng);
-    if !KNOWN.contains(&seed) {
+    if kept::scenarios_of(seed) >= 2 {
         scenario.widen(&mut Rng::with_seed(!seed));
     }
     live(scenario, rng, bug)
@@ -115,33 +107,35 @@ struct Run<'a, S: Store> {
     rng: Rng,
     /// What the node has allocated since its start.
     allocations: u64,
+    /// What R2 has done wrong so far.
+    wrong: Vec<String>,
 }
 
 impl<'a, S: Store + 'a> Run<'a, S> {
     fn live(mut self) -> Outcome {
-        let mut wrong = Vec::new();
-        self.pass(RUN, true, &mut wrong);
+        self.pass(RUN, true);
         let done = self.now;
-        self.pass(LINGERS, false, &mut wrong);
+        self.pass(LINGERS, false);
         for (index, peer) in self.peers.iter().enumerate() {
             if !peer.is_done() && !self.power.is_off() && !self.greedy {
-                wrong.push(format!("peer {index} waits for ever"));
+                self.wrong.push(format!("peer {index} waits for ever"));
             }
         }
         // Everybody is gone.
         for peer in &mut self.peers {
             peer.unplugged = true;
         }
-        self.pass(FORGETS, false, &mut wrong);
+        self.pass(FORGETS, false);
         // The host's store and the bugs take memory of their own.
         if self.allocations > 0 && !self.power.allocates() && self.bug.is_none() {
-            wrong.push(format!("the node has allocated {} times", self.allocations));
+            self.wrong
+                .push(format!("the node has allocated {} times", self.allocations));
         }
         let crashed = self.power.is_off();
         let files = if crashed {
             self.power.survivors(&mut self.rng)
         } else {
-            self.close(&mut wrong)
+            self.close()
         };
         let found = Found {
             files,
@@ -151,115 +145,79 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             gave_way: self.world.counters.services().iter().any(|it| it.refused > 0),
             console: &self.console,
         };
-        check::all(&self.roles, &self.peers, &found, &mut wrong);
+        check::all(&self.roles, &self.peers, &found, &mut self.wrong);
         datagrams::all(
             &self.asked,
             &self.to_stranger,
             &self.net.weather,
             !crashed,
-            &mut wrong,
+            &mut self.wrong,
         );
         Outcome {
             digest: self.net.digest,
-            wrong,
+            wrong: self.wrong,
             done,
         }
     }
 
     /// Whatever R2 has held for its peers must be free. The files that it keeps.
-    fn close(&mut self, wrong: &mut Vec<String>) -> Vec<(String, Vec<u8>)> {
+    fn close(&mut self) -> Vec<(String, Vec<u8>)> {
         if self.world.counters.sessions_open > 0 {
-            wrong.push(format!("{} sessions are open", self.world.counters.sessions_open));
+            self.wrong
+                .push(format!("{} sessions are open", self.world.counters.sessions_open));
         }
         self.node.stop(self.now, &mut self.world);
         if !self.node.is_stopped(self.now) {
-            wrong.push("a slot is taken for ever".into());
+            self.wrong.push("a slot is taken for ever".into());
         }
         let files = check::files_of(&mut self.world.store);
         let tickets = std::iter::from_fn(|| self.world.store.claim()).count();
         let all = self.power.tickets();
         if tickets != all {
-            wrong.push(format!("{tickets} of {all} tickets came back"));
+            self.wrong.push(format!("{tickets} of {all} tickets came back"));
         }
         files
     }
 
-    /// Lets so much time pass, or less where `until_done` and nobody has anything left to do.
-    fn pass(&mut self, time: Duration, until_done: bool, wrong: &mut Vec<String>) {
-        let end = self.now + time;
-        for _ in 0..EVENTS {
-            let next = self.settle(wrong);
-            let done = until_done && self.peers.iter().all(Peer::is_done);
-            if done || self.power.is_off() || self.now >= end {
-                return;
-            }
-            self.now = next.unwrap_or(end).max(self.now + TICK).min(end);
+    /// Lets so much time pass, or less where `until_done` and nobody has anything left to do, or the power goes off.
+    fn pass(&mut self, time: Duration, until_done: bool) {
+        let passed = self.run_until(self.now + time, |run| {
+            run.power.is_off() || until_done && run.peers.iter().all(Peer::is_done)
+        });
+        if let Err(endless) = passed {
+            self.wrong.push(endless.to_string());
         }
-        wrong.push(format!("too much happens until {}", self.now));
     }
 
-    /// Lets everything happen that can happen now; when the next thing will.
-    fn settle(&mut self, wrong: &mut Vec<String>) -> Option<Instant> {
-        for _ in 0..TURNS_AT_ONCE {
-            let mut moved = self.turn_of_the_clock();
-            while let Some(frame) = self.net.arrived(self.now) {
-                self.arrives(frame);
-                moved = true;
-            }
-            if self.node_next.is_some_and(|at| at <= self.now) {
-                self.poll_node();
-                moved = true;
-            }
-            for index in 0..self.peers.len() {
-                moved |= self.peers[index].turn(self.now);
-                while let Some(frame) = self.peers[index].wire.leaving.pop_front() {
-                    if self.twisted {
-                        for frame in twisted(frame, &mut self.rng) {
-                            self.net.send(self.now, frame);
-                        }
-                    } else {
+    /// Lets each peer do what it can do now; whether anything moved.
+    fn turn_of_peers(&mut self) -> bool {
+        let mut moved = false;
+        for peer in &mut self.peers {
+            moved |= peer.turn(self.now);
+            while let Some(frame) = peer.host.wire.leaving.pop_front() {
+                if self.twisted {
+                    for frame in twisted(frame, &mut self.rng) {
                         self.net.send(self.now, frame);
                     }
+                } else {
+                    self.net.send(self.now, frame);
                 }
             }
-            if !moved {
-                self.look_for_rest(wrong);
-                return self.next();
-            }
-            if self.power.is_off() {
-                return None;
-            }
         }
-        wrong.push(format!("R2 and its peers never come to rest at {}", self.now));
-        self.next()
+        moved
     }
 
     /// Looks for connections in which nothing goes on though R2 owes something, and the peer is there to take it.
-    fn look_for_rest(&mut self, wrong: &mut Vec<String>) {
+    fn look_for_rest(&mut self) {
         for (index, (watch, peer)) in self.watches.iter_mut().zip(&self.peers).enumerate() {
             if watch.rests(self.now) && !peer.unplugged && !peer.broke_off {
-                wrong.push(format!(
+                self.wrong.push(format!(
                     "R2 owes peer {index} something, and rests at {}",
                     self.now
                 ));
                 *watch = Watch::new();
             }
         }
-    }
-
-    fn next(&mut self) -> Option<Instant> {
-        let now = self.now;
-        let peers = self.peers.iter_mut().filter_map(|peer| peer.poll_at(now)).min();
-        let own = [
-            self.stalls.front().copied(),
-            self.typed.front().map(|it| it.0),
-            self.thrown.front().map(|it| it.0),
-        ];
-        [self.net.poll_at(), self.node_next, peers]
-            .into_iter()
-            .chain(own)
-            .flatten()
-            .min()
     }
 
     /// What the scenario lets happen now.
@@ -287,5 +245,44 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             moved = true;
         }
         moved
+    }
+}
+
+impl<'a, S: Store + 'a> EventLoop for Run<'a, S> {
+    fn clock(&mut self) -> &mut Instant {
+        &mut self.now
+    }
+
+    fn turn(&mut self) -> bool {
+        let mut moved = self.turn_of_the_clock();
+        while let Some(frame) = self.net.arrived(self.now) {
+            self.arrives(frame);
+            moved = true;
+        }
+        if self.node_next.is_some_and(|at| at <= self.now) {
+            self.poll_node();
+            moved = true;
+        }
+        moved |= self.turn_of_peers();
+        moved && !self.power.is_off()
+    }
+
+    fn next_event(&mut self) -> Option<Instant> {
+        if self.power.is_off() {
+            return None;
+        }
+        self.look_for_rest();
+        let now = self.now;
+        let peers = self.peers.iter_mut().filter_map(|peer| peer.poll_at(now)).min();
+        let own = [
+            self.stalls.front().copied(),
+            self.typed.front().map(|it| it.0),
+            self.thrown.front().map(|it| it.0),
+        ];
+        [self.net.poll_at(), self.node_next, peers]
+            .into_iter()
+            .chain(own)
+            .flatten()
+            .min()
     }
 }

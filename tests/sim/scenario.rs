@@ -110,7 +110,7 @@ impl Scenario {
         scenario
     }
 
-    /// Adds what scenarios have got since some seeds of them became known.
+    /// Adds what scenarios have from their second version on.
     pub(super) fn widen(&mut self, rng: &mut Rng) {
         if self.shelf != Shelf::Ram && rng.bool() {
             self.shelf = Shelf::Flash(rng.u64(0..160));

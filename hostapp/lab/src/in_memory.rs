@@ -1,16 +1,17 @@
 //! The wire in memory: R2's node at one end, KALI on a smoltcp of her own at the other, a delay and a loss between
 //! them, and a clock that jumps to the next event.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use r2_links::server::Served as _;
-use r2_sim::wire::Wire;
-use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
+use r2_sim::event_loop::EventLoop;
+use r2_sim::host::Host;
+use r2_sim::wire::{OnTheWay, Wire};
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::{tcp, udp};
 use smoltcp::time::{Duration as Micros, Instant};
-use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 use super::diary::NotedCall;
 use super::kali::{ConnectionId, Kali, Setting, Wishes};
@@ -23,17 +24,11 @@ const KALI: EthernetAddress = EthernetAddress([0x02, 0x52, 0x4b, 0, 0, 1]);
 /// For how long KALI delays an acknowledgement where she does: Linux's least.
 const ACK_DELAY: Micros = Micros::from_millis(40);
 
-/// Her first port (RFC 6335, the dynamic ones).
-const FIRST_PORT: u16 = 49_152;
-
 /// How long one call may take on the wire's clock: TCP's pauses double with every loss.
 const PATIENCE: Micros = Micros::from_secs(600);
 
-/// The clock's step: a frame on a wire without a delay takes so long, so that what follows from it comes later.
-const STEP: Micros = Micros::from_micros(1);
-
-/// What both ends may do at one moment before that is an error.
-const TURNS_AT_ONCE: usize = 10_000;
+/// How long a frame takes on a wire without a delay, so that what follows from it comes later.
+const LEAST_DELAY: Micros = Micros::from_micros(1);
 
 const BUFFER: usize = 16 * 1024;
 
@@ -52,18 +47,16 @@ pub(super) struct InMemory {
     now: Instant,
     delay: Micros,
     machine: Machine,
+    /// When it wants its next turn.
+    machine_at: Option<Instant>,
     r2: Wire,
-    kali: Wire,
-    interface: Interface,
-    sockets: SocketSet<'static>,
+    kali: Host,
     /// Each connection's socket while it is open, and its port.
     connections: Vec<(Option<SocketHandle>, u16)>,
     /// Sockets that are in TIME-WAIT, where they still acknowledge, or were.
     closed: Vec<SocketHandle>,
-    next_port: u16,
     address: Ipv4Address,
-    /// Frames on their way, by arrival and by order: whether to R2, and their bytes.
-    on_the_way: BTreeMap<(Instant, usize), (bool, Vec<u8>)>,
+    on_the_way: OnTheWay,
     frames: Vec<Frame>,
     loss: u8,
     chance: fastrand::Rng,
@@ -71,17 +64,11 @@ pub(super) struct InMemory {
 
 impl InMemory {
     pub(super) fn new(options: &InMemoryOptions) -> Self {
-        let (mut r2, mut kali, now) = (Wire::default(), Wire::default(), Instant::ZERO);
+        let mut r2 = Wire::default();
         let mut chance = fastrand::Rng::with_seed(options.seed);
         let secret = std::array::from_fn(|_| chance.u8(..));
         let machine = Machine::new(options.ip, secret, |now| now, &mut r2);
-        let mut config = iface::Config::new(KALI.into());
-        config.random_seed = chance.u64(..);
-        let mut interface = Interface::new(config, &mut kali, now);
-        interface.update_ip_addrs(|addresses| {
-            // There is room for the first.
-            let _ = addresses.push(IpCidr::Ipv4(neighbor(options.ip)));
-        });
+        let kali = Host::new(KALI, &[IpCidr::Ipv4(neighbor(options.ip))], chance.u64(..));
         let one_way = options.rtt / 2;
         Self {
             setting: Setting {
@@ -92,77 +79,40 @@ impl InMemory {
                 ack_delay: ACK_DELAY.into(),
                 in_memory: true,
             },
-            now,
-            delay: Micros::from(one_way).max(STEP),
+            now: Instant::ZERO,
+            delay: Micros::from(one_way).max(LEAST_DELAY),
             machine,
+            machine_at: None,
             r2,
             kali,
-            interface,
-            sockets: SocketSet::new(Vec::new()),
             connections: Vec::new(),
             closed: Vec::new(),
-            next_port: FIRST_PORT,
             address: options.ip.address(),
-            on_the_way: BTreeMap::new(),
+            on_the_way: OnTheWay::default(),
             frames: Vec::new(),
             loss: 0,
             chance,
         }
     }
 
-    /// Lets everything happen that can happen now; when the next thing will.
-    fn settle(&mut self) -> io::Result<Option<Instant>> {
-        for _ in 0..TURNS_AT_ONCE {
-            while let Some(arrival) = self.on_the_way.first_entry()
-                && arrival.key().0 <= self.now
-            {
-                let (to_r2, bytes) = arrival.remove();
-                let end = if to_r2 { &mut self.r2 } else { &mut self.kali };
-                end.arriving.push_back(bytes);
-            }
-            let r2_at = self.machine.poll(self.now, &mut self.r2);
-            self.interface.poll(self.now, &mut self.kali, &mut self.sockets);
-            let sent = self.kali.leaving.len() + self.r2.leaving.len();
-            for bytes in std::mem::take(&mut self.kali.leaving) {
-                self.send(true, bytes);
-            }
-            for bytes in std::mem::take(&mut self.r2.leaving) {
-                self.send(false, bytes);
-            }
-            let busy = sent > 0 || !self.r2.arriving.is_empty() || r2_at.is_some_and(|at| at <= self.now);
-            if !busy {
-                let kali_at = self.interface.poll_at(self.now, &self.sockets);
-                let arrival = self.on_the_way.keys().next().map(|(at, _)| *at);
-                return Ok([r2_at, kali_at, arrival].into_iter().flatten().min());
-            }
-        }
-        Err(io::Error::other("R2 and KALI never come to rest"))
-    }
-
-    fn send(&mut self, to_r2: bool, bytes: Vec<u8>) {
+    fn send(&mut self, bytes: Vec<u8>) {
         let lost = self.loss > 0 && self.chance.u8(0..100) < self.loss;
         let at = Duration::from_micros(self.now.total_micros().unsigned_abs());
         if !lost {
-            let key = (self.now + self.delay, self.frames.len());
-            self.on_the_way.insert(key, (to_r2, bytes.clone()));
+            let order = self.frames.len() as u64;
+            self.on_the_way.send(self.now + self.delay, order, bytes.clone());
         }
         self.frames.push(Frame { at, bytes, lost });
     }
 
     /// Lets time pass until `done` says so; whether that was before `deadline`.
-    fn wait(&mut self, deadline: Instant, mut done: impl FnMut(&mut Self) -> bool) -> io::Result<bool> {
-        loop {
-            let next = self.settle()?;
-            if done(self) {
-                // What this has made possible happens now.
-                self.settle()?;
-                return Ok(true);
-            }
-            if self.now >= deadline {
-                return Ok(false);
-            }
-            self.now = next.unwrap_or(deadline).max(self.now + STEP).min(deadline);
+    fn wait(&mut self, deadline: Instant, done: impl FnMut(&mut Self) -> bool) -> io::Result<bool> {
+        let is_done = self.run_until(deadline, done).map_err(io::Error::other)?;
+        if is_done {
+            // What this has made possible happens now.
+            self.settle().map_err(io::Error::other)?;
         }
+        Ok(is_done)
     }
 
     /// The same for a call that is to succeed.
@@ -181,7 +131,7 @@ impl InMemory {
 
     /// Removes the sockets whose TIME-WAIT is over.
     fn forget_closed(&mut self) {
-        let sockets = &mut self.sockets;
+        let sockets = &mut self.kali.sockets;
         self.closed.retain(|handle| {
             let waits = sockets.get::<tcp::Socket>(*handle).state() != tcp::State::Closed;
             if !waits {
@@ -190,11 +140,39 @@ impl InMemory {
             waits
         });
     }
+}
 
-    fn take_port(&mut self) -> u16 {
-        let port = self.next_port;
-        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
-        port
+impl EventLoop for InMemory {
+    fn clock(&mut self) -> &mut Instant {
+        &mut self.now
+    }
+
+    fn turn(&mut self) -> bool {
+        while let Some(frame) = self.on_the_way.arrived(self.now) {
+            let is_of_kali = EthernetFrame::new_checked(&*frame).is_ok_and(|it| it.src_addr() == KALI);
+            let end = if is_of_kali {
+                &mut self.r2
+            } else {
+                &mut self.kali.wire
+            };
+            end.arriving.push_back(frame);
+        }
+        self.machine_at = self.machine.poll(self.now, &mut self.r2);
+        let moved = self.kali.poll(self.now) || !self.r2.leaving.is_empty();
+        let mut leaving = std::mem::take(&mut self.kali.wire.leaving);
+        leaving.append(&mut self.r2.leaving);
+        for bytes in leaving {
+            self.send(bytes);
+        }
+        moved || !self.r2.arriving.is_empty() || self.machine_at.is_some_and(|at| at <= self.now)
+    }
+
+    fn next_event(&mut self) -> Option<Instant> {
+        let kali_at = self.kali.poll_at(self.now);
+        [self.machine_at, kali_at, self.on_the_way.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -217,19 +195,17 @@ impl Kali for InMemory {
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(wishes.nagle);
         socket.set_ack_delay(wishes.delayed_ack.then_some(ACK_DELAY));
-        let own = self.take_port();
-        socket
-            .connect(self.interface.context(), (self.address, port), own)
-            .map_err(io::Error::other)?;
-        let handle = self.sockets.add(socket);
+        let handle = self.kali.sockets.add(socket);
+        let own = self.kali.connect(handle, (self.address, port));
+        let own = own.map_err(io::Error::other)?;
         self.connections.push((Some(handle), own));
         self.wait_for(|lab| {
             !matches!(
-                lab.sockets.get::<tcp::Socket>(handle).state(),
+                lab.kali.sockets.get::<tcp::Socket>(handle).state(),
                 tcp::State::SynSent
             )
         })?;
-        if !self.sockets.get::<tcp::Socket>(handle).may_send() {
+        if !self.kali.sockets.get::<tcp::Socket>(handle).may_send() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         Ok(ConnectionId(self.connections.len() - 1))
@@ -241,13 +217,13 @@ impl Kali for InMemory {
 
     fn write(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         self.write_more(connection, bytes)?;
-        self.settle().map(drop)
+        self.settle().map(drop).map_err(io::Error::other)
     }
 
     /// What smoltcp sends, it sends when it is polled: what is written before that is together.
     fn write_more(&mut self, connection: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         let handle = self.handle(connection)?;
-        let socket = self.sockets.get_mut::<tcp::Socket>(handle);
+        let socket = self.kali.sockets.get_mut::<tcp::Socket>(handle);
         let sent = socket.send_slice(bytes).map_err(io::Error::other)?;
         if sent < bytes.len() {
             return Err(io::ErrorKind::WriteZero.into());
@@ -260,7 +236,7 @@ impl Kali for InMemory {
         let mut bytes = vec![0; count];
         let mut read = 0;
         self.wait_for(|lab| {
-            let socket = lab.sockets.get_mut::<tcp::Socket>(handle);
+            let socket = lab.kali.sockets.get_mut::<tcp::Socket>(handle);
             read += socket.recv_slice(&mut bytes[read..]).unwrap_or(0);
             read == count || !socket.may_recv()
         })?;
@@ -272,10 +248,10 @@ impl Kali for InMemory {
 
     fn close(&mut self, connection: ConnectionId) -> io::Result<Vec<u8>> {
         let handle = self.handle(connection)?;
-        self.sockets.get_mut::<tcp::Socket>(handle).close();
+        self.kali.sockets.get_mut::<tcp::Socket>(handle).close();
         let mut read = Vec::new();
         self.wait_for(|lab| {
-            let socket = lab.sockets.get_mut::<tcp::Socket>(handle);
+            let socket = lab.kali.sockets.get_mut::<tcp::Socket>(handle);
             let mut take = |bytes: &mut [u8]| {
                 read.extend_from_slice(bytes);
                 (bytes.len(), bytes.len())
@@ -292,18 +268,18 @@ impl Kali for InMemory {
     fn ask(&mut self, port: u16, datagram: &[u8], within: Duration) -> io::Result<Option<Vec<u8>>> {
         let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; BUFFER]);
         let mut socket = udp::Socket::new(buffer(), buffer());
-        socket.bind(self.take_port()).map_err(io::Error::other)?;
+        socket.bind(self.kali.take_port()).map_err(io::Error::other)?;
         let to = IpEndpoint::new(self.address.into(), port);
         socket.send_slice(datagram, to).map_err(io::Error::other)?;
-        let handle = self.sockets.add(socket);
+        let handle = self.kali.sockets.add(socket);
         let mut answer = None;
         let deadline = self.now + within.into();
         self.wait(deadline, |lab| {
-            let socket = lab.sockets.get_mut::<udp::Socket>(handle);
+            let socket = lab.kali.sockets.get_mut::<udp::Socket>(handle);
             answer = socket.recv().ok().map(|(bytes, _)| bytes.to_vec());
             answer.is_some()
         })?;
-        self.sockets.remove(handle);
+        self.kali.sockets.remove(handle);
         Ok(answer)
     }
 

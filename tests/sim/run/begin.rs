@@ -72,6 +72,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             power,
             rng,
             allocations: 0,
+            wrong: Vec::new(),
         }
     }
 }

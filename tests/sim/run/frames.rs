@@ -53,7 +53,7 @@ impl<S: Store> Run<'_, S> {
             self.r2.0.arriving.push_back(frame);
             self.poll_node();
         } else if let Some(index) = (0..self.peers.len()).find(|index| mac(*index) == to) {
-            self.peers[index].wire.arriving.push_back(frame);
+            self.peers[index].host.wire.arriving.push_back(frame);
         }
     }
 
