@@ -324,10 +324,6 @@ impl<W: ?Sized> Session<W> for Secret {
     }
 
     fn wants(&self) -> Wants {
-        if self.state == State::Refused || (self.finished && !self.is_answering()) {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.state == State::Refused || (self.finished && !self.is_answering()))
     }
 }

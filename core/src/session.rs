@@ -73,6 +73,17 @@ pub enum Wants {
     Abort,
 }
 
+impl Wants {
+    /// [`Close`](Self::Close) if everything is said, [`Nothing`](Self::Nothing) before.
+    pub const fn close_if(everything_is_said: bool) -> Self {
+        if everything_is_said {
+            Self::Close
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -88,11 +88,7 @@ impl<R: Report + ?Sized> Session<R> for Status {
     fn finished(&mut self, _: Instant, _: &mut R) {}
 
     fn wants(&self) -> Wants {
-        if self.complete && self.outbox.is_empty() {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.complete && self.outbox.is_empty())
     }
 }
 

@@ -158,6 +158,10 @@ pub struct Bench {
     #[arg(long)]
     pub json: bool,
 
+    /// Print one part by itself, such as `question-frames` of `journey`; after a wrong name: which there are.
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    pub part: Option<String>,
+
     /// Write the frames, whose numbers the text names, into a pcap file.
     #[arg(long, value_name = "FILE", value_parser = pcap_file)]
     pub pcap: Option<PathBuf>,

@@ -30,15 +30,16 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
         Ok::<_, io::Error>((
             measure(&bench.wire.clone().into(), bench.pcap.as_deref())?,
             bench.json,
+            bench.part.clone(),
         ))
     };
-    let (measured, json) = match experiment {
+    let (measured, json, part) = match experiment {
         Experiment::Rtt(bench) => on_a_wire(r2_lab::rtt, bench)?,
         Experiment::Nagle(bench) => on_a_wire(r2_lab::nagle, bench)?,
         Experiment::DelayedAck(bench) => on_a_wire(r2_lab::delayed_ack, bench)?,
         Experiment::Ports(bench) => on_a_wire(r2_lab::ports, bench)?,
         Experiment::Journey(bench) => on_a_wire(r2_lab::journey, bench)?,
-        Experiment::Syscalls { json } => (r2_lab::syscalls()?, *json),
+        Experiment::Syscalls { json } => (r2_lab::syscalls()?, *json, None),
         Experiment::Report { output, wire } => {
             let mut transcript = Vec::new();
             demo::play(&mut transcript)?;
@@ -50,6 +51,9 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", measured.findings)
+    } else if let Some(name) = part {
+        let excerpt = measured.account.excerpt(&name).map_err(io::Error::other)?;
+        write!(out, "{excerpt}")
     } else {
         write!(out, "{}", measured.account)
     }

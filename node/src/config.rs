@@ -37,6 +37,32 @@ pub struct Config<'a> {
     pub limits: Limits,
 }
 
+impl<'a> Config<'a> {
+    /// With these addresses and this secret: no gateway, everybody may talk to it, nobody knows the time, 32 SYNs wait,
+    /// 32 closed connections are remembered, and the times are the [default](Limits::DEFAULT) ones.
+    ///
+    /// ```
+    /// # use r2_node::Config;
+    /// # use smoltcp::wire::EthernetAddress;
+    /// # let (mac, addresses, secret) = (EthernetAddress([2, 0, 0, 0, 0, 1]), [], [7; 16]);
+    /// let config = Config { backlog: 256, ..Config::new(mac, &addresses, secret) };
+    /// assert_eq!(config.time_wait, 32);
+    /// ```
+    pub const fn new(mac: EthernetAddress, addresses: &'a [IpCidr], secret: [u8; 16]) -> Self {
+        Self {
+            mac,
+            addresses,
+            gateway: None,
+            allow: &[],
+            secret,
+            started_at: Instant::ZERO,
+            backlog: 32,
+            time_wait: 32,
+            limits: Limits::DEFAULT,
+        }
+    }
+}
+
 /// The link-local address of who has the Ethernet address `mac` (RFC 4291, section 2.5.6 and appendix A).
 #[cfg(feature = "ipv6")]
 pub fn link_local(mac: EthernetAddress) -> Ipv6Address {

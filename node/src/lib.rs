@@ -20,15 +20,15 @@
 //! # A service of one's own
 //!
 //! The node knows no protocol: a service is a [`Session`](r2_core::session::Session) and a [`Spec`](service::Spec), and
-//! what its sessions share is a [`World`]. `examples/visits.rs` is a whole server of 90 lines on a TAP.
+//! what its sessions share is a [`World`]. `examples/visits.rs` is a whole server on a TAP.
 //!
 //! ```
 //! use core::fmt::Write;
 //! use r2_core::outbox::Outbox;
 //! use r2_core::session::{Session, Wants};
 //! use r2_core::time::Instant as Now;
-//! use r2_node::service::{Registry, Spec, never, whole};
-//! use r2_node::{Config, Counters, Limits, Node, Size, Storage, World};
+//! use r2_node::service::{Registry, Spec, never};
+//! use r2_node::{Config, Counters, Node, Size, Storage};
 //! use smoltcp::phy::{Loopback, Medium};
 //! use smoltcp::time::Instant;
 //! use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr};
@@ -36,35 +36,23 @@
 //! static VISITS: Spec = Spec::new("visits", 6000);
 //! static ADDRESSES: [IpCidr; 1] = [IpCidr::Ipv4(Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24))];
 //!
-//! /// What all connections share: how many there were, and the node's counters.
-//! #[derive(Default)]
-//! struct Visits {
-//!     count: u32,
-//!     counters: Counters,
-//! }
-//! impl World for Visits {
-//!     fn counters(&mut self) -> &mut Counters {
-//!         &mut self.counters
-//!     }
-//! }
-//!
-//! /// One connection: tells its visitor which number it has, and closes.
+//! /// One connection: tells its visitor which number it has, and closes. All share the number of visitors.
 //! #[derive(Default)]
 //! struct Visit(Outbox<32>);
-//! impl Session<Visits> for Visit {
-//!     fn opened(&mut self, _: Now, visits: &mut Visits) {
-//!         visits.count += 1;
-//!         writeln!(self.0, "you are visitor {}", visits.count).expect("room for ten digits");
+//! impl Session<u32> for Visit {
+//!     fn opened(&mut self, _: Now, visitors: &mut u32) {
+//!         *visitors += 1;
+//!         writeln!(self.0, "you are visitor {visitors}").expect("room for ten digits");
 //!     }
-//!     fn receive(&mut self, _: Now, rx: &[u8], _: &mut Visits) -> usize {
+//!     fn receive(&mut self, _: Now, rx: &[u8], _: &mut u32) -> usize {
 //!         rx.len()
 //!     }
-//!     fn transmit(&mut self, _: Now, tx: &mut [u8], _: &mut Visits) -> usize {
+//!     fn transmit(&mut self, _: Now, tx: &mut [u8], _: &mut u32) -> usize {
 //!         self.0.drain_into(tx)
 //!     }
-//!     fn finished(&mut self, _: Now, _: &mut Visits) {}
+//!     fn finished(&mut self, _: Now, _: &mut u32) {}
 //!     fn wants(&self) -> Wants {
-//!         if self.0.is_empty() { Wants::Close } else { Wants::Nothing }
+//!         Wants::close_if(self.0.is_empty())
 //!     }
 //! }
 //!
@@ -76,22 +64,13 @@
 //!     }
 //! }
 //!
-//! let (mut device, mut world) = (Loopback::new(Medium::Ethernet), Visits::default());
+//! let (mut device, mut world) = (Loopback::new(Medium::Ethernet), (0, Counters::default()));
 //! let mut memory = Leak;
 //! let mut registry = Registry::new(&mut memory);
 //! let size = Size { connections: 8, receive: 4096, transmit: 2048 };
-//! registry.serve(&VISITS, size, Visit::default, whole, never)?;
-//! let config = Config {
-//!     mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-//!     addresses: &ADDRESSES,
-//!     gateway: None,
-//!     allow: &[],
-//!     secret: [7; 16], // real entropy, elsewhere
-//!     started_at: Instant::ZERO,
-//!     backlog: 32,
-//!     time_wait: 32,
-//!     limits: Limits::DEFAULT,
-//! };
+//! registry.serve(&VISITS, size, Visit::default, |world: &mut (u32, Counters)| &mut world.0, never)?;
+//! let secret = [7; 16]; // real entropy, elsewhere
+//! let config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), &ADDRESSES, secret);
 //! let mut node = Node::new(registry, &config, &mut device, &mut world, Instant::ZERO);
 //! let next = node.poll(Instant::ZERO, &mut device, &mut world);
 //! assert_eq!(next, None, "nothing to do before the first frame");

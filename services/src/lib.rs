@@ -8,7 +8,7 @@
 //! use r2_core::limits::CHAT_RING_MIN;
 //! use r2_core::store::ram::{Block, File, RamStore};
 //! use r2_node::service::Registry;
-//! use r2_node::{Config, Counters, Limits, Node, Size, Storage};
+//! use r2_node::{Config, Counters, Node, Size, Storage};
 //! use r2_services::{About, Plan, Shared, register};
 //! use smoltcp::phy::{Device, Loopback, Medium, TxToken};
 //! use smoltcp::time::Instant;
@@ -26,17 +26,8 @@
 //! let plan = Plan { chat: few, secret: few, drop: few, files: few, ..Plan::NOTHING };
 //! const ADDRESS: Ipv4Address = Ipv4Address::new(192, 168, 69, 1);
 //! static ADDRESSES: [IpCidr; 1] = [IpCidr::Ipv4(Ipv4Cidr::new(ADDRESS, 24))];
-//! let config = Config {
-//!     mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
-//!     addresses: &ADDRESSES,
-//!     gateway: None,
-//!     allow: &[],
-//!     secret: [7; 16], // real entropy, elsewhere
-//!     started_at: Instant::ZERO,
-//!     backlog: 8,
-//!     time_wait: 8,
-//!     limits: Limits::DEFAULT,
-//! };
+//! let secret = [7; 16]; // real entropy, elsewhere
+//! let config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), &ADDRESSES, secret);
 //! let seats = Leak.slice(few.connections, |_| Seat::default());
 //! let (blocks, files) = (Leak.slice(64, |_| Block::EMPTY), Leak.slice(8, |_| File::EMPTY));
 //! let mut world = Shared {

@@ -284,10 +284,6 @@ impl Session<Room<'_>> for Peer {
     }
 
     fn wants(&self) -> Wants {
-        if self.state == State::Left && self.outgoing.is_done() {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.state == State::Left && self.outgoing.is_done())
     }
 }

@@ -30,11 +30,7 @@ impl<W: ?Sized> Session<W> for Discard {
     }
 
     fn wants(&self) -> Wants {
-        if self.finished {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.finished)
     }
 }
 

@@ -37,11 +37,7 @@ impl<W: ?Sized> Session<W> for Echo {
     }
 
     fn wants(&self) -> Wants {
-        if self.finished && self.outbox.is_empty() {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.finished && self.outbox.is_empty())
     }
 }
 

@@ -66,11 +66,7 @@ impl Session<Visits> for Visit {
     fn finished(&mut self, _: Instant, _: &mut Visits) {}
 
     fn wants(&self) -> Wants {
-        if self.0.is_empty() {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.0.is_empty())
     }
 }
 

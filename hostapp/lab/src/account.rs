@@ -1,6 +1,7 @@
 //! What an experiment has to tell: the same for the terminal and for a report.
 
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 
 use super::html::Bars;
 use super::ladder::Ladder;
@@ -10,6 +11,33 @@ use super::ladder::Ladder;
 pub struct Account {
     pub(super) title: String,
     pub(super) parts: Vec<Part>,
+    /// Parts that are worth quoting by themselves, by name.
+    pub(super) excerpts: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Account {
+    pub(super) fn new(title: impl Into<String>, parts: Vec<Part>) -> Self {
+        Self {
+            title: title.into(),
+            parts,
+            excerpts: Vec::new(),
+        }
+    }
+
+    /// The excerpt of that name, as the terminal shows it. The error says which there are.
+    pub fn excerpt(&self, name: &str) -> Result<String, String> {
+        let found = self.excerpts.iter().find(|(its, _)| *its == name);
+        let Some(parts) = found.and_then(|(_, range)| self.parts.get(range.clone())) else {
+            let names: Vec<_> = self.excerpts.iter().map(|(its, _)| *its).collect();
+            return Err(match &names[..] {
+                [] => format!("there is no part {name:?}: this experiment has no parts with names"),
+                _ => format!("there is no part {name:?}; there are {}", names.join(", ")),
+            });
+        };
+        let told = parts.iter().filter(|part| !matches!(part, Part::Bars(_)));
+        let told: Vec<_> = told.map(ToString::to_string).collect();
+        Ok(told.join("\n"))
+    }
 }
 
 /// A part of an account.

@@ -149,10 +149,26 @@ pub(super) fn tell(setting: &Setting, findings: &JourneyFindings) -> Account {
          numbers.txt",
         file.r2_port, file.answer, findings.sha256
     );
-    for (connection, title, printed) in [
-        (question, "A question (part 2)", asked),
-        (file, "A file (part 3)", dropped),
+    let mut excerpts = Vec::new();
+    for (connection, names, title, printed) in [
+        (
+            question,
+            ["question-session", "question-frames", "question-calls"],
+            "A question (part 2)",
+            asked,
+        ),
+        (
+            file,
+            ["file-session", "file-frames", "file-calls"],
+            "A file (part 3)",
+            dropped,
+        ),
     ] {
+        excerpts.extend(
+            (parts.len() + 1..)
+                .zip(names)
+                .map(|(at, name)| (name, at..at + 1)),
+        );
         parts.extend([
             Part::Heading(title.into()),
             Part::Printed(printed),
@@ -170,8 +186,8 @@ pub(super) fn tell(setting: &Setting, findings: &JourneyFindings) -> Account {
         }
     }
     Account {
-        title: "How a byte travels".into(),
-        parts,
+        excerpts,
+        ..Account::new("How a byte travels", parts)
     }
 }
 
@@ -195,6 +211,39 @@ mod tests {
             _ => None,
         });
         tables.collect()
+    }
+
+    #[test]
+    fn each_excerpt_is_in_the_account_and_a_wrong_name_is_told_the_right_ones() {
+        let wire = WireOptions {
+            tap: None,
+            ip: "192.168.69.1/24".parse().unwrap(),
+            rtt: None,
+            loss: None,
+            seed: 1,
+        };
+        for (measure, names) in [
+            (crate::journey as crate::Measure, 6),
+            (crate::delayed_ack, 2),
+            (crate::nagle, 0),
+        ] {
+            let account = measure(&wire, None).unwrap().account;
+            let whole = account.to_string();
+            assert_eq!(account.excerpts.len(), names);
+            let excerpts = account
+                .excerpts
+                .iter()
+                .map(|(name, _)| account.excerpt(name).unwrap());
+            let mut rest = &whole[..];
+            for excerpt in excerpts {
+                let at = rest.find(&excerpt).expect("each once, in their order");
+                rest = &rest[at + excerpt.len()..];
+            }
+            let wrong = account.excerpt("13,20p").unwrap_err();
+            for (name, _) in &account.excerpts {
+                assert!(wrong.contains(name), "{wrong}");
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use r2_core::time::Instant as CoreInstant;
 use r2_links::server::Served;
 use r2_links::{Leaked, ethernet_address};
 use r2_node::service::{Registry, ServeError, Spec, never, whole};
-use r2_node::{Config, Counters, Limits, Node, Size, Storage as _, World};
+use r2_node::{Config, Counters, Node, Size, Storage as _, World};
 use r2_services::{DROP, SECRET};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
@@ -81,16 +81,11 @@ impl Machine {
         clock: fn(Time) -> Time,
         device: &mut impl Device,
     ) -> Self {
+        let addresses = Leaked.slice(1, |_| ip.into());
         let config = Config {
-            mac: ethernet_address(ip.address()),
-            addresses: Leaked.slice(1, |_| ip.into()),
-            gateway: None,
-            allow: &[],
-            secret,
-            started_at: Instant::ZERO,
             backlog: 16,
             time_wait: 64,
-            limits: Limits::DEFAULT,
+            ..Config::new(ethernet_address(ip.address()), addresses, secret)
         };
         let store = RamStore::new(
             Leaked.slice(STORE / RAM_BLOCK + 1, |_| Block::EMPTY),
@@ -192,7 +187,7 @@ impl<W: ?Sized> Session<W> for Reader {
     }
 
     fn wants(&self) -> Wants {
-        close_after(self.finished && self.owed == 0 && self.answer.is_empty())
+        Wants::close_if(self.finished && self.owed == 0 && self.answer.is_empty())
     }
 }
 
@@ -265,10 +260,6 @@ impl<W: ?Sized> Session<W> for MessageWriter {
     }
 
     fn wants(&self) -> Wants {
-        close_after(self.finished && self.left.is_empty() && self.answer.is_empty())
+        Wants::close_if(self.finished && self.left.is_empty() && self.answer.is_empty())
     }
-}
-
-fn close_after(all_said: bool) -> Wants {
-    if all_said { Wants::Close } else { Wants::Nothing }
 }

@@ -164,10 +164,7 @@ pub(super) fn tell(setting: &Setting, findings: &NagleFindings) -> Account {
         )));
         parts.push(Part::Ladder(case.ladder.clone()));
     }
-    Account {
-        title: "Nagle's algorithm and small writes".into(),
-        parts,
-    }
+    Account::new("Nagle's algorithm and small writes", parts)
 }
 
 fn table(cases: &[SmallWrites]) -> Table {

@@ -122,10 +122,7 @@ pub(super) fn tell(setting: &Setting, findings: &PortFindings) -> Account {
         ),
         Part::Ladder(findings.first.clone()),
     ]);
-    Account {
-        title: "Ports, and a connection's life".into(),
-        parts,
-    }
+    Account::new("Ports, and a connection's life", parts)
 }
 
 fn table(connections: &[PortPair]) -> Table {

@@ -23,10 +23,8 @@ pub fn write(folder: &Path, wire: &WireOptions, transcript: String) -> io::Resul
         ("4f", "nagle.pcap", super::nagle),
         ("4g", "delayed-ack.pcap", super::delayed_ack),
     ];
-    let mut accounts = vec![Account {
-        title: "Parts 1 to 3: chat, secret code, file".into(),
-        parts: vec![Part::Printed(transcript)],
-    }];
+    let played = vec![Part::Printed(transcript)];
+    let mut accounts = vec![Account::new("Parts 1 to 3: chat, secret code, file", played)];
     for (question, pcap, measure) in on_a_wire {
         let mut account = measure(wire, Some(&folder.join(pcap)))?.account;
         account.title = format!("{question}: {}", account.title);

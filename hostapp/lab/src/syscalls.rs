@@ -88,10 +88,7 @@ pub(super) fn tell(findings: &SyscallFindings) -> Account {
             tell_privileged(findings.privileged)
         )),
     ];
-    Account {
-        title: "The socket calls of a server and a client".into(),
-        parts,
-    }
+    Account::new("The socket calls of a server and a client", parts)
 }
 
 fn table(calls: &[Syscall]) -> Table {

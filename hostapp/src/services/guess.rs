@@ -97,11 +97,7 @@ impl<W: ?Sized> Session<W> for Guess {
     }
 
     fn wants(&self) -> Wants {
-        if self.over && self.answer.is_empty() {
-            Wants::Close
-        } else {
-            Wants::Nothing
-        }
+        Wants::close_if(self.over && self.answer.is_empty())
     }
 }
 

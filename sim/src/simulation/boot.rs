@@ -6,7 +6,7 @@ use r2_core::store::Store;
 use r2_core::store::ram::{Block, File, RamStore};
 use r2_node::service::Registry;
 use r2_node::storage::Leaked;
-use r2_node::{Config, Counters, Limits, Node, ServeError, Size, Storage};
+use r2_node::{Config, Counters, Node, ServeError, Size, Storage};
 use r2_services::{About, Plan, Shared, register};
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
@@ -94,15 +94,9 @@ pub fn boot<'a, S: Store + 'a, M: Storage<'a>>(
     serve: impl FnOnce(&mut Registry<'a, '_, Shared<'a, S>, M>) -> Result<(), ServeError>,
 ) -> (Node<'a, Shared<'a, S>>, Shared<'a, S>) {
     let config = Config {
-        mac: R2_MAC,
-        addresses: &R2_ADDRESSES,
-        gateway: None,
-        allow: &[],
-        secret,
-        started_at: Instant::ZERO,
         backlog: plan.backlog,
         time_wait: plan.time_wait,
-        limits: Limits::DEFAULT,
+        ..Config::new(R2_MAC, &R2_ADDRESSES, secret)
     };
     let (ring, seats) = (
         memory.bytes(ring),

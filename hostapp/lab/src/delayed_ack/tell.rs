@@ -20,11 +20,15 @@ pub(in super::super) fn tell(setting: &Setting, findings: &DelayedAckFindings) -
         setting.described(),
         setting.kali
     ))];
-    for (sender, title) in [
-        (Sender::Kali, "KALI sends, R2 receives"),
-        (Sender::R2, "R2 sends, KALI receives"),
+    let mut excerpts = Vec::new();
+    for (sender, name, title) in [
+        (Sender::Kali, "kali-sends", "KALI sends, R2 receives"),
+        (Sender::R2, "r2-sends", "R2 sends, KALI receives"),
     ] {
         let cases = findings.cases.iter().filter(|found| found.case.sender == sender);
+        // Behind the heading: the table, its drawing, and the stall with its frames.
+        let table = parts.len() + 1;
+        excerpts.push((name, table..table + 4));
         parts.extend(tell_direction(title, &cases.collect::<Vec<_>>()));
     }
     parts.push(Part::Text(
@@ -36,8 +40,8 @@ pub(in super::super) fn tell(setting: &Setting, findings: &DelayedAckFindings) -
             .into(),
     ));
     Account {
-        title: "Nagle's algorithm and delayed acknowledgements".into(),
-        parts,
+        excerpts,
+        ..Account::new("Nagle's algorithm and delayed acknowledgements", parts)
     }
 }
 

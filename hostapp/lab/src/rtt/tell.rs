@@ -53,10 +53,7 @@ pub(in super::super) fn tell(setting: &Setting, findings: &RttFindings) -> Accou
             parts.push(Part::Ladder(case.ladder.clone()));
         }
     }
-    Account {
-        title: "The urgent message".into(),
-        parts,
-    }
+    Account::new("The urgent message", parts)
 }
 
 const WHAT_LOSS_COSTS: &str = "\
