@@ -44,6 +44,27 @@ pub(super) struct Queue {
 /// What a slot would be that belongs to no service. There is none.
 static NOBODYS: Spec = Spec::new("", 0);
 
+/// What the slots of one service that are still to be made share: a socket each, and equal parts of the buffers.
+struct Memory<'a> {
+    sockets: &'a mut [SocketStorage<'a>],
+    receive: &'a mut [u8],
+    transmit: &'a mut [u8],
+}
+
+impl<'a> Memory<'a> {
+    /// Takes what the next slot has. `None` when there is no other.
+    fn of_a_slot(&mut self) -> Option<(&'a mut [SocketStorage<'a>], &'a mut [u8], &'a mut [u8])> {
+        let slots = self.sockets.len();
+        let receive = self.receive.len().checked_div(slots)?;
+        let transmit = self.transmit.len().checked_div(slots)?;
+        Some((
+            self.sockets.split_off_mut(..1)?,
+            self.receive.split_off_mut(..receive)?,
+            self.transmit.split_off_mut(..transmit)?,
+        ))
+    }
+}
+
 /// Makes the slots of all services, each with its buffers.
 #[allow(
     clippy::cast_possible_truncation,
@@ -55,7 +76,7 @@ pub(super) fn make<'a, W>(
     storage: &mut impl Storage<'a>,
 ) -> (heapless::Vec<Pool, SERVICES_MAX>, &'a mut [Slot<'a>]) {
     let mut pools = heapless::Vec::new();
-    let mut buffers = heapless::Vec::<_, SERVICES_MAX>::new();
+    let mut memories = heapless::Vec::<Memory<'a>, SERVICES_MAX>::new();
     let mut first = 0;
     for service in services {
         let Size {
@@ -64,20 +85,18 @@ pub(super) fn make<'a, W>(
             transmit,
         } = service.size();
         let (receive, transmit) = (receive.max(1), transmit.max(1));
-        let sockets = storage.slice(len, |_| SocketStorage::EMPTY).chunks_exact_mut(1);
-        let receive = storage
-            .bytes(len.saturating_mul(receive))
-            .chunks_exact_mut(receive);
-        let transmit = storage
-            .bytes(len.saturating_mul(transmit))
-            .chunks_exact_mut(transmit);
+        let memory = Memory {
+            sockets: storage.slice(len, |_| SocketStorage::EMPTY),
+            receive: storage.bytes(len.saturating_mul(receive)),
+            transmit: storage.bytes(len.saturating_mul(transmit)),
+        };
         let pool = Pool {
             first,
             len,
             free: (len > 0).then_some(first as u32),
             revision: 0,
         };
-        if buffers.push(sockets.zip(receive.zip(transmit))).is_err() || pools.push(pool).is_err() {
+        if memories.push(memory).is_err() || pools.push(pool).is_err() {
             bug!("there are no more of both than services, which have the same bound");
         }
         first = first.saturating_add(len);
@@ -93,8 +112,8 @@ pub(super) fn make<'a, W>(
             let place = index.saturating_sub(pool.first);
             (place, place.saturating_add(1) == pool.len)
         });
-        let memory = buffers.get_mut(service).and_then(Iterator::next);
-        let (sockets, (receive, transmit)) = memory.unwrap_or_default();
+        let memory = memories.get_mut(service).and_then(Memory::of_a_slot);
+        let (sockets, receive, transmit) = memory.unwrap_or_default();
         let mut slot = Slot::new(service, place, (spec, limits), sockets, receive, transmit);
         slot.next = if last {
             None
