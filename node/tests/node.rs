@@ -20,6 +20,7 @@ mod node {
     mod services;
     mod silence;
     mod speakers;
+    mod successor;
     mod talk;
     mod windows;
 }

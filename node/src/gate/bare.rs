@@ -45,6 +45,12 @@ impl Bare {
         self
     }
 
+    /// The same with RST.
+    pub(crate) fn with_rst(mut self) -> Self {
+        self.tcp.control = TcpControl::Rst;
+        self
+    }
+
     fn ip(&self) -> IpRepr {
         IpRepr::new(
             self.from.addr,

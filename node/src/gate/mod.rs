@@ -26,6 +26,7 @@
 //! | fills tiny windows with tiny segments | a window with room for very little is shown as a closed one | RFC 9293, 3.8.6.2.1, MUST-38 | `a_window_of_a_few_bytes_is_not_filled_with_tiny_segments` |
 //! | probes a closed window for ever when all is acknowledged, FIN included | such a window is shown open | RFC 9293, 3.8.6.1 | `a_window_that_is_closed_when_all_is_acknowledged_is_not_probed` |
 //! | takes three duplicates while FIN alone is in flight for a loss, forgets FIN's timer, and has the next connection send a segment into any window | they are not shown | RFC 5681, 2 | `a_lost_fin_is_repeated_whatever_else_the_peer_acknowledges` |
+//! | remembers what an aborted connection was to repeat at once, and sends so much of the next one's, whatever the window | the slot sends the RST, and smoltcp forgets the connection | RFC 9293, 3.8.6 | `a_loss_is_not_made_good_to_the_next_one_in_the_slot` |
 //! | forgets what it is to repeat at once where the device has no room | it is asked for room first | RFC 5681, 3.2 | `a_loss_is_made_good_once_the_device_has_room` |
 //! | counts no duplicates and hears of no window in LAST-ACK | FIN waits until no more than a segment is left, and the window has room for it | RFC 5681, 3.2 | `a_loss_is_made_good_at_once_for_a_peer_that_has_half_closed` |
 //! | answers keep-alives, probes without a byte and repeated FINs once a second, challenges counted | each is answered | RFC 9293, 3.8.4, 3.10.7.4 | `every_keep_alive_and_every_repeated_fin_is_answered` |

@@ -3,7 +3,7 @@
 use r2_core::session::{Over, Session, Wants};
 use r2_core::time::Instant;
 use smoltcp::iface::{Interface, PollResult};
-use smoltcp::phy::{Device, DeviceCapabilities};
+use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::wire::EthernetAddress;
@@ -15,7 +15,7 @@ use crate::counters::add;
 use crate::deadline::earlier;
 use crate::gate::{BARE_MAX, Bare, Flow};
 use crate::limits::{ROUNDS_PER_TURN, SEGMENTS_PER_TURN};
-use crate::wire::{Header, Inward, Outward};
+use crate::wire::{Header, Inward, Outgoing, Outward};
 
 /// What a turn needs beyond the slot.
 pub(crate) struct Turn<'t, D: ?Sized, W> {
@@ -192,6 +192,10 @@ impl Slot<'_> {
 
     /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
     fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
+        if self.is_aborted() {
+            self.send_rst(turn);
+            return false;
+        }
         let mut sent = false;
         while *budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.
@@ -221,6 +225,40 @@ impl Slot<'_> {
             *budget = budget.saturating_sub(1);
         }
         sent
+    }
+
+    /// Whether the connection was aborted, and the RST has not left yet.
+    fn is_aborted(&mut self) -> bool {
+        let talks = self.with_socket(|socket| socket.remote_endpoint().is_some());
+        self.state() == State::Closed && talks == Some(true)
+    }
+
+    /// Sends the RST of an aborted connection, and forgets the connection. smoltcp would send the same; but what it was to
+    /// repeat at once it would remember, and send so much to the slot's next peer, whatever the window.
+    fn send_rst<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>) {
+        let Some(Flow { remote, local }) = self.flow else {
+            return;
+        };
+        let Some(token) = turn.device.transmit(turn.now) else {
+            turn.tally.congested = true;
+            return;
+        };
+        let rst = Bare::new(local, remote, self.sent.next, self.sent.ack).with_rst();
+        let outgoing = Outgoing {
+            token,
+            header: Some(Header {
+                ours: turn.ours,
+                peer: self.peer,
+                fill_checksum: turn.fill_checksum,
+                sent: &mut self.sent,
+            }),
+            frames_out: &mut turn.tally.frames_out,
+        };
+        outgoing.consume(rst.len(), |packet| {
+            rst.write(packet, turn.capabilities);
+        });
+        // A socket that listens has forgotten everything.
+        let _ = self.with_socket(|socket| socket.listen(local.port));
     }
 
     /// Gives smoltcp the peer's FIN, in a segment of the slot's own, once every byte before it is there. It would leave FIN
@@ -272,17 +310,11 @@ impl Slot<'_> {
         turn: &mut Turn<'_, D, W>,
         now: Instant,
     ) -> Option<After> {
-        let (state, pending) = self.with_socket(|socket| {
-            (
-                socket.state(),
-                (socket.remote_endpoint().is_some(), socket.recv_queue()),
-            )
-        })?;
-        let (talks, unread) = pending;
+        let (state, unread) = self.with_socket(|socket| (socket.state(), socket.recv_queue()))?;
         let time_wait = match state {
             State::Closed => false,
             State::TimeWait => true,
-            // RST in SYN-RECEIVED: smoltcp listens already.
+            // RST in SYN-RECEIVED, or ours has left: smoltcp listens already.
             State::Listen => return Some(After::Free { time_wait: false }),
             _ => return None,
         };
@@ -299,8 +331,7 @@ impl Slot<'_> {
             session.over(now, how, turn.world);
         }
         self.phase = Phase::Ended;
-        // Aborted, and the RST has not left yet.
-        if state == State::Closed && talks {
+        if self.is_aborted() {
             return None;
         }
         Some(After::Free { time_wait })
