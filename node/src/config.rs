@@ -13,9 +13,9 @@ use crate::limits::ADDRESSES_MAX;
 pub struct Config<'a> {
     /// The Ethernet address; must be unicast.
     pub mac: EthernetAddress,
-    /// The IP addresses, each with the length of its network's prefix: at most
-    /// [`ADDRESSES_MAX`], further ones are ignored. Of IPv6 with the feature `ipv6` only;
-    /// beside those the node has the [`link_local`] one of its Ethernet address.
+    /// The IP addresses, each with the length of its network's prefix: at most [`ADDRESSES_MAX`], further ones are ignored.
+    /// Of IPv6 with the feature `ipv6` only: with it the node has the [`link_local`] address of `mac`, too, wherever it is
+    /// (RFC 4291, section 2.8).
     pub addresses: &'a [IpCidr],
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an
     /// answer goes to the Ethernet address that the question came from.
@@ -80,7 +80,7 @@ pub fn link_local(mac: EthernetAddress) -> Ipv6Address {
     address.into()
 }
 
-/// The addresses of a node: those that it was given and, beside one of IPv6, that of the link.
+/// The addresses of a node: those that it was given and, with IPv6, that of the link.
 pub(crate) type Addresses = heapless::Vec<IpCidr, { ADDRESSES_MAX + 1 }>;
 
 impl Config<'_> {
@@ -88,10 +88,7 @@ impl Config<'_> {
     pub(crate) fn all_addresses(&self) -> Addresses {
         let given = self.addresses.iter().copied().take(ADDRESSES_MAX);
         #[cfg(feature = "ipv6")]
-        let given = {
-            let needs_one = given.clone().any(|cidr| matches!(cidr, IpCidr::Ipv6(_)));
-            given.chain(needs_one.then(|| IpCidr::new(link_local(self.mac).into(), LINK_LOCAL_PREFIX)))
-        };
+        let given = given.chain([IpCidr::new(link_local(self.mac).into(), LINK_LOCAL_PREFIX)]);
         given.collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use r2_tests::lab::Lab;
+use r2_tests::lab::{Lab, hostapp};
+use r2_tests::namespace::Namespace;
 use r2_tests::program::PATIENCE;
 
 #[test]
@@ -56,15 +57,35 @@ fn a_client_of_another_network_is_answered_over_ipv6() {
     }
 }
 
+/// RFC 4291, section 2.8: every machine has one, whatever else it has.
 #[test]
 fn r2_is_found_at_its_address_on_the_link() {
-    let lab = Lab::with("--ip6 fd69::1/64");
-    let printed = lab.kali("ping -6 -n -c 3 -i 0.2 fe80::52:32ff:fea8:4501%tap0");
-    assert!(printed.contains("3 packets transmitted, 3 received"), "{printed}");
-    assert_eq!(
-        lab.kali("echo 5 SECRET | nc.openbsd -N fe80::52:32ff:fea8:4501%tap0 5010"),
-        "Digits: 5 Count: 1\n"
-    );
+    for options in ["", "--ip6 fd69::1/64"] {
+        let lab = Lab::with(options);
+        let printed = lab.kali("ping -6 -n -c 3 -i 0.2 fe80::52:32ff:fea8:4501%tap0");
+        assert!(printed.contains("3 packets transmitted, 3 received"), "{printed}");
+        for line in ["-N", "-u -W 1"] {
+            let answer = lab.kali(&format!(
+                "echo 5 SECRET | nc.openbsd {line} fe80::52:32ff:fea8:4501%tap0 5010"
+            ));
+            assert_eq!(answer, "Digits: 5 Count: 1\n", "{line}");
+        }
+        let answer = lab.kali(&format!(
+            "{} secret fe80::52:32ff:fea8:4501%tap0 5 SECRET",
+            hostapp().display()
+        ));
+        assert!(answer.contains("Digits: 5 Count: 1"), "{answer}");
+    }
+}
+
+/// It calls from there, too.
+#[test]
+fn r2_calls_a_neighbour_over_ipv6_without_an_address_of_its_own() {
+    let namespace = Namespace::new();
+    let waits = namespace.start("exec nc.openbsd -6 -l -p 4000");
+    let lab = Lab::joining(namespace, "--call [fd69::100]:4000");
+    lab.r2.sees("* KALI joined\n");
+    drop(waits);
 }
 
 /// RFC 5227: who probes for R2's address, which it wants for itself, hears that somebody has it.

@@ -168,6 +168,7 @@ fn r2_does_not_call_itself() {
         ("local", "0.0.0.0:5000"),
         ("local", "127.0.0.1:10007"),
         ("tap:tap0", "192.168.69.1:5000"),
+        ("tap:tap0", "[fe80::52:32ff:fea8:4501]:5000"),
     ] {
         let line = serve(store.path(), &format!("--call {remote}")).replace("tap:tap0", link);
         assert_refused(&attempt(&namespace, &line), &[remote, "R2 itself"]);

@@ -137,6 +137,16 @@ boards! {
     mps2_an385 "mps2-an385" 60_000,
 }
 
+/// The card lets through what neighbours ask in the groups of both of its IPv6 addresses.
+#[test]
+fn a_neighbour_finds_the_board_at_each_of_its_ipv6_addresses() {
+    let r2 = Lab::boot("mps2-an385");
+    for address in ["fd69::1", "fe80::c0ff:fea8:4501%tap0"] {
+        let answer = r2.kali(&format!("echo 5 SECRET | nc.openbsd -N {address} 5010"));
+        assert_eq!(answer, "Digits: 5 Count: 1\n", "{address}");
+    }
+}
+
 #[test]
 fn three_services_answer_where_the_others_are_left_out() {
     let mut r2 = Lab::boot("lm3s6965evb-three");

@@ -5,6 +5,7 @@
 //! in the controller, which drops frames when it is full. It filters by our address, broadcast, and a hash of the
 //! multicast groups that IPv6 needs.
 
+use r2_node::config::link_local;
 use r2_support::frame::{self, Received};
 use r2_support::register::Register;
 use r2_support::sleep::Idle;
@@ -81,7 +82,7 @@ pub(crate) struct Ethernet {
 }
 
 impl Ethernet {
-    /// Starts the controller to receive what is for it and, in IPv6, for `ours`. Returns the address as well, which the
+    /// Starts the controller to receive what is for it and, in IPv6, for `ours` and its link-local address. Returns the address as well, which the
     /// board's maker has put into an EEPROM that the controller has read.
     pub(crate) fn start(ours: Ipv6Address) -> (Self, EthernetAddress) {
         const SOFT_RESET: u32 = 1;
@@ -101,7 +102,14 @@ impl Ethernet {
         FIFO_LEVELS.write(0);
         INTERRUPT_CONFIGURATION.write(ENABLE_ACTIVE_HIGH);
         negotiate();
-        let groups = [solicited_node(ours), EthernetAddress([0x33, 0x33, 0, 0, 0, 1])];
+        let low = Mac::AddressLow.read().to_le_bytes();
+        let high = Mac::AddressHigh.read().to_le_bytes();
+        let address = EthernetAddress([low[0], low[1], low[2], low[3], high[0], high[1]]);
+        let groups = [
+            solicited_node(ours),
+            solicited_node(link_local(address)),
+            EthernetAddress([0x33, 0x33, 0, 0, 0, 1]),
+        ];
         let hash = groups
             .iter()
             .fold(0_u64, |hash, group| hash | 1 << bucket(*group));
@@ -111,9 +119,6 @@ impl Ethernet {
         TRANSMIT_CONFIGURATION.write(ON);
         Mac::Control.write(HASH_MULTICAST | FULL_DUPLEX | SEND_AND_RECEIVE);
         INTERRUPT_ENABLE.write(RECEIVED);
-        let low = Mac::AddressLow.read().to_le_bytes();
-        let high = Mac::AddressHigh.read().to_le_bytes();
-        let address = EthernetAddress([low[0], low[1], low[2], low[3], high[0], high[1]]);
         let ethernet = Self {
             received: Frame::EMPTY,
             leaving: Frame::EMPTY,

@@ -20,7 +20,7 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v4)]
     pub ip: Option<Ipv4Cidr>,
 
-    /// R2's IPv6 address and its network.
+    /// R2's IPv6 address and its network. On a TAP it has a link-local one in any case.
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
     pub ip6: Option<Ipv6Cidr>,
 

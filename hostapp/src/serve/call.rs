@@ -13,17 +13,17 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 /// How long a call waits before it is tried again.
 const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Whether whoever calls `remote` reaches R2 itself, which peers reach at `address` or `address6`. On a link whose
+/// Whether whoever calls `remote` reaches R2 itself, which peers reach at `address` or one of `addresses6`. On a link whose
 /// addresses are this machine's, only the ports of `services` that are offered there are R2's.
 pub(super) fn is_own(
     remote: SocketAddr,
     address: IpAddr,
-    address6: Option<IpAddr>,
+    addresses6: &[IpAddr],
     link: &impl Link,
     services: impl Iterator<Item = Spec>,
 ) -> bool {
     if link.address().is_none() {
-        return remote.ip() == address || Some(remote.ip()) == address6;
+        return remote.ip() == address || addresses6.contains(&remote.ip());
     }
     let is_here = remote.ip() == address || remote.ip().is_unspecified();
     let mut ports = services.filter_map(|spec| link.tcp_port(spec.port));

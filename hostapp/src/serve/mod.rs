@@ -13,13 +13,14 @@ use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
-use r2_links::Link;
 use r2_links::local::{Local, Ports};
 use r2_links::server::{OPERATOR, Operator};
 use r2_links::stdio::is_standard_output;
 #[cfg(target_os = "linux")]
 use r2_links::tap::{Tap, TapError};
+use r2_links::{Link, ethernet_address};
 use r2_node::Size;
+use r2_node::config::link_local;
 use r2_node::service::Spec;
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Cidr;
@@ -173,8 +174,10 @@ fn serve<L: Link>(
     };
     let address = r2.link().address().unwrap_or(options.ipv4().address()).into();
     let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
+    let on_link = link_local(ethernet_address(options.ipv4().address())).into();
+    let addresses6 = [address6.unwrap_or(on_link), on_link];
     if let Some(remote) = options.call
-        && call::is_own(remote, address, address6, r2.link(), r2.served.services())
+        && call::is_own(remote, address, &addresses6, r2.link(), r2.served.services())
     {
         return Err(Refusal::at_start(format!(
             "--call {remote}: that is R2 itself; call where somebody else waits, with `nc -l -p PORT`"

@@ -12,7 +12,7 @@ pub struct Options {
     pub link: LinkChoice,
     /// R2's IPv4 address and its network; `None` where none was chosen. See [`ipv4`](Self::ipv4).
     pub ip: Option<Ipv4Cidr>,
-    /// R2's IPv6 address and its network.
+    /// R2's IPv6 address and its network, beside the link-local one.
     pub ip6: Option<Ipv6Cidr>,
     /// The router to what lies beyond that network.
     pub gateway: Option<IpAddr>,
