@@ -1,4 +1,5 @@
-//! No connection rests while R2 owes its peer bytes, SYN or FIN: what is not acknowledged is sent again.
+//! No connection rests while R2 owes its peer something: bytes, SYN or FIN that are not acknowledged are sent again, and
+//! bytes and FIN that have come are acknowledged.
 
 use std::ops::Range;
 
@@ -14,6 +15,10 @@ const AT_FIRST: Duration = Duration::from_secs(10);
 /// acknowledgement (RFC 6298, section 2).
 const GROWTH: u32 = 3;
 
+/// An acknowledgement waits a hundredth of a second for company; a peer that gets none repeats what it sent after a
+/// second at the earliest.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(500);
+
 /// What R2 has sent on a connection, and what of it its peer has acknowledged.
 pub(super) struct Watch {
     /// Behind the last of it; `None` where there is no connection.
@@ -25,6 +30,12 @@ pub(super) struct Watch {
     since: Instant,
     /// The longest time between two of these, or one and an acknowledgement.
     longest: Duration,
+    /// Behind what has come of the peer's stream without a gap.
+    came: u32,
+    /// When the first of it came that R2 has not acknowledged.
+    came_at: Option<Instant>,
+    /// The largest window of the peer's: an acknowledgement that is older than that is nobody's.
+    largest: u16,
 }
 
 struct Segment {
@@ -45,6 +56,9 @@ impl Watch {
             window: 0..0,
             since: Instant::ZERO,
             longest: Duration::ZERO,
+            came: 0,
+            came_at: None,
+            largest: 0,
         }
     }
 
@@ -62,6 +76,12 @@ impl Watch {
             return;
         };
         if let Some(ack) = ack {
+            if syn {
+                self.came = ack;
+            }
+            if !is_after(self.came, ack) {
+                self.came_at = None;
+            }
             self.window = ack..ack.wrapping_add(window.into());
         }
         if rst {
@@ -90,6 +110,7 @@ impl Watch {
             seq,
             end: behind,
             ack,
+            window,
             rst,
             ..
         }) = segment(frame)
@@ -106,6 +127,16 @@ impl Watch {
             return;
         }
         let Some(end) = self.end else { return };
+        let oldest = self.acked.wrapping_sub(self.largest.into());
+        let is_known = ack.is_some_and(|ack| !is_after(oldest, ack) && !is_after(ack, end));
+        let goes_on = !is_after(seq, self.came) && is_after(behind, self.came);
+        if is_known && goes_on && !is_after(behind, self.window.end) {
+            self.came = behind;
+            self.came_at = self.came_at.or(Some(now));
+        }
+        if is_known {
+            self.largest = self.largest.max(window);
+        }
         if rst {
             self.end = None;
         } else if let Some(ack) = ack.filter(|ack| is_after(*ack, self.acked) && !is_after(*ack, end)) {
@@ -116,6 +147,10 @@ impl Watch {
 
     /// Whether nothing has happened for too long.
     pub(super) fn rests(&self, now: Instant) -> bool {
+        let is_unacknowledged = self.came_at.is_some_and(|at| now - at > ACKNOWLEDGED_WITHIN);
+        if self.end.is_some() && is_unacknowledged {
+            return true;
+        }
         let is_owed = self.end.is_some_and(|end| end != self.acked);
         is_owed && now - self.since > AT_FIRST + self.longest * GROWTH
     }

@@ -22,8 +22,16 @@ pub(super) fn twisted(frame: Frame, rng: &mut Rng) -> Vec<Frame> {
         return vec![frame];
     };
     match rng.u32(0..12) {
+        // A window that closes with an acknowledgement, and opens again.
         0 if plain && payload == 0 => vec![with(&frame, |tcp| tcp.set_window_len(0)), frame],
-        1 if plain && payload == 0 => vec![frame; 4],
+        1..=3 if plain && payload == 0 => vec![frame; 4],
+        // A window of a few bytes or none, and for a while no other.
+        4 | 5 if plain && payload == 0 => {
+            let few = rng.u16(0..4);
+            vec![with(&frame, |tcp| {
+                tcp.set_window_len(tcp.window_len().min(few));
+            })]
+        }
         2 if payload > 0 => {
             let age = rng.i32(0..OLD);
             let older = |tcp: &mut TcpPacket<&mut [u8]>| {
@@ -42,7 +50,17 @@ pub(super) fn twisted(frame: Frame, rng: &mut Rng) -> Vec<Frame> {
     }
 }
 
-/// What there is to be twisted in a segment to R2.
+/// What arrives of a frame of R2's: all of it, or what stands before FIN, which a card has sent by itself and a wire lost.
+pub(super) fn parted(frame: Frame, rng: &mut Rng) -> Frame {
+    match Shape::of_segment(&frame) {
+        Some(Shape {
+            payload, fin: true, ..
+        }) if payload > 0 && rng.u32(0..3) == 0 => piece(&frame, 0..payload, false),
+        _ => frame,
+    }
+}
+
+/// What there is to be twisted in a segment.
 struct Shape {
     payload: usize,
     fin: bool,
@@ -51,9 +69,15 @@ struct Shape {
 }
 
 impl Shape {
+    /// Of one to R2.
     fn of(frame: &Frame) -> Option<Self> {
+        let to = EthernetFrame::new_checked(&**frame).ok()?.dst_addr();
+        Self::of_segment(frame).filter(|_| to == R2_MAC)
+    }
+
+    fn of_segment(frame: &Frame) -> Option<Self> {
         let ethernet = EthernetFrame::new_checked(&**frame).ok()?;
-        if ethernet.dst_addr() != R2_MAC || ethernet.ethertype() != EthernetProtocol::Ipv4 {
+        if ethernet.ethertype() != EthernetProtocol::Ipv4 {
             return None;
         }
         let ip = Ipv4Packet::new_checked(ethernet.payload()).ok()?;

@@ -12,12 +12,13 @@ use super::super::net::change_segment;
 use super::super::peer::mac;
 use super::super::planted::{self, Bug};
 use super::super::stranger::{self, Throw};
+use super::super::twist::parted;
 use super::Run;
 
 /// The window that peers see where wires are greedy, until the true one is smaller.
 const GREED: u16 = 8_000;
 
-/// Until when they see it.
+/// Until when they see it, and FIN may be lost for no other reason.
 const GREED_ENDS: Instant = Instant::from_micros_const(4_000_000);
 
 impl<S: Store> Run<'_, S> {
@@ -73,6 +74,9 @@ impl<S: Store> Run<'_, S> {
             }
             if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
                 change_segment(&mut frame, |tcp| tcp.set_window_len(tcp.window_len().max(GREED)));
+            }
+            if self.twisted && self.now < GREED_ENDS {
+                frame = parted(frame, &mut self.rng);
             }
             self.net.send(self.now, frame);
         }
