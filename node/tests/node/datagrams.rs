@@ -157,3 +157,14 @@ fn a_datagram_is_as_long_as_it_says() {
     assert_eq!(lab.to_stranger.len(), 0);
     lab.everybody_leaves();
 }
+
+/// The bound of long answers counts over IPv6 as well.
+#[test]
+fn long_answers_over_ipv6_are_bounded_for_each_address() {
+    let mut lab = Simulation::new(&plan(1));
+    let short = stranger6::datagram(4000, 19, R2_ADDRESS6, b"x");
+    lab.put_at_once(vec![short; 300]);
+    assert_eq!(lab.to_stranger.drain(..).count() as u64, BUCKET_HOLDS);
+    assert_eq!(lab.dropped(Reason::RateLimited), 300 - BUCKET_HOLDS);
+    lab.everybody_leaves();
+}

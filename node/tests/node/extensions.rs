@@ -3,7 +3,7 @@
 use r2_node::Reason;
 use r2_node::limits::EXTENSION_HEADERS_MAX;
 use r2_sim::simulation::{R2_ADDRESS6, Simulation, plan};
-use r2_sim::stranger::{Heard, Said, datagram, heard_datagram, tampered};
+use r2_sim::stranger::{Heard, Said, datagram, heard_datagram, tampered, with_options};
 use r2_sim::stranger6::{self, behind, heard, segment};
 use r2_sim::wire::Frame;
 use smoltcp::wire::{TcpControl, TcpPacket};
@@ -308,5 +308,71 @@ fn a_tag_that_gives_a_priority_is_read_and_one_of_another_vlan_is_not() {
     // A tag, and nothing behind it.
     lab.put(tagged(&question, &[0x81, 0, 0, 0])[..15].to_vec());
     assert_eq!(lab.to_stranger.len(), 0);
+    lab.everybody_leaves();
+}
+
+/// A packet may end anywhere in its chain, whatever its headers say of their lengths.
+#[test]
+fn a_chain_that_is_cut_off_is_dropped_and_ends_no_connection() {
+    let mut lab = Simulation::new(&plan(1));
+    let ours = open(&mut lab, &[]);
+    let question = Said {
+        control: TcpControl::Psh,
+        seq: 1,
+        ack: Some(ours),
+        payload: b"SECRET 7\n",
+        ..SYN
+    };
+    for chain in CHAINS {
+        let whole = behind(segment(&question, R2_ADDRESS6), chain);
+        for end in 54..whole.len() {
+            let mut cut = whole[..end].to_vec();
+            let length = u16::try_from(end - 54).unwrap();
+            cut[18..20].copy_from_slice(&length.to_be_bytes());
+            lab.put(cut);
+            assert_eq!(segments(&mut lab), [], "{chain:?} {end}");
+        }
+    }
+    lab.put(segment(&question, R2_ADDRESS6));
+    assert_eq!(segments(&mut lab).len(), 1);
+    lab.everybody_leaves();
+}
+
+/// RFC 4443, section 2.4 (e): nor is it one where headers stand before it.
+#[test]
+fn no_error_is_about_an_error_behind_extension_headers() {
+    let mut lab = Simulation::new(&plan(1));
+    for chain in CHAINS {
+        for kind in [1, 2, 3, 4, 127] {
+            let error = [&[kind, 9, 0, 0, 0, 0, 0, 0][..], &[7; 40]].concat();
+            let frame = stranger6::packet(stranger6::ADDRESS, R2_ADDRESS6, 58, &error);
+            lab.put(behind(stranger6::changed(frame, |_| {}), chain));
+            assert_eq!(lab.to_stranger.len(), 0, "{chain:?} {kind}");
+        }
+    }
+    lab.everybody_leaves();
+}
+
+/// A TCP option ends before its segment does, and one of another length than its own says nothing.
+#[test]
+fn a_segment_whose_options_are_not_whole_is_dropped() {
+    let mut lab = Simulation::new(&plan(4));
+    for options in [
+        &[2, 0, 0, 0][..],
+        &[2, 1, 1, 1],
+        &[2, 5, 5, 180],
+        &[1, 1, 1, 3],
+        &[8, 10, 0, 0],
+    ] {
+        let before = lab.dropped(Reason::Malformed);
+        lab.put(with_options(SYN.frame(), options));
+        assert_eq!(lab.dropped(Reason::Malformed), before + 1, "{options:?}");
+        assert_eq!(lab.to_stranger.len(), 0);
+    }
+    // A scale beyond 14 is 14 (RFC 7323, section 2.3); what stands behind the end of the list is nothing.
+    for (from, options) in [(1001, &[3, 3, 255, 0][..]), (1002, &[0, 2, 1, 0])] {
+        lab.put(with_options(Said { from, ..SYN }.frame(), options));
+        assert!(lab.heard().pop().expect("R2 answers SYN").syn, "{options:?}");
+    }
     lab.everybody_leaves();
 }

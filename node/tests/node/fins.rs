@@ -1,9 +1,10 @@
 //! FIN: where it stands, what comes before it late, and what a peer sends behind it.
 
 use r2_sim::simulation::BUFFER;
+use r2_sim::stranger::Heard;
 use smoltcp::time::Duration;
 
-use super::talk::{Piece, Talk, acknowledged, bare, bytes, last, text};
+use super::talk::{OPEN, Piece, Talk, acknowledged, bare, bytes, last, text};
 
 const DROP: u16 = 5020;
 
@@ -196,5 +197,83 @@ fn a_closed_window_is_probed_with_byte_and_fin() {
         assert_eq!((heard.len(), acknowledged(&heard)), (1, Some(seq)), "{heard:?}");
         assert_eq!(heard[0].window, 0);
     }
+    talk.lab.everybody_leaves();
+}
+
+/// Every order of the numbers below `N`.
+fn orders<const N: usize>() -> Vec<[usize; N]> {
+    let mut all = vec![Vec::new()];
+    for _ in 0..N {
+        let longer = |order: Vec<usize>| {
+            let rest = (0..N).filter(|next| !order.contains(next)).collect::<Vec<_>>();
+            rest.into_iter().map(move |next| [&order[..], &[next]].concat())
+        };
+        all = all.into_iter().flat_map(longer).collect();
+    }
+    let whole = |order: Vec<usize>| order.try_into().expect("all of them");
+    all.into_iter().map(whole).collect()
+}
+
+/// However far FIN overtakes, and however the segments before it overlap it and each other.
+#[test]
+fn pieces_that_overlap_are_the_file_in_every_order() {
+    let file: Vec<u8> = (0..700_u16).map(|number| (number % 251) as u8).collect();
+    let pieces = [
+        bytes(1, &file[..200]),
+        bytes(151, &file[150..400]),
+        bytes(381, &file[380..620]),
+        last(551, &file[550..]),
+        last(701, b""),
+    ];
+    let sum = r2_sim::payload::sha256(&file[..]);
+    for order in orders::<5>() {
+        let ordered = order.map(|index| pieces[index]);
+        for heard in [receipt(false, ordered), receipt_at_once(true, ordered)] {
+            assert_eq!(heard, format!("{} sha256 {sum}\n", says(700)), "{order:?}");
+        }
+    }
+}
+
+/// FIN takes no room: a window that is closed holds it up no longer than its answer.
+#[test]
+fn a_bare_fin_at_a_closed_window_is_answered_and_ends_the_echo_once_it_opens() {
+    let mut talk = Talk::to(7);
+    let first = talk.ack;
+    talk.window = 0;
+    let mut seq = 1;
+    for _ in 0..100 {
+        talk.says([bytes(seq, &[b'x'; 1024])]);
+        talk.lab.pass(Duration::from_millis(10));
+        talk.heard();
+        let now = talk.says([bytes(seq, b"x")]);
+        seq = acknowledged(&now).expect("an answer");
+        if now.last().is_some_and(|it| it.window == 0) {
+            break;
+        }
+    }
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        let answer = talk.says([last(seq, b"")]);
+        assert!(
+            !answer.is_empty() && answer.iter().all(|it| !it.rst),
+            "{answer:?}"
+        );
+        heard.extend(answer);
+    }
+    talk.window = OPEN;
+    for _ in 0..40 {
+        heard.extend(talk.says([bare(seq + 1)]));
+        talk.lab.pass(Duration::from_millis(100));
+        heard.extend(talk.heard());
+        talk.ack = heard.iter().map(Heard::end).fold(talk.ack, |most, end| {
+            if end.wrapping_sub(most).cast_signed() > 0 {
+                end
+            } else {
+                most
+            }
+        });
+    }
+    assert!(heard.iter().any(|it| it.fin), "R2 ends, too");
+    assert_eq!(talk.ack.wrapping_sub(first), seq, "every byte came back, and FIN");
     talk.lab.everybody_leaves();
 }

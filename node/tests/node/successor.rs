@@ -40,3 +40,22 @@ fn a_loss_is_not_made_good_to_the_next_one_in_the_slot() {
         assert_eq!(sent_into_a_closed_window(talk.lab), (0, 1), "{full}");
     }
 }
+
+/// After a time-out smoltcp begins anew with what was not acknowledged; the RST stands behind all of it (RFC 9293, section
+/// 3.10.5).
+#[test]
+fn an_rst_carries_the_number_behind_all_that_was_sent() {
+    let mut talk = Talk::to(7);
+    let end = talk.says([bytes(1, &ECHOED)]).last().expect("an echo").end();
+    talk.lab.full = true;
+    talk.lab.pass(smoltcp::time::Duration::from_millis(1_500));
+    talk.says([bytes(BEHIND + 2, b"llo WORLD"), last(BEHIND, b"he")]);
+    talk.lab.full = false;
+    talk.lab.pass(smoltcp::time::Duration::from_millis(10));
+    let heard = talk.heard();
+    assert!(
+        heard.len() == 1 && heard[0].rst && heard[0].seq == end,
+        "{heard:?} {end}"
+    );
+    talk.lab.everybody_leaves();
+}

@@ -339,3 +339,38 @@ fn a_window_of_a_few_bytes_is_not_filled_with_tiny_segments() {
         asker.lab.everybody_leaves();
     }
 }
+
+/// Windows that shrink step by step while bytes are in flight, and grow again: all of it comes, whatever was lost on the
+/// way.
+#[test]
+fn windows_that_shrink_and_grow_again_hold_nothing_up_for_ever() {
+    for windows in [
+        [800, 400, 100, 0, 0, 1000],
+        [0, 500, 0, 500, 0, 500],
+        [536, 3, 0, 1, 600, 2],
+    ] {
+        let mut asker = Asker::new(None);
+        let first = asker.ack;
+        let question = asker.frame(1, &[b'x'; 1000], 1000);
+        asker.says([question]);
+        let more = asker.frame(1001, &[b'y'; 1000], 1000);
+        asker.says([more]);
+        let mut echoed = 0;
+        for step in 0..120 {
+            asker.lab.pass(Duration::from_millis(500));
+            let window = windows[step % windows.len()];
+            // Of what comes in every fifth step nothing arrives.
+            let heard = asker.lab.heard();
+            for segment in heard.iter().filter(|_| step % 5 != 0) {
+                if segment.seq == asker.ack {
+                    asker.ack = segment.end();
+                }
+            }
+            echoed = asker.ack.wrapping_sub(first);
+            let told = asker.frame(2001, b"", window);
+            asker.lab.put(told);
+        }
+        assert_eq!(echoed, 2000, "{windows:?}");
+        asker.lab.everybody_leaves();
+    }
+}
