@@ -51,9 +51,9 @@ pub const NAME_WITH_ENDING_MAX: usize = NAME_MAX + crate::name::UNCONFIRMED.len(
 /// 161; the spare bytes let an over-long name be parsed, so that the answer is bad-name.
 pub const FILES_LINE_MAX: usize = 256;
 
-/// How much a store tells of what a file begins with: two files that are not alike differ within so many bytes, and every
-/// connection of the files service holds them.
-pub const FRONT_MAX: usize = 32;
+/// How much a store tells of each end of what it has of a file, in bytes. Among the last of these one differs from the
+/// file's first, unless they are all the same, as in a hole: then a peer that does not say `resume` sends all again.
+pub const ENDS_MAX: usize = 64;
 
 /// How long an upload rests before R2 says that it waits for a FIN.
 pub const DROP_HINT_AFTER: Duration = Duration::from_secs(5);

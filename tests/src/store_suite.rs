@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::NorFlash;
 use r2_core::name::Name;
 use r2_core::store::flash::FlashStore;
 use r2_core::store::ram::RamStore;
-use r2_core::store::{Created, Digest, Entry, Store, StoreError, Ticket, Upload};
+use r2_core::store::{Created, Digest, Ends, Entry, Store, StoreError, Ticket, Upload};
 use r2_disk::DiskStore;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sha2::{Digest as _, Sha256};
@@ -235,7 +235,10 @@ fn a_partial_upload_resumes_only_as_the_same_file<S: Patient>(store: &mut S) {
         Created {
             name: name.clone(),
             offset: 3,
-            front: b"hel".iter().copied().collect(),
+            ends: Ends {
+                front: b"hel".iter().copied().collect(),
+                back: b"hel".iter().copied().collect(),
+            },
         }
     );
     append(store, &ticket, b"lo").expect("room");

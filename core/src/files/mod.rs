@@ -30,20 +30,18 @@ use crate::time::Instant;
 /// # What follows `SEND`
 ///
 /// `SEND <offset>` asks for the bytes from there on. A peer that waits for it sends these; one that does not wait sends
-/// the whole file, whatever R2 has of it. Both are served, and no byte of a file is taken for a command:
+/// the whole file, whatever R2 has of it. Both are served, whenever the bytes come, and none of them is a command:
 ///
-/// - Behind `PUT <name> <length> <sha256> resume` the peer waits: what follows is what was asked for.
-/// - Behind a `PUT` without that word, bytes that come before `SEND` has left are the file from its first byte on. Other
-///   bytes are compared with what the file begins with: its first [`FRONT_MAX`](crate::limits::FRONT_MAX) bytes, or,
-///   where that very file is there, its first line. Where they are the same, they are the file from its first byte on:
-///   what R2 has of it is skipped, the rest is stored. Where they differ, they are what was asked for, and behind a file
-///   that is there a command.
-/// - A command that is the file's own first line is therefore not carried out, but skipped with as many bytes as the
-///   file has; FIN before that is told as a file that ended too early.
-/// - A file that begins with one pattern again and again, such as zeros, tells nothing by its front: what follows is what
-///   was asked for, and R2 closes behind `STORED`, since more of the file may come.
+/// - Behind a plain `PUT` the first byte tells. Of a part, R2 asks for the last byte that is not like the file's first one,
+///   and for all behind it: then the whole file begins with the first byte, and what was asked for with another. What R2
+///   has is skipped. Where none of the last [`ENDS_MAX`](crate::limits::ENDS_MAX) bytes is another, R2 asks for all.
+/// - Where that very file is there, R2 asks for nothing, and a command may follow, or the file. Where the file itself begins
+///   like a command, R2 asks for some of it again, as of a part.
+/// - Behind `PUT <name> <length> <sha256> resume` the peer waits, and this is its last command: R2 asks for no byte that it
+///   has, and closes behind its answer.
 ///
-/// A mismatch behind an offset above 0 closes, as does a first line that is no command behind a file that was there.
+/// A mismatch of what was asked for, from an offset above 0, closes; so does a first line that is no command behind a
+/// file that was there.
 #[derive(Debug, Default)]
 pub struct Files {
     opening: Opening,
@@ -54,8 +52,6 @@ pub struct Files {
     ticket: Option<Ticket>,
     behind: Behind,
     body: Body,
-    /// Bytes came behind `PUT` before `SEND` had left: they are the file from its first byte on.
-    is_eager: bool,
     peer_finished: bool,
     /// When the peer last heard of R2; `None` while it did not ask for progress.
     told: Option<Instant>,
@@ -75,11 +71,9 @@ enum Step {
         sha256: Option<Digest>,
         resumes: bool,
     },
-    /// `PUT`: that very file is there; it is said once `SEND` has left.
-    Found,
-    /// `PUT`: what was asked for follows, or the whole file.
-    Either,
-    /// `PUT`: the whole file follows, and R2 has so much of it.
+    /// `PUT`: what was asked for follows, or the whole file, of whose front so much has come.
+    Either { matched: usize },
+    /// `PUT`: so many bytes follow that R2 has.
     Skip { count: u64 },
     /// `PUT`: the peer's bytes go to the store.
     Receive { left: u64 },
@@ -105,14 +99,14 @@ enum Behind {
     /// Another command, or nothing.
     #[default]
     Command,
-    /// A `PUT` of all bytes of a file, which is not empty.
+    /// A `PUT` of a whole file.
     Put,
     /// A `PUT` of the rest of one.
     RestOfPut,
     /// A `PUT` of a file that is there, of which no byte came.
     File,
-    /// A `PUT` of either: more of the file may follow.
-    Either,
+    /// A `PUT` with `resume`: the peer may have sent more than was asked for.
+    Resume,
 }
 
 /// How the connection goes on behind an error.
@@ -149,7 +143,6 @@ impl Files {
     /// Begins what the collected line asks for.
     fn obey<S: Store>(&mut self, now: Instant, store: &mut S) {
         let behind = core::mem::take(&mut self.behind);
-        (self.body, self.is_eager) = (Body::default(), false);
         let line = self.line.line();
         if line == Line::Whole(b"") && behind != Behind::Command {
             return self.line.clear();
@@ -198,7 +191,6 @@ impl Files {
                 sha256,
                 resumes,
             } => self.create(now, length, sha256, resumes, store),
-            Step::Receive { left } if self.holds_some() => self.store_held(now, left, store),
             Step::Receive { .. } => self.look_at_the_store(now, store),
             Step::Seal => self.seal(now, store),
             Step::Open { offset } => self.open(now, offset, store),
@@ -254,17 +246,9 @@ impl<S: Store> Session<S> for Files {
         while let Some(rest) = rx.get(taken..)
             && !rest.is_empty()
         {
-            if self.holds_some() {
-                self.advance(now, store);
-                if self.holds_some() {
-                    break;
-                }
-                continue;
-            }
-            self.is_eager |= self.owes_send();
             let count = match self.step {
                 Step::Command if self.outbox.is_empty() => self.read_command(now, rest, store),
-                Step::Either => self.look(now, rest, store),
+                Step::Either { matched } if self.outbox.is_empty() => self.look(now, rest, matched, store),
                 Step::Skip { count } => self.skip(now, rest, count, store),
                 Step::Receive { left } => self.store_bytes(now, rest, left, store),
                 Step::Closing { .. } | Step::Aborting => rest.len(),
@@ -304,12 +288,6 @@ impl<S: Store> Session<S> for Files {
                         return filled;
                     }
                 }
-                Step::Found => {
-                    self.seal(now, store);
-                    if self.outbox.is_empty() {
-                        return filled;
-                    }
-                }
                 _ => return filled,
             }
         }
@@ -319,15 +297,12 @@ impl<S: Store> Session<S> for Files {
         self.peer_finished = true;
         match self.step {
             Step::Command if !self.line.is_empty() => self.obey(now, store),
-            Step::Receive { left } if !self.holds_some() => self.cut_short(left, store),
-            Step::Either => self.either_ended(now, store),
-            Step::Skip { count } => self.skip_ended(count, store),
-            _ => {}
+            Step::Receive { left } => self.cut_short(left, store),
+            _ => self.body_ended(store),
         }
     }
 
     fn over(&mut self, _now: Instant, _how: Over, store: &mut S) {
-        self.keep_held(store);
         self.done(store);
     }
 

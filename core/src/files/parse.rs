@@ -16,7 +16,7 @@ pub enum Request<'l> {
         length: u64,
         /// What they must add up to.
         sha256: Option<Digest>,
-        /// Whether the peer waits for `SEND` and sends from there on.
+        /// Whether the peer waits for `SEND`, sends from there on, and then says nothing more.
         resumes: bool,
     },
     /// `GET <name> [<offset>]`
@@ -96,6 +96,12 @@ impl BadLine {
 
 const PUT: &str = "PUT";
 
+/// What a command begins with.
+const VERBS: [&str; 5] = [PUT, "GET", "LIST", "DEL", "PROGRESS"];
+
+/// The longest of them, in bytes.
+pub(super) const VERB_MAX: usize = "PROGRESS".len();
+
 /// Reads a command line. Words are separated by blanks; verbs are upper case.
 pub fn parse(line: Line<'_>) -> Result<Request<'_>, BadLine> {
     match line {
@@ -103,6 +109,12 @@ pub fn parse(line: Line<'_>) -> Result<Request<'_>, BadLine> {
         Line::TooLong(_) => Err(BadLine::TooLong),
         Line::Whole(bytes) => request(core::str::from_utf8(bytes).map_err(|_| BadLine::NoCommand)?),
     }
+}
+
+/// Whether bytes that begin with `front`, of [`VERB_MAX`] or all, begin like a command, or like an empty line.
+pub(super) fn may_be_a_command(front: &[u8]) -> bool {
+    let is_verb = |verb: &&str| front.starts_with(verb.as_bytes()) || verb.as_bytes().starts_with(front);
+    front.first().is_some_and(u8::is_ascii_whitespace) || VERBS.iter().any(is_verb)
 }
 
 /// Whether a client meant `PUT`, also where it wrote it wrongly: bytes of a file may follow.

@@ -27,23 +27,24 @@ impl Files {
             Poll::Pending => {}
             Poll::Ready(Err(why)) => self.refuse_for(now, why, Then::Close, store),
             Poll::Ready(Ok(created)) => {
-                writeln!(self.outbox, "SEND {}", created.offset)
+                self.body = Body::new(&created, length);
+                let offset = if resumes {
+                    created.offset
+                } else {
+                    self.body.offset()
+                };
+                writeln!(self.outbox, "SEND {offset}")
                     .or_bug("the outbox was empty when the command was read");
-                let left = length.saturating_sub(created.offset);
-                self.behind = match created.offset {
-                    0 if length == 0 => Behind::Command,
+                self.behind = match offset {
+                    _ if resumes => Behind::Resume,
                     0 => Behind::Put,
+                    _ if self.body.is_there() => Behind::File,
                     _ => Behind::RestOfPut,
                 };
-                if resumes || created.offset == 0 {
-                    self.expect(now, left, store);
+                if resumes || created.offset == 0 || self.behind == Behind::File {
+                    self.expect(now, self.body.left(), store);
                 } else {
-                    self.body = Body::new(created.front, created.offset, left);
-                    if left == 0 {
-                        self.step = Step::Found;
-                    } else {
-                        self.expect_either(now, store);
-                    }
+                    self.expect_either(now, store);
                 }
             }
         }
@@ -106,18 +107,17 @@ impl Files {
             Poll::Pending => {}
             // Every byte was taken: what follows is the next command, unless the peer began with the first byte.
             Poll::Ready(Err(why)) => {
-                let then = Then::close_if(matches!(self.behind, Behind::RestOfPut | Behind::Either));
+                let then = Then::close_if(self.behind != Behind::Put);
                 self.refuse_for(now, why, then, store);
             }
             Poll::Ready(Ok(Entry { name, length, sha256 })) => {
                 writeln!(self.outbox, "STORED {name} {length} {}", Hex(&sha256))
                     .or_bug("the outbox has room for SEND and one answer");
-                let was_there = matches!(self.step, Step::Found);
                 self.done(store);
-                if was_there {
-                    self.expect_either(now, store);
-                } else if self.behind == Behind::Either {
-                    self.step = Step::Closing { since: now };
+                match self.behind {
+                    Behind::File => self.expect_either(now, store),
+                    Behind::Resume => self.step = Step::Closing { since: now },
+                    _ => {}
                 }
             }
         }

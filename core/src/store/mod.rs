@@ -22,7 +22,7 @@ pub mod ram;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::limits::FRONT_MAX;
+use crate::limits::ENDS_MAX;
 use crate::name::Name;
 
 /// A SHA-256 (FIPS 180-4).
@@ -71,12 +71,31 @@ pub enum Upload<'a> {
     },
 }
 
-/// What a file begins with: its first [`FRONT_MAX`] bytes, or all where it has fewer.
-pub type Front = heapless::Vec<u8, FRONT_MAX>;
+/// How bytes begin and end that a store has; empty where it has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first [`ENDS_MAX`] bytes, or all where there are fewer.
+    pub front: heapless::Vec<u8, ENDS_MAX>,
+    /// The last as many.
+    pub back: heapless::Vec<u8, ENDS_MAX>,
+}
 
-/// The front that these bytes are, at most [`FRONT_MAX`].
-fn front_of(bytes: Option<&[u8]>) -> Front {
-    Front::from_slice(bytes.unwrap_or_default()).unwrap_or_default()
+impl Ends {
+    /// The ends of `length` bytes. `read` fills its room with those from an offset on, and returns how many bytes that is.
+    pub fn read(
+        length: u64,
+        mut read: impl FnMut(u64, &mut [u8]) -> Result<usize, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let mut piece = |offset| {
+            let mut room = [0; ENDS_MAX];
+            let filled = read(offset, &mut room)?;
+            Ok(room.iter().take(filled).copied().collect())
+        };
+        Ok(Self {
+            front: piece(0)?,
+            back: piece(length.saturating_sub(ENDS_MAX as u64))?,
+        })
+    }
 }
 
 /// An upload that has begun.
@@ -87,8 +106,8 @@ pub struct Created {
     /// From which byte on the store needs the file: more than 0 where a partial upload of the same name, length
     /// and SHA-256 rests, the whole length where that very file is there already.
     pub offset: u64,
-    /// The front of those `offset` bytes that the store has; empty only where it has none.
-    pub front: Front,
+    /// The ends of those `offset` bytes that the store has.
+    pub ends: Ends,
 }
 
 /// A file of the store.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use r2_core::name::{Name, PARTIAL, UNCONFIRMED};
-use r2_core::store::{Created, Digest, Entry, Front, StoreError};
+use r2_core::store::{Created, Digest, Ends, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -237,7 +237,7 @@ pub(super) fn create_numbered(folder: &Folder, open: &mut OpenFile) -> Result<Cr
     Ok(Created {
         name,
         offset: 0,
-        front: Front::new(),
+        ends: Ends::default(),
     })
 }
 

@@ -5,9 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use r2_core::limits::FRONT_MAX;
 use r2_core::name::{Name, PARTIAL};
-use r2_core::store::{Created, Digest, Entry, Front, StoreError};
+use r2_core::store::{Created, Digest, Ends, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
@@ -125,10 +124,10 @@ impl Place {
     fn began(&mut self, folder: &Folder, name: &Name, upload: Result<Upload, StoreError>) -> Answer {
         Answer::Created(match upload {
             Ok(upload) => {
-                let created = front(&upload.file).map(|front| Created {
+                let created = ends(&upload.file, upload.length).map(|ends| Created {
                     name: name.clone(),
                     offset: upload.length,
-                    front,
+                    ends,
                 });
                 match created {
                     Ok(_) => self.file = OpenFile::Upload(upload),
@@ -294,10 +293,10 @@ impl Place {
             }
             Then::List => Answer::Listed(Ok(Some(entry))),
             Then::Compare(announced) if announced.sha256 == Some(digest) => {
-                let created = front(&hashing.file).map(|front| Created {
+                let created = ends(&hashing.file, entry.length).map(|ends| Created {
                     name: hashing.name.clone(),
                     offset: entry.length,
-                    front,
+                    ends,
                 });
                 match created {
                     Ok(_) => self.file = OpenFile::Present(entry),
@@ -326,17 +325,18 @@ impl Place {
     }
 }
 
-/// What `file` begins with.
-fn front(file: &File) -> Result<Front, StoreError> {
-    let mut front = [0; FRONT_MAX];
-    let mut filled = 0;
-    while filled < front.len() {
-        match file.read_at(&mut front[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(store_error(error)),
+/// The ends of `file`, which has `length` bytes.
+fn ends(file: &File, length: u64) -> Result<Ends, StoreError> {
+    Ends::read(length, |offset, room| {
+        let mut filled = 0;
+        while filled < room.len() {
+            match file.read_at(&mut room[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(store_error(error)),
+            }
         }
-    }
-    Ok(front[..filled].iter().copied().collect())
+        Ok(filled)
+    })
 }

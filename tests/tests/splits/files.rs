@@ -37,6 +37,12 @@ fn listed(name: &str, body: &[u8]) -> String {
     format!("{name} {} {}\n", body.len(), sha256(body))
 }
 
+/// From which byte on R2 asks for a file that begins like a command, of which the first `there` bytes are there.
+fn asked(body: &[u8], there: usize) -> usize {
+    let other = body[..there].iter().rposition(|byte| *byte != body[0]);
+    other.unwrap_or_default()
+}
+
 /// A file whose lines are commands.
 const COMMANDS: &[u8] = b"DEL other.txt\nLIST\nDEL n.txt\nPUT other.txt 0\n";
 
@@ -63,7 +69,7 @@ pub(crate) fn a_peer_that_does_not_wait_sends_the_same_file_again() {
             heard(&script)[2],
             format!(
                 "SEND {}\n{}{}{}END\n",
-                COMMANDS.len(),
+                COMMANDS.len() - 1,
                 stored(COMMANDS),
                 listed("n.txt", COMMANDS),
                 listed("other.txt", b"kept")
@@ -82,7 +88,8 @@ pub(crate) fn a_peer_that_does_not_wait_sends_a_file_of_which_a_part_is_there() 
             assert_eq!(
                 heard(&script)[2],
                 format!(
-                    "SEND {there}\n{}{}{}END\n",
+                    "SEND {}\n{}{}{}END\n",
+                    asked(body, there),
                     stored(body),
                     listed("n.txt", body),
                     listed("other.txt", b"kept")
@@ -93,22 +100,40 @@ pub(crate) fn a_peer_that_does_not_wait_sends_a_file_of_which_a_part_is_there() 
     }
 }
 
+/// Files that say little of where in them bytes stand.
+fn repeating() -> Vec<Vec<u8>> {
+    let twice = [COMMANDS, COMMANDS].concat();
+    let holes = [&[0; 40][..], b"x", &[0; 90], b"y"].concat();
+    vec![
+        vec![0; 90],
+        b"DEL other.txt\n".repeat(7),
+        twice,
+        holes,
+        b"P".to_vec(),
+    ]
+}
+
 #[cfg_attr(test, test)]
 pub(crate) fn a_peer_that_waits_sends_the_rest_then_commands() {
-    for (body, resume) in [(COMMANDS, ""), (COMMANDS, " resume"), (&[0; 90], " resume")] {
-        let mut line = put(body);
-        line.pop();
-        line.extend(format!("{resume}\n").as_bytes());
-        for there in (1..=body.len()).step_by(3) {
-            let script = with(body, there)
-                .sends(2, &line)
-                .sends(2, &body[there..])
+    let mut bodies = repeating();
+    bodies.extend([COMMANDS.to_vec(), b"no line ends here".to_vec()]);
+    for body in bodies {
+        for there in (1..=body.len()).step_by(7).chain([body.len() / 2, body.len()]) {
+            let from = match asked(&body, there) {
+                _ if there == body.len() && !b"PGLD".contains(&body[0]) => there,
+                // None of the last 64 bytes is another.
+                far if far + 64 < there => 0,
+                near => near,
+            };
+            let script = with(&body, there)
+                .sends(2, put(&body))
+                .sends(2, &body[from..])
                 .sends(2, "GET other.txt 4\nDEL other.txt\n");
             assert_eq!(
                 heard(&script)[2],
                 format!(
-                    "SEND {there}\n{}FILE {}DELETED other.txt\n",
-                    stored(body),
+                    "SEND {from}\n{}FILE {}DELETED other.txt\n",
+                    stored(&body),
                     listed("other.txt", b"kept")
                 ),
                 "{there} bytes were there"
@@ -117,54 +142,84 @@ pub(crate) fn a_peer_that_waits_sends_the_rest_then_commands() {
     }
 }
 
+/// The same answers as to a peer that waits, and the next command is taken.
 #[cfg_attr(test, test)]
-pub(crate) fn a_peer_that_waits_sends_the_rest_of_a_file_that_repeats_itself() {
-    for body in [vec![0; 90], b"DEL n.txt\n".repeat(9)] {
-        for there in (20..body.len()).step_by(9) {
-            let script = with(&body, there).sends(2, put(&body)).sends(2, &body[there..]);
+pub(crate) fn a_peer_that_does_not_wait_sends_a_file_that_repeats_itself() {
+    for body in repeating() {
+        for there in (1..=body.len()).step_by(7).chain([body.len() / 2, body.len()]) {
+            let script = with(&body, there)
+                .sends(2, [&put(&body)[..], &body, b"GET other.txt 4\n"].concat())
+                .finishes(2);
+            let heard = heard(&script);
+            let rest = format!("{}FILE {}", stored(&body), listed("other.txt", b"kept"));
+            let behind = heard[2].split_once('\n').map(|(_, behind)| behind);
+            assert_eq!(behind, Some(rest.as_str()), "{there} were there: {heard:?}");
+        }
+    }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_command_that_is_the_files_first_line_is_carried_out_behind_it() {
+    for body in [COMMANDS, b"LIST", b"\nLIST\n", b"DEL other.txt\nDEL other.txt\n"] {
+        let plain = [b"PUT n.txt ", body.len().to_string().as_bytes(), b"\n"].concat();
+        let from = asked(body, body.len());
+        for (line, rest) in [(plain, body), (put(body), body), (put(body), &body[from..])] {
+            let script = with(body, body.len())
+                .sends(2, line)
+                .sends(2, rest)
+                .sends(2, "DEL other.txt\n");
+            let heard = heard(&script);
+            assert!(
+                heard[2].ends_with(&format!("{}DELETED other.txt\n", stored(body))),
+                "{heard:?}"
+            );
+        }
+    }
+}
+
+/// Such a peer says nothing behind its file. Here it lies: it does not wait.
+#[cfg_attr(test, test)]
+pub(crate) fn nothing_behind_resume_is_carried_out() {
+    let mut bodies = repeating();
+    bodies.extend([COMMANDS.to_vec(), b"x\nDEL other.txt\n".repeat(3)]);
+    for body in bodies {
+        let line = String::from_utf8_lossy(&put(&body)).replace('\n', " resume\n");
+        for there in (0..=body.len()).step_by(7).chain([body.len()]) {
+            let all = [line.as_bytes(), &body, b"\nDEL other.txt\n"].concat();
+            let script = with(&body, there)
+                .sends(2, all)
+                .opens(3)
+                .sends(3, "GET other.txt\n");
             let seen = same_for_every_driver(&script, ROOMS, |driver| play(driver, &script));
-            assert_eq!(seen[2].text(), format!("SEND {there}\n{}", stored(&body)));
-        }
-    }
-}
-
-/// Whether R2 is asked in time or not: no line of the body is carried out.
-#[cfg_attr(test, test)]
-pub(crate) fn no_line_of_a_file_that_repeats_itself_is_carried_out() {
-    let body = b"DEL other.txt\n".repeat(9);
-    for there in (1..=body.len()).step_by(10) {
-        let script = with(&body, there)
-            .sends(2, [put(&body), body.clone()].concat())
-            .finishes(2)
-            .opens(3)
-            .sends(3, "GET other.txt\n");
-        for driver in Driver::all(&script, 8) {
-            let seen = play(&driver, &script);
+            assert!(seen[2].text().starts_with(&format!("SEND {there}\n")), "{seen:?}");
+            assert!(seen[2].fin && seen[2].text().lines().count() == 2, "{seen:?}");
             let kept = format!("FILE {}kept", listed("other.txt", b"kept"));
-            assert_eq!(seen[3].text(), kept, "{driver:?} of {there}: {seen:?}");
+            assert_eq!(seen[3].text(), kept, "{there} were there");
+            if there > 0 {
+                let script = with(&body, there).sends(2, &line).sends(2, &body[there..]);
+                let seen = same_for_every_driver(&script, ROOMS, |driver| play(driver, &script));
+                let answers = format!("SEND {there}\n{}", stored(&body));
+                assert_eq!((seen[2].text(), seen[2].fin), (answers, true));
+            }
         }
     }
 }
 
 #[cfg_attr(test, test)]
-pub(crate) fn a_command_that_is_the_files_first_line_is_not_carried_out() {
-    let script = with(COMMANDS, COMMANDS.len())
-        .sends(2, put(COMMANDS))
-        .sends(2, "DEL other.txt\n")
-        .finishes(2)
-        .opens(3)
-        .sends(3, "GET other.txt\n");
-    let heard = heard(&script);
-    let left = COMMANDS.len() - "DEL other.txt\n".len();
-    assert_eq!(
-        heard[2],
-        format!(
-            "SEND {}\n{}ERROR bad-request the file ended {left} bytes too early\n",
-            COMMANDS.len(),
-            stored(COMMANDS)
-        )
-    );
-    assert_eq!(heard[3], format!("FILE {}kept", listed("other.txt", b"kept")));
+pub(crate) fn enter_behind_any_put_is_no_command() {
+    for (said, body) in [("", &b""[..]), ("hello", b"hello")] {
+        for enter in ["\n", "\r\n"] {
+            let script = Script::new()
+                .opens(0)
+                .sends(0, [&put(body), said.as_bytes(), enter.as_bytes()].concat())
+                .sends(0, [&put(body)[..], enter.as_bytes()].concat())
+                .sends(0, "GET n.txt\n");
+            let there = format!("SEND {}\n{}", body.len(), stored(body));
+            let first = format!("SEND 0\n{}", stored(body));
+            let file = format!("FILE {}{said}", listed("n.txt", body));
+            assert_eq!(heard(&script)[0], format!("{first}{there}{file}"));
+        }
+    }
 }
 
 #[cfg_attr(test, test)]

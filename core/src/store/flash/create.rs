@@ -7,10 +7,9 @@ use embedded_storage::nor_flash::NorFlash;
 use super::record::Record;
 use super::upload::Upload as Writing;
 use super::{Extent, FlashStore, record_of};
-use crate::limits::FRONT_MAX;
 use crate::name::Name;
 use crate::store::directory::{Beginning, State, Work};
-use crate::store::{Created, Digest, Front, StoreError, Ticket, front_of};
+use crate::store::{Created, Digest, Ends, StoreError, Ticket};
 
 impl<F: NorFlash> FlashStore<'_, F> {
     pub(super) fn create_new(
@@ -36,7 +35,7 @@ impl<F: NorFlash> FlashStore<'_, F> {
         Ok(Created {
             name,
             offset: 0,
-            front: Front::new(),
+            ends: Ends::default(),
         })
     }
 
@@ -100,12 +99,12 @@ impl<F: NorFlash> FlashStore<'_, F> {
     /// The upload of `name`, of which the file at `index` is there.
     fn created(&mut self, name: Name, index: usize) -> Result<Created, StoreError> {
         let bytes = self.file(index)?.bytes;
-        let mut front = [0; FRONT_MAX];
-        let read = self.read_extent(bytes, 0, &mut front)?;
+        let length = u64::from(bytes.length);
+        let read = |offset, room: &mut [u8]| self.read_extent(bytes, offset, room);
         Ok(Created {
             name,
-            offset: u64::from(bytes.length),
-            front: front_of(front.get(..read)),
+            offset: length,
+            ends: Ends::read(length, read)?,
         })
     }
 }

@@ -7,10 +7,7 @@ use core::task::Poll;
 pub use self::blocks::Block;
 use self::blocks::{Blocks, Chain};
 use super::directory::{Beginning, Bytes, Directory, State, Work};
-use super::{
-    Created, Digest, Entry, Front, Store, StoreError, Ticket, Upload, Usage, directory, front_of, sha256,
-};
-use crate::limits::FRONT_MAX;
+use super::{Created, Digest, Ends, Entry, Store, StoreError, Ticket, Upload, Usage, directory, sha256};
 use crate::name::Name;
 
 /// A store in memory that somebody else owns. Every call is answered at once; nothing outlives the power.
@@ -58,7 +55,7 @@ impl<'a> RamStore<'a> {
             .map(|_| Created {
                 name,
                 offset: 0,
-                front: Front::new(),
+                ends: Ends::default(),
             })
             .ok_or(StoreError::NoSpace)
     }
@@ -96,12 +93,14 @@ impl<'a> RamStore<'a> {
     /// The upload of `name`, of which the file at `index` is there.
     fn created(&self, name: &Name, index: usize) -> Result<Created, StoreError> {
         let bytes = &self.directory.files.get(index).ok_or(StoreError::Io)?.bytes;
-        let mut front = [0; FRONT_MAX];
-        let read = self.blocks.read(bytes, 0, &mut front);
+        let read = |offset, room: &mut [u8]| {
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            Ok(self.blocks.read(bytes, offset, room))
+        };
         Ok(Created {
             name: name.clone(),
             offset: bytes.length(),
-            front: front_of(front.get(..read)),
+            ends: Ends::read(bytes.length(), read)?,
         })
     }
 
