@@ -93,6 +93,117 @@ fn a_listener_that_is_no_r2_is_told_by_what_it_answered() {
 }
 
 #[test]
+fn an_answer_that_r2_s_secret_service_does_not_give_is_told() {
+    let alone = Alone::new();
+    for (asked, said) in [
+        ("SECRET 7", "ok"),
+        ("SECRET 7", "Secret code not found."),
+        ("SECRET 7", "Digits: 7 Count: 2"),
+        ("SECRET 7", "SECRET 7"),
+        ("SECRET", "Digits:  Count: 0"),
+        ("7", "Digits: 7 Count: 1"),
+        ("7", "Line too long: at most 1024 bytes."),
+        ("7", "KALI: 7"),
+        ("GET / HTTP/1.1", "HTTP/1.1 400 Bad Request"),
+    ] {
+        for json in ["", " --json"] {
+            let _listener = alone.listener(&format!("printf '{said}\\n'"), 5010);
+            let ended = alone.client(&format!("secret{json} 127.0.0.1 '{asked}'"));
+            assert_told(&ended, &["127.0.0.1:5010 answered", said, "secret codes"]);
+            assert_eq!(ended.stdout, "");
+        }
+    }
+    // Also where it is right by chance.
+    for (asked, said) in [
+        ("SECRET 7", "Digits: 7 Count: 1"),
+        ("7", "Secret code not found."),
+    ] {
+        let _listener = alone.listener(&format!("printf '{said}\\r\\n'"), 5010);
+        let ended = alone.client(&format!("secret 127.0.0.1 '{asked}'"));
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    }
+}
+
+#[test]
+fn r2_s_own_answers_are_believed_whatever_was_asked() {
+    let lab = Lab::local("");
+    for asked in [
+        "''",
+        "'GET / HTTP/1.1'",
+        "\"$(printf '12 SECRET\\r')\"",
+        "\"$(seq 500 | tr -d '\\n')\"",
+        "é",
+    ] {
+        for port in ["", ":5010"] {
+            let ended = lab.kali_tries(&format!("hostapp secret 127.0.0.1{port} {asked}"));
+            assert_eq!(ended.status.code(), Some(0), "{asked}: {ended:?}");
+        }
+    }
+    // R2's other services are no secret service.
+    for port in [5000, 5020, 5030, 5040, 10007] {
+        let ended = lab.kali_tries(&format!("hostapp secret 127.0.0.1:{port} SECRET 1"));
+        assert_told(&ended, &[&format!("127.0.0.1:{port} "), "secret codes"]);
+    }
+}
+
+#[test]
+fn a_port_that_is_no_chat_is_told_by_what_it_says() {
+    let alone = Alone::new();
+    for (said, shown) in [
+        (r"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2"),
+        ("220 mail.example ESMTP\\n", "220 mail.example ESMTP"),
+        (r"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("* OK\\n", ""),
+        (r"\033[2Jlogin: ", "[2Jlogin: "),
+        ("hi", "hi"),
+    ] {
+        let _listener = alone.listener(&format!("printf '{said}'"), 5000);
+        let ended = alone.client("chat 127.0.0.1");
+        if shown.is_empty() {
+            // A line that R2 may say.
+            assert_eq!(
+                (ended.status.code(), &*ended.stdout),
+                (Some(0), "* OK\n"),
+                "{ended:?}"
+            );
+        } else {
+            assert_told(&ended, &["127.0.0.1:5000 answered", shown, "chat"]);
+            assert_eq!(ended.stdout, "");
+        }
+    }
+    let _listener = alone.listener(":", 5000);
+    let line = format!("exec {} chat 127.0.0.1", r2_tests::lab::hostapp().display());
+    let ended = alone.namespace.start(&line).wait();
+    assert_told(&ended, &["127.0.0.1:5000 closed without an answer"]);
+}
+
+#[test]
+fn a_server_that_does_not_tell_how_far_it_is_is_probed_instead() {
+    let alone = Alone::new();
+    for command in FILES {
+        let listener = alone.listener("printf 'ERROR bad-request no such command\\n'; cat", 5030);
+        let mut client = alone.namespace.start(&format!(
+            "cd {}; exec {} {command}",
+            alone.folder.path().display(),
+            r2_tests::lab::hostapp().display()
+        ));
+        let probed = || {
+            let sockets = alone
+                .namespace
+                .start("ss -Htno state established dport = 5030")
+                .finish();
+            sockets.stdout.contains("timer:(keepalive,")
+        };
+        let deadline = std::time::Instant::now() + r2_tests::program::PATIENCE;
+        while !command.starts_with("rm") && !probed() {
+            assert!(std::time::Instant::now() < deadline, "{command}");
+        }
+        drop(listener);
+        assert_eq!(client.wait().status.code(), Some(1), "{command}");
+    }
+}
+
+#[test]
 fn bytes_without_an_end_of_line_end_a_client() {
     let alone = Alone::new();
     let endless = |byte: &str| format!("tr '\\0' '{byte}' < /dev/zero");

@@ -9,6 +9,7 @@ use r2_sim::payload::sha256;
 use r2_tests::lab::{Lab, hostapp};
 use r2_tests::namespace::Namespace;
 use r2_tests::program::{Ended, PATIENCE, Program};
+use r2_tests::tmpfs::Tmpfs;
 use rustix::process::Signal;
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -243,4 +244,55 @@ fn a_store_that_is_gone_is_told_once_and_takes_nothing() {
     let ended = lab.r2.wait();
     assert_eq!(ended.stderr.matches(" is gone (").count(), 1, "{}", ended.stderr);
     assert_eq!(ended.stderr.matches(" is back").count(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn a_store_that_takes_nothing_any_more_is_told_once_however_many_uploads_are_refused() {
+    let disk = Tmpfs::new(8 << 20);
+    let mut lab = Lab::local_on(disk.path(), "");
+    let refused = |lab: &Lab| {
+        for number in 0..5 {
+            let put = lab.kali(&format!("printf 'PUT x{number} 5\\nhello' | {NC} 5030"));
+            assert!(put.starts_with("ERROR io "), "{put}");
+            let dropped = lab.kali(&format!("echo hello | {NC} 5020"));
+            assert!(dropped.starts_with("failed "), "{dropped}");
+            let deleted = lab.kali(&format!("printf 'DEL kept\\n' | {NC} 5030"));
+            assert!(deleted.starts_with("ERROR io "), "{deleted}");
+        }
+    };
+    let stored = |lab: &Lab| {
+        let put = lab.kali(&format!("printf 'PUT kept 5\\nhello' | {NC} 5030"));
+        assert!(put.contains("STORED kept "), "{put}");
+    };
+    stored(&lab);
+    for _ in 0..2 {
+        disk.make_read_only();
+        refused(&lab);
+        disk.make_writable();
+        stored(&lab);
+    }
+    // A full disk is told to whoever sends, and to nobody else.
+    for number in 0..5 {
+        let put = lab.kali(&format!("printf 'PUT full{number} 99999999\\n' | {NC} 5030"));
+        assert!(put.starts_with("ERROR no-space "), "{put}");
+        let dropped = lab.kali(&format!("head -c 9000000 /dev/zero | {NC} 5020"));
+        assert!(dropped.contains(" no space after "), "{dropped}");
+    }
+    // Something of somebody else's is where a file is to be: it is told as often as an operator needs.
+    fs::create_dir(disk.path().join("taken")).unwrap();
+    for _ in 0..20 {
+        let put = lab.kali(&format!("printf 'PUT taken 5\\nhello' | {NC} 5030"));
+        assert!(put.contains("ERROR "), "{put}");
+        stored(&lab);
+    }
+    lab.r2.signal(Signal::TERM);
+    let ended = lab.r2.wait();
+    assert_eq!(
+        ended.stderr.matches("Read-only file system").count(),
+        2,
+        "{}",
+        ended.stderr
+    );
+    let warnings = ended.stderr.lines().filter(|line| line.starts_with("warn: "));
+    assert!(warnings.count() <= 8, "{}", ended.stderr);
 }

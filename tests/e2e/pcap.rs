@@ -6,7 +6,7 @@ use std::net::Shutdown;
 
 use r2_sim::pcap::frames;
 use r2_sim::stranger::Heard;
-use r2_tests::lab::Lab;
+use r2_tests::lab::{Lab, serve};
 use r2_tests::namespace::Namespace;
 use r2_tests::program::Program;
 use r2_tests::tmpfs::Tmpfs;
@@ -91,6 +91,22 @@ fn answers(lab: &Lab) {
     );
 }
 
+fn capture_lost(lab: &Lab) -> u64 {
+    lab.status()["capture_lost"].parse().unwrap()
+}
+
+/// No frame is in the file any more, and each is counted.
+fn assert_counts_every_frame(lab: &Lab) {
+    /// A connection that asks has more: SYN, ACK, question, answer and FINs.
+    const FRAMES: u64 = 6;
+    let before = capture_lost(lab);
+    for _ in 0..10 {
+        answers(lab);
+    }
+    let lost = capture_lost(lab) - before;
+    assert!(lost >= 10 * FRAMES, "{lost}");
+}
+
 /// R2 with a pipe for its frames, and whoever copies them into the file beside it.
 fn with_pipe() -> (Lab, Program, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -109,8 +125,7 @@ fn a_reader_that_pauses_costs_whole_frames_and_nothing_else() {
     reader.signal(Signal::STOP);
     discard(&lab, FLOOD);
     answers(&lab);
-    let lost: u64 = lab.status()["capture_lost"].parse().unwrap();
-    assert!(lost > 0);
+    assert!(capture_lost(&lab) > 0);
     reader.signal(Signal::CONT);
     let ended = lab.stop();
     assert_eq!(ended.status.code(), Some(0));
@@ -152,6 +167,7 @@ fn a_reader_that_leaves_is_told_once() {
     answers(&lab);
     answers(&lab);
     lab.r2.complains("error: the pcap file ends here: ");
+    assert_counts_every_frame(&lab);
     let ended = lab.stop();
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(
@@ -201,6 +217,7 @@ fn a_full_disk_ends_the_file_with_a_whole_frame() {
         answers(&lab);
         lab.r2
             .complains("error: the pcap file ends here: No space left on device");
+        assert_counts_every_frame(&lab);
         assert_eq!(lab.stop().status.code(), Some(0));
         let file = fs::read(&path).unwrap();
         assert!(!frames(&file).is_empty() && file.len() as u64 <= kilobytes << 10);
@@ -223,4 +240,25 @@ fn standard_output_takes_the_frames_and_standard_error_the_chat() {
         assert!(!frames(&fs::read(&path).unwrap()).is_empty());
     }
     assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
+fn a_reader_of_standard_output_that_leaves_costs_frames_and_nothing_else() {
+    // At once, perhaps before the file header; after the header; after some frames.
+    for reader in ["true", "head -c 24", "head -c 1000"] {
+        let store = tempfile::tempdir().unwrap();
+        let namespace = Namespace::new();
+        let line = serve(store.path(), "--pcap -").replace("exec ", "");
+        let lab = Lab::started_by(&format!("{line} | {reader} > /dev/null"), namespace, store);
+        while !lab.r2.stderr.text().contains("error: the pcap file ends here: ") {
+            answers(&lab);
+        }
+        assert_counts_every_frame(&lab);
+        assert!(
+            lab.kali("printf 'Hi\\n' | nc.openbsd -N 192.168.69.1 5000")
+                .contains("KALI: Hi\n")
+        );
+        lab.r2.complains("KALI: Hi\n");
+        assert_eq!(lab.r2.stderr.text().matches("the pcap file").count(), 1);
+    }
 }

@@ -279,3 +279,63 @@ fn a_transfer_shows_on_a_terminal_how_far_it_is() {
         "the connection broke before the end: try again, it goes on where it was\n"
     );
 }
+
+#[test]
+fn what_r2_hashes_first_is_shown_on_a_terminal_and_not_in_a_pipe() {
+    let folder = TempDir::with_prefix("r2-terminal-").unwrap();
+    fs::write(folder.path().join("big"), "hello").unwrap();
+    let namespace = Namespace::new();
+    let told = "the connection broke before the end: try again";
+    for (command, name) in [
+        ("get 127.0.0.1 big -o got", "big"),
+        ("send 127.0.0.1 big", "big"),
+        ("ls 127.0.0.1", "the list"),
+    ] {
+        let line = format!(
+            "cd {} && {} {command}",
+            folder.path().display(),
+            hostapp().display()
+        );
+        let serve = || {
+            let server = namespace.start("nc.openbsd -v -l 127.0.0.1 5030");
+            server.complains("Listening on ");
+            server
+        };
+        let mut server = serve();
+        let terminal = Terminal::start(&namespace, &line);
+        server.sees("PROGRESS\n");
+        server.types("* progress every 5 s\n");
+        for percent in ["12", "50"] {
+            server.types(format!("* hashing {percent} %\n"));
+            terminal.shows("how far R2 is", |screen| {
+                let begins = format!("{name}: R2 is hashing [==");
+                let ends = format!("] {percent} %");
+                screen
+                    .iter()
+                    .any(|line| line.starts_with(&begins) && line.ends_with(&ends))
+            });
+        }
+        server.types("* waiting\n");
+        terminal.shows("that no more", |screen| {
+            !screen.iter().any(|line| line.contains("hashing"))
+        });
+        server.types("* hashing 51 %\n");
+        terminal.shows("it again", |screen| {
+            screen.iter().any(|line| line.ends_with("] 51 %"))
+        });
+        drop(server);
+        terminal.shows_line("the program has ended: 1");
+        terminal.shows("the bar gone", |screen| {
+            screen[..] == [told, "the program has ended: 1"]
+        });
+
+        let mut server = serve();
+        let mut piped = namespace.start(&line);
+        server.sees("PROGRESS\n");
+        server.types("* progress every 5 s\n* hashing 12 %\n");
+        server.ends_input();
+        drop(server);
+        let ended = piped.finish();
+        assert!(!ended.stderr.contains("hashing"), "{ended:?}");
+    }
+}

@@ -128,6 +128,12 @@ impl Lab {
         Self::started(&line, Link::Tap, Namespace::new(), folder, store)
     }
 
+    /// The same as [`joining`](Self::joining), with a command line of the test's own, whose store is in `folder`.
+    pub fn started_by(line: &str, namespace: Namespace, folder: TempDir) -> Self {
+        let store = Store::at(folder.path().to_owned());
+        Self::started(line, Link::Tap, namespace, folder, store)
+    }
+
     fn start(link: Link, namespace: Namespace, folder: TempDir, store: &Path, options: &str) -> Self {
         let store = Store::at(store.to_owned());
         let line = link.serve(store.path(), options);

@@ -2,9 +2,13 @@
 
 use std::ffi::CString;
 use std::path::Path;
+use std::time::Instant;
 
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
+
+use crate::program::PATIENCE;
 
 /// A tmpfs of its own, unmounted when the value is dropped.
 pub struct Tmpfs {
@@ -34,7 +38,23 @@ impl Tmpfs {
 
     /// Lets nobody write there any more, root included.
     pub fn make_read_only(&self) {
-        rustix::mount::mount_remount(self.path(), MountFlags::RDONLY, c"").expect("a mount of our own");
+        self.remount(MountFlags::RDONLY);
+    }
+
+    /// Lets everybody write there again.
+    pub fn make_writable(&self) {
+        self.remount(MountFlags::empty());
+    }
+
+    fn remount(&self, flags: MountFlags) {
+        let deadline = Instant::now() + PATIENCE;
+        // It is busy while a file that was written is still open.
+        while let Err(error) = rustix::mount::mount_remount(self.path(), flags, c"") {
+            assert!(
+                error == Errno::BUSY && Instant::now() < deadline,
+                "remounting: {error}"
+            );
+        }
     }
 }
 

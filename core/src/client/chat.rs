@@ -1,10 +1,12 @@
 //! A terminal on somebody's chat.
 
-use crate::limits::{CLIENT_LINE_MAX, CLIENT_SHOW_MAX, NICK_MAX};
+use crate::limits::{CLIENT_LINE_MAX, CLIENT_SHOW_MAX, LABEL_MAX, NICK_MAX};
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
 use crate::text::Cleaner;
 use crate::time::Instant;
+
+use heapless::Vec;
 
 /// What became of a look at the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,39 @@ pub struct Chat {
     shown: Outbox<CLIENT_SHOW_MAX>,
     /// Bytes of the line that comes.
     line: usize,
+    first: First,
+    /// What has come while it was not known who answers.
+    heard: Vec<u8, HEARD_MAX>,
+}
+
+/// What is kept of somebody who is no R2, to be shown to the user.
+const HEARD_MAX: usize = 128;
+
+/// The beginning of the first line, which is `* `, or a label and `: `, where an R2 answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// So many bytes of a label have come.
+    Label(usize),
+    /// The space has to follow.
+    Mark,
+    /// It is R2.
+    Known,
+    Foreign,
+}
+
+impl First {
+    const fn next(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Label(0), b'*') => Self::Mark,
+            (Self::Label(1..), b':') => Self::Mark,
+            (Self::Label(length @ 0..LABEL_MAX), b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-') => {
+                Self::Label(length.saturating_add(1))
+            }
+            (Self::Mark | Self::Known, b' ') => Self::Known,
+            (Self::Known, _) => Self::Known,
+            _ => Self::Foreign,
+        }
+    }
 }
 
 /// How many bytes may be taken at once: cleaned, each of them and of the three that the cleaner holds at most is
@@ -64,6 +99,8 @@ impl Chat {
             cleaner: Cleaner::new(),
             shown: Outbox::new(),
             line: 0,
+            first: First::Label(0),
+            heard: Vec::new(),
         })
     }
 
@@ -71,6 +108,32 @@ impl Chat {
     /// connection is given up.
     pub const fn is_too_long(&self) -> bool {
         self.line > CLIENT_LINE_MAX
+    }
+
+    /// What answered, where that is no chat of R2's: the beginning of its first line, empty where it closed without a word
+    /// while more could be typed. The connection is given up.
+    pub fn stranger(&self) -> Option<&[u8]> {
+        (self.first == First::Foreign).then(|| {
+            let mut lines = self.heard.split(|byte| *byte == b'\n');
+            lines.next().unwrap_or_default()
+        })
+    }
+
+    /// Listens to the beginning of the first line. Returns how many bytes that took.
+    fn listen(&mut self, rx: &[u8]) -> usize {
+        let mut taken = 0_usize;
+        for byte in rx {
+            if self.first == First::Known {
+                break;
+            }
+            // What does not fit is not shown.
+            let _ = self.heard.push(*byte);
+            if self.first != First::Foreign {
+                self.first = self.first.next(*byte);
+            }
+            taken = taken.saturating_add(1);
+        }
+        taken
     }
 
     /// Whether everything that came was shown.
@@ -108,7 +171,17 @@ impl Chat {
 
 impl<T: Terminal + ?Sized> Session<T> for Chat {
     fn receive(&mut self, _: Instant, rx: &[u8], terminal: &mut T) -> usize {
-        let mut taken = 0;
+        let mut taken = 0_usize;
+        if self.first != First::Known {
+            taken = self.listen(rx);
+            if self.first != First::Known {
+                return taken;
+            }
+            let heard = core::mem::take(&mut self.heard);
+            self.line = heard.len();
+            self.clean(&heard);
+        }
+        let rx = rx.get(taken..).unwrap_or_default();
         for piece in rx.chunks(TAKEN_AT_ONCE) {
             if !self.show(terminal) {
                 return taken;
@@ -146,6 +219,10 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
     }
 
     fn finished(&mut self, _: Instant, terminal: &mut T) {
+        let is_mute = self.first == First::Label(0);
+        if self.first != First::Known && !(is_mute && self.typing_ended) {
+            self.first = First::Foreign;
+        }
         if self.show(terminal) {
             let Self { cleaner, shown, .. } = self;
             cleaner.finish(|run| {
@@ -161,7 +238,7 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
     }
 
     fn wants(&self) -> Wants {
-        if self.is_too_long() {
+        if self.is_too_long() || self.first == First::Foreign {
             Wants::Abort
         } else if self.typing_ended && self.hello.is_empty() {
             Wants::Close
@@ -176,6 +253,9 @@ mod tests {
     use super::*;
     use std::string::String;
     use std::vec::Vec;
+
+    /// The front of a line of R2's.
+    const R2: &[u8] = b"R2: ";
 
     const NOW: Instant = Instant::from_millis(0);
 
@@ -247,20 +327,25 @@ mod tests {
             ..Screen::default()
         };
         for piece in [
-            &b"\x1B]0;x\x07a\xF0\x9F"[..],
+            &b"R2: \x1B]0;x\x07a\xF0\x9F"[..],
             b"\x98\x80\xE2\x80\xAE\n\xC3\nb\xC3",
         ] {
             assert_eq!(chat.receive(NOW, piece, &mut screen), piece.len());
         }
         chat.finished(NOW, &mut screen);
         let shown = String::from_utf8(screen.shown).unwrap();
-        assert_eq!(shown, "]0;xa😀\n\u{FFFD}\nb\u{FFFD}");
+        assert_eq!(shown, "R2: ]0;xa😀\n\u{FFFD}\nb\u{FFFD}");
     }
 
     #[test]
     fn a_slow_terminal_closes_the_window_and_loses_nothing() {
         let mut chat = Chat::new(None).unwrap();
-        let mut screen = Screen::default();
+        let mut screen = Screen {
+            takes: R2.len(),
+            ..Screen::default()
+        };
+        chat.receive(NOW, R2, &mut screen);
+        screen = Screen::default();
         // The worst that cleaning makes longer.
         let sent = [0xFF; 5000];
         let mut rest = &sent[..];
@@ -291,7 +376,8 @@ mod tests {
         };
         for (piece, ends) in [(&b"\0\0\0\0"[..], true), (b"xxx\xF0", true), (b"xx\nx", false)] {
             let mut chat = Chat::new(None).unwrap();
-            for _ in 0..CLIENT_LINE_MAX / 4 {
+            assert_eq!(chat.receive(NOW, R2, &mut screen), 4);
+            for _ in 1..CLIENT_LINE_MAX / 4 {
                 assert_eq!(chat.receive(NOW, piece, &mut screen), 4);
             }
             assert!(!chat.is_too_long(), "it just fits");
@@ -299,6 +385,70 @@ mod tests {
             assert_eq!(chat.is_too_long(), ends, "{piece:?}");
             assert_eq!(Session::<Screen>::wants(&chat) == Wants::Abort, ends);
         }
+    }
+
+    #[test]
+    fn who_begins_with_no_line_of_r2_s_is_a_stranger() {
+        let heard = |said: &[u8], piece: usize, closes: bool, keys_end: bool| {
+            let mut chat = Chat::new(None).unwrap();
+            let mut screen = Screen {
+                takes: usize::MAX,
+                keys_end,
+                ..Screen::default()
+            };
+            sent(&mut chat, &mut screen);
+            for piece in said.chunks(piece) {
+                chat.receive(NOW, piece, &mut screen);
+            }
+            if closes {
+                chat.finished(NOW, &mut screen);
+            }
+            let stranger = chat.stranger().map(<[u8]>::to_vec);
+            assert_eq!(
+                stranger.is_some(),
+                Session::<Screen>::wants(&chat) == Wants::Abort
+            );
+            assert!(
+                stranger.is_none() || screen.shown.is_empty(),
+                "nothing of it is shown"
+            );
+            (stranger, screen.shown)
+        };
+        for said in [
+            &b"* KALI-2 joined\n"[..],
+            b"R2: \n",
+            b"abcdefghijklmnop-65535: x\n",
+            b"_-: SSH-2.0",
+        ] {
+            for piece in [1, 2, 99] {
+                assert_eq!(heard(said, piece, false, false), (None, said.to_vec()));
+            }
+        }
+        for said in [
+            &b"SSH-2.0-OpenSSH_9.2\r"[..],
+            b"ERROR bad-request",
+            b"*x",
+            b":x",
+            b"R2:x",
+            b"abcdefghijklmnop-655350: x",
+            b"\0",
+            b"\xFF",
+            b"hi",
+        ] {
+            for ends in [false, true] {
+                let lines = [said, b"\nmore\n"].concat();
+                assert_eq!(
+                    heard(&lines, 99, false, ends).0.as_deref(),
+                    Some(said),
+                    "{said:?}"
+                );
+            }
+            // Whatever it was to become.
+            assert!(heard(said, 1, true, false).0.is_some(), "{said:?}");
+        }
+        assert_eq!(heard(b"", 1, true, false).0.as_deref(), Some(&b""[..]));
+        assert_eq!(heard(b"", 1, true, true).0, None, "it had nothing to say");
+        assert_eq!(heard(&[b'.'; 999], 999, false, true).0.unwrap().len(), HEARD_MAX);
     }
 
     #[test]

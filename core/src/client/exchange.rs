@@ -64,13 +64,28 @@ pub(super) enum Answer {
     Error(Refusal),
 }
 
+/// What the other side tells of its work on the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// Nothing: it was not asked, or has answered.
+    #[default]
+    None,
+    /// It was asked to tell; the answer to that is still to come.
+    Asked,
+    /// It is older than that: it says nothing while it works.
+    Refused,
+    /// It tells.
+    Told,
+    /// It has hashed so much of a file, in percent.
+    Hashing(u8),
+}
+
 /// The command on its way out, the answer lines on their way in.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     outbox: Outbox<FILES_LINE_MAX>,
     line: LineReader<FILES_ANSWER_MAX>,
-    /// Progress was asked for, and the answer to that is still to come.
-    promise_due: bool,
+    progress: Progress,
     /// The line is complete, and was looked at.
     line_is_old: bool,
     outcome: Outcome,
@@ -88,7 +103,7 @@ impl Exchange {
     ///
     /// A server that is older than `PROGRESS` refuses that word and does what follows it all the same.
     pub(super) fn ask_patiently(&mut self, command: fmt::Arguments<'_>) {
-        self.promise_due = true;
+        self.progress = Progress::Asked;
         self.ask(format_args!("PROGRESS\n{command}"));
     }
 
@@ -113,16 +128,38 @@ impl Exchange {
         }
         self.line_is_old = true;
         let line = self.line.line();
-        let is_progress = matches!(line, Line::Whole(bytes) if bytes.starts_with(b"* "));
-        let to_progress = core::mem::take(&mut self.promise_due);
+        if let Line::Whole(bytes) = line
+            && bytes.starts_with(b"* ")
+        {
+            self.progress = percent(bytes).map_or(Progress::Told, Progress::Hashing);
+            return (taken, None);
+        }
+        let was = self.progress;
+        if was != Progress::Refused {
+            self.progress = Progress::None;
+        }
         match read(line) {
-            _ if is_progress => {}
-            Some(Answer::Error(why)) if to_progress && why.code() == "bad-request" => {}
+            Some(Answer::Error(why)) if was == Progress::Asked && why.code() == "bad-request" => {
+                self.progress = Progress::Refused;
+            }
             Some(Answer::Error(why)) => self.end(Err(Failure::Refused(why))),
             None => self.end(Err(Failure::Violation)),
             answer => return (taken, answer),
         }
         (taken, None)
+    }
+
+    /// How much of a file the other side has hashed, in percent; `None` while it does not say.
+    pub(super) const fn hashing(&self) -> Option<u8> {
+        match self.progress {
+            Progress::Hashing(percent) => Some(percent),
+            _ => None,
+        }
+    }
+
+    /// Whether the other side may work on an answer for long without a word, as it does not tell of its progress.
+    pub(super) const fn may_be_silent(&self) -> bool {
+        matches!(self.progress, Progress::Refused)
     }
 
     /// What has come of the line that came last, as it came, for who wants to know what answered.
@@ -147,6 +184,13 @@ impl Exchange {
             Some(_) => Wants::Close,
         }
     }
+}
+
+/// The percentage of a line that tells how far a hash is.
+fn percent(line: &[u8]) -> Option<u8> {
+    let percent = line.strip_prefix(b"* hashing ")?.strip_suffix(b" %")?;
+    let percent = core::str::from_utf8(percent).ok()?.parse().ok()?;
+    (percent <= 100).then_some(percent)
 }
 
 /// `None` for a line that R2 never says.
@@ -194,4 +238,55 @@ fn entry(text: &str) -> Option<Entry> {
         sha256: hex::parse(words.next()?)?,
     };
     words.next().is_none().then_some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hears(exchange: &mut Exchange, line: &str) -> (Option<u8>, bool) {
+        let (taken, answer) = exchange.receive(line.as_bytes());
+        assert_eq!((taken, answer), (line.len(), None), "{line}");
+        (exchange.hashing(), exchange.may_be_silent())
+    }
+
+    #[test]
+    fn a_server_that_tells_how_far_it_is_may_not_be_silent() {
+        let mut exchange = Exchange::default();
+        exchange.ask_patiently(format_args!("LIST\n"));
+        for (line, hashing) in [
+            ("* progress every 5 s\n", None),
+            ("* hashing 0 %\n", Some(0)),
+            ("* hashing 100 %\r\n", Some(100)),
+            ("* waiting\n", None),
+            ("* hashing 7 %\n", Some(7)),
+            ("* hashing 101 %\n", None),
+            ("* hashing\n", None),
+            ("* hashing  %\n", None),
+            ("* hashing -1 %\n", None),
+            ("* hashing 12 %\n", Some(12)),
+        ] {
+            assert_eq!(hears(&mut exchange, line), (hashing, false), "{line}");
+        }
+        assert_eq!(exchange.receive(b"END\n").1, Some(Answer::End));
+        assert_eq!(exchange.hashing(), None, "it has answered");
+    }
+
+    #[test]
+    fn a_server_that_does_not_know_progress_may_be_silent_to_the_end() {
+        let mut exchange = Exchange::default();
+        exchange.ask_patiently(format_args!("LIST\n"));
+        assert!(
+            !exchange.may_be_silent(),
+            "whoever it is, it has to answer at once"
+        );
+        let refused = "ERROR bad-request no such command\n";
+        assert_eq!(hears(&mut exchange, refused), (None, true));
+        let listed = std::format!("x 1 {:064}\n", 0);
+        assert!(exchange.receive(listed.as_bytes()).1.is_some());
+        assert!(exchange.may_be_silent(), "the next file may take as long");
+        assert_eq!(hears(&mut exchange, refused), (None, true));
+        let refusal = exchange.outcome().as_ref().unwrap();
+        assert!(matches!(refusal, Err(Failure::Refused(_))), "once is enough");
+    }
 }

@@ -23,6 +23,16 @@ impl List {
         Self::default()
     }
 
+    /// How much of a file R2 has hashed before it answers, in percent; `None` while it does not say.
+    pub const fn hashing(&self) -> Option<u8> {
+        self.exchange.hashing()
+    }
+
+    /// Whether R2 may work on the answer for long without a word: one that does not know `PROGRESS`.
+    pub const fn may_be_silent(&self) -> bool {
+        self.exchange.may_be_silent()
+    }
+
     /// What has come of the last line that the other side said, as it came: nothing, where it has said nothing.
     pub fn heard(&self) -> &[u8] {
         self.exchange.heard()

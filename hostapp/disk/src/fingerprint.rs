@@ -61,13 +61,10 @@ impl Fingerprint {
             .is_some_and(|settled| settled <= SystemTime::now())
     }
 
-    /// Waits until it is settled, if that is a matter of milliseconds; whether it is.
-    pub(super) fn settles(&self) -> bool {
-        // Twice as long as it should take.
-        (0..2 * TICK.as_millis()).any(|_| {
-            std::thread::sleep(Duration::from_millis(1));
-            self.is_settled()
-        })
+    /// Whether anything that is written from now on will show, as R2's own rename was the last change: it came a tick or more
+    /// behind the last byte, and whatever is written after it is no earlier.
+    pub(super) fn shows_writes(&self) -> bool {
+        self.modified < self.changed
     }
 
     /// What stands for it in little memory: no two that differ have the same.
@@ -115,8 +112,20 @@ mod tests {
         let moment = SystemTime::now();
         let whole = changed_at(moment - Duration::from_millis(900), false);
         assert!(!whole.is_settled() || moment.elapsed().unwrap() > Duration::from_secs(1));
-        let fresh = changed_at(SystemTime::now() + Duration::from_millis(2), true);
-        assert!(fresh.settles(), "a tick is over in milliseconds");
+    }
+
+    #[test]
+    fn a_rename_in_a_later_tick_than_the_last_byte_shows_what_is_written_after_it() {
+        let mut file = changed_at(SystemTime::now(), true);
+        file.modified = file.changed;
+        assert!(
+            !file.shows_writes(),
+            "what is written now may have the same times"
+        );
+        file.modified.1 -= 1;
+        assert!(file.shows_writes() && !file.is_settled());
+        file.modified = (file.changed.0 + 1, 0);
+        assert!(!file.shows_writes(), "somebody has set it");
     }
 
     #[test]

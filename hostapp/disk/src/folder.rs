@@ -21,6 +21,7 @@ use super::index::{self, INDEX, PIECE};
 use super::locked_folder::{Gone, LockedFolder};
 use super::medium::{open_regular, remove_if_there};
 use super::names::Names;
+use super::trouble::Trouble;
 use super::unreadable::Unreadable;
 use super::{Limits, Medium};
 
@@ -34,6 +35,7 @@ pub(super) struct Folder {
     limits: Limits,
     names: Mutex<Names>,
     unreadable: Unreadable,
+    trouble: Trouble,
     digests: Mutex<Digests>,
     /// A piece of the index on its way to the disk. Whoever holds it writes the index.
     piece: Mutex<Box<[u8]>>,
@@ -62,6 +64,7 @@ impl Folder {
             limits,
             names: Mutex::new(Names::of(limits.tickets.into())),
             unreadable: Unreadable::new(),
+            trouble: Trouble::new(),
             digests: Mutex::new(digests),
             piece: Mutex::new(vec![1; PIECE].into_boxed_slice()),
             files: AtomicU64::new(0),
@@ -121,8 +124,8 @@ impl Folder {
         // A receipt that is under way keeps its number though the file was deleted.
         let reserved = names.uploading.iter().chain(&names.unconfirmed);
         let mut highest = reserved.filter_map(Name::number).max().unwrap_or(0);
-        for entry in fs::read_dir(self.locked.path()).map_err(store_error)? {
-            let name = entry.map_err(store_error)?.file_name();
+        for entry in fs::read_dir(self.locked.path()).map_err(|error| self.failed(&error))? {
+            let name = entry.map_err(|error| self.failed(&error))?.file_name();
             let number = name.to_str().and_then(Name::parse).and_then(|name| name.number());
             highest = highest.max(number.unwrap_or(0));
         }
@@ -136,14 +139,14 @@ impl Folder {
                     return Ok((name, file));
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(store_error(error)),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
     }
 
     /// Whether the folder is still there.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        self.locked.check().map_err(store_error)
+        self.locked.check().map_err(|error| self.failed(&error))
     }
 
     /// Marks `name` as being uploaded; `Busy` when it is already.
@@ -243,16 +246,16 @@ impl Folder {
         let on_disk = self.on_disk(&names, name)?;
         let path = self.path(&on_disk);
         let file = open_regular(&path).map_err(|error| self.not_opened(name, &error))?;
-        self.remove(&path).map_err(store_error)?;
+        self.remove(&path).map_err(|error| self.failed(&error))?;
         drop(names);
         if let Ok(fingerprint) = Fingerprint::of(&on_disk, &file) {
             self.digests().remove(&fingerprint.sum());
         }
         if on_disk.ending() == PARTIAL {
             self.remove_announcement(&on_disk.with_ending(""))
-                .map_err(store_error)?;
+                .map_err(|error| self.failed(&error))?;
         }
-        self.sync().map_err(store_error)
+        self.sync().map_err(|error| self.failed(&error))
     }
 
     /// What the disk calls `name`: a numbered upload may be found under its final name though it is unconfirmed.
@@ -353,6 +356,28 @@ impl Folder {
         Ok(())
     }
 
+    /// What a session is told about an error of the disk, which the operator is told about too, once while it lasts.
+    pub(super) fn failed(&self, error: &io::Error) -> StoreError {
+        let meaning = meaning(error);
+        if meaning == StoreError::Io {
+            self.complain(error, "what peers ask for is refused");
+        }
+        meaning
+    }
+
+    /// Tells the operator about an error of the disk and what it means, once while it lasts. That the folder is gone was
+    /// told.
+    pub(super) fn complain(&self, error: &io::Error, so: impl Display) {
+        if !Gone::is(error) && self.trouble.begins(error) {
+            log::warn!("the store's disk: {error}; {so}");
+        }
+    }
+
+    /// Something was stored.
+    pub(super) fn works(&self) {
+        self.trouble.is_over();
+    }
+
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -367,14 +392,4 @@ pub(super) fn meaning(error: &io::Error) -> StoreError {
         _ if Gone::is(error) => StoreError::Gone,
         _ => StoreError::Io,
     }
-}
-
-/// The same where the operator is told about it too.
-#[allow(clippy::needless_pass_by_value)] // So that it fits `map_err`.
-pub(super) fn store_error(error: io::Error) -> StoreError {
-    let meaning = meaning(&error);
-    if meaning == StoreError::Io {
-        log::warn!("the store's disk: {error}");
-    }
-    meaning
 }

@@ -24,6 +24,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod trouble;
 mod unreadable;
 mod upload_hasher;
 mod worker;

@@ -10,8 +10,7 @@ use r2_core::store::{Created, Digest, Ends, Entry, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::announcement::Announcement;
-use super::folder::{Folder, store_error};
-use super::locked_folder::Gone;
+use super::folder::Folder;
 use super::medium::open_regular;
 
 /// What a ticket has open.
@@ -87,11 +86,11 @@ impl OpenFile {
                 folder.end(&entry.name);
                 folder.check()?;
                 // Whoever put it there, the peer is about to be told that it is stored.
-                let file = open_regular(&folder.path(&entry.name)).map_err(store_error)?;
+                let file = open_regular(&folder.path(&entry.name)).map_err(|error| folder.failed(&error))?;
                 folder
                     .sync_file(&file)
                     .and_then(|()| folder.sync())
-                    .map_err(store_error)?;
+                    .map_err(|error| folder.failed(&error))?;
                 Ok(entry)
             }
             other => {
@@ -107,8 +106,8 @@ impl OpenFile {
         };
         match folder.confirm(&name).and_then(|()| folder.sync()) {
             // Not found: a peer deleted it while its receipt was under way.
-            Err(error) if error.kind() != io::ErrorKind::NotFound && !Gone::is(&error) => {
-                log::warn!("{name} stays unconfirmed: {error}");
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                folder.complain(&error, format_args!("{name} stays unconfirmed"));
             }
             _ => {}
         }
@@ -126,7 +125,7 @@ impl OpenFile {
                     // A port was looked at, no more: nothing of that is kept.
                     let removed = folder.remove(&folder.path(&name.with_ending(UNCONFIRMED)));
                     if let Err(error) = removed.and_then(|()| folder.sync()) {
-                        log::warn!("the empty {name} stays unconfirmed: {error}");
+                        folder.complain(&error, format_args!("the empty {name} stays unconfirmed"));
                     }
                 }
                 folder.let_go(&name);
@@ -135,7 +134,7 @@ impl OpenFile {
         }
     }
 
-    pub(super) fn read(&self, into: &mut [u8], offset: u64) -> Result<usize, StoreError> {
+    pub(super) fn read(&self, folder: &Folder, into: &mut [u8], offset: u64) -> Result<usize, StoreError> {
         let Self::Reading(file) = self else {
             return Err(StoreError::Io);
         };
@@ -145,7 +144,7 @@ impl OpenFile {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(store_error(error)),
+                Err(error) => return Err(folder.failed(&error)),
             }
         }
         Ok(filled)
@@ -161,7 +160,7 @@ impl Upload {
         let result = folder.write(&self.file, fitting, self.length, &mut written);
         self.length += written;
         folder.shrink(fitting.len() as u64 - written);
-        result.map_err(store_error)?;
+        result.map_err(|error| folder.failed(&error))?;
         if room < bytes.len() as u64 {
             return Err(StoreError::NoSpace);
         }
@@ -183,10 +182,11 @@ impl Upload {
             return Err(StoreError::Mismatch);
         }
         if let Err(error) = self.make_durable(folder) {
-            let error = store_error(error);
+            let error = folder.failed(&error);
             self.discard(folder);
             return Err(error);
         }
+        folder.works();
         folder.remember_upload(&self.file, &entry);
         Ok(entry)
     }
@@ -217,9 +217,8 @@ impl Upload {
         if self.announced.is_some() {
             removed = removed.and(folder.remove_announcement(&self.name));
         }
-        match removed.and_then(|()| folder.sync()) {
-            Err(error) if !Gone::is(&error) => log::warn!("the rest of {} stays: {error}", self.name),
-            _ => {}
+        if let Err(error) = removed.and_then(|()| folder.sync()) {
+            folder.complain(&error, format_args!("the rest of {} stays", self.name));
         }
         folder.end(&self.name);
     }

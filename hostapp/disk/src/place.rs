@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::announcement::Announcement;
 use super::digester::Hashed;
 use super::fingerprint::Fingerprint;
-use super::folder::{Folder, meaning, store_error};
+use super::folder::{Folder, meaning};
 use super::medium::{open_regular, open_to_go_on};
 use super::open_file::{OpenFile, Upload, fits};
 use super::worker::Answer;
@@ -109,7 +109,7 @@ impl Place {
                 .and_then(|()| folder.remove(&path))
                 .and_then(|()| folder.announce(name, &announced))
                 .and_then(|()| folder.create(&path))
-                .map_err(store_error)
+                .map_err(|error| folder.failed(&error))
         });
         let created = created.map(|file| Upload {
             name: name.clone(),
@@ -124,7 +124,7 @@ impl Place {
     fn began(&mut self, folder: &Folder, name: &Name, upload: Result<Upload, StoreError>) -> Answer {
         Answer::Created(match upload {
             Ok(upload) => {
-                let created = ends(&upload.file, upload.length).map(|ends| Created {
+                let created = ends(folder, &upload.file, upload.length).map(|ends| Created {
                     name: name.clone(),
                     offset: upload.length,
                     ends,
@@ -172,7 +172,7 @@ impl Place {
                 continue;
             }
             if let Err(error) = folder.list(last.as_ref(), &mut self.listing) {
-                return Some(Answer::Listed(Err(store_error(error))));
+                return Some(Answer::Listed(Err(folder.failed(&error))));
             }
             if self.listing.is_empty() {
                 return Some(Answer::Listed(Ok(None)));
@@ -293,7 +293,7 @@ impl Place {
             }
             Then::List => Answer::Listed(Ok(Some(entry))),
             Then::Compare(announced) if announced.sha256 == Some(digest) => {
-                let created = ends(&hashing.file, entry.length).map(|ends| Created {
+                let created = ends(folder, &hashing.file, entry.length).map(|ends| Created {
                     name: hashing.name.clone(),
                     offset: entry.length,
                     ends,
@@ -326,7 +326,7 @@ impl Place {
 }
 
 /// The ends of `file`, which has `length` bytes.
-fn ends(file: &File, length: u64) -> Result<Ends, StoreError> {
+fn ends(folder: &Folder, file: &File, length: u64) -> Result<Ends, StoreError> {
     Ends::read(length, |offset, room| {
         let mut filled = 0;
         while filled < room.len() {
@@ -334,7 +334,7 @@ fn ends(file: &File, length: u64) -> Result<Ends, StoreError> {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(store_error(error)),
+                Err(error) => return Err(folder.failed(&error)),
             }
         }
         Ok(filled)

@@ -152,7 +152,7 @@ impl Worker {
             }
             Call::Open(name) => place.open(folder, name),
             Call::Read(mut chunk, offset) => {
-                let result = place.file.read(&mut chunk, offset);
+                let result = place.file.read(folder, &mut chunk, offset);
                 Some(Answer::Read(chunk, result))
             }
             Call::Next(after) => place.next(folder, after),

@@ -33,7 +33,7 @@ struct PcapFile {
 
 impl<D: Device> Tee<D> {
     /// A link with a pcap file at `path`, `-` for standard output, or without one. What was in the file is gone. A pipe
-    /// that nobody reads yet is waited for while the link works.
+    /// that nobody reads yet, or any more, holds up nothing but its frames.
     pub fn new(device: D, path: Option<&Path>) -> io::Result<Self> {
         let whole_checksums = device.capabilities().checksum.tcp.tx();
         let file = path
@@ -54,19 +54,13 @@ impl<D: Device> Tee<D> {
 
     /// Lets what was gathered be written: when there is nothing else to do. It does not wait.
     ///
-    /// The first error of the file is returned once, and nothing is written after it.
+    /// The first error of the file is returned once. Nothing is written after it: every frame is lost.
     pub fn pass_on(&mut self) -> io::Result<()> {
         let Some(file) = &self.file else {
             return Ok(());
         };
         file.queue.pass_on();
-        match file.queue.take_error() {
-            Some(error) => {
-                self.file = None;
-                Err(error)
-            }
-            None => Ok(()),
-        }
+        file.queue.take_error().map_or(Ok(()), Err)
     }
 
     /// Ends the file with all that has passed. Waits as long as it takes something.
@@ -85,7 +79,7 @@ impl<D: Device> Tee<D> {
         }
     }
 
-    /// How many frames were lost since this was asked last: the file did not take them fast enough.
+    /// How many frames were lost since this was asked last: the file did not take them fast enough, or has ended.
     pub fn take_lost(&self) -> u64 {
         self.file.as_ref().map_or(0, |file| file.queue.take_lost())
     }
@@ -96,11 +90,10 @@ impl PcapFile {
         let queue = Arc::new(Queue::default());
         let writer = queue.clone();
         let opened = Output::open(path)?;
-        if let Opened::Later(path) = &opened {
+        if let Opened::Unread(path) = &opened {
             let path = path.display();
             log::info!("nobody reads {path} yet: R2 serves, and the first frames wait for its reader");
-        }
-        if let Opened::Now(_) = opened {
+        } else {
             queue.opened();
         }
         r2_threads::spawn("pcap", move || {
@@ -123,14 +116,8 @@ impl PcapFile {
 
 /// Writes what comes, until no more does.
 fn write_queue(queue: &Queue, opened: Opened) -> io::Result<()> {
-    let mut output = match opened {
-        Opened::Now(output) => output,
-        Opened::Later(path) => {
-            let output = Output::wait_for_reader(&path)?;
-            queue.opened();
-            output
-        }
-    };
+    let mut output = opened.begin()?;
+    queue.opened();
     let mut records = Vec::new();
     while queue.take(&mut records) {
         output.write(&records, queue)?;
@@ -141,10 +128,7 @@ fn write_queue(queue: &Queue, opened: Opened) -> io::Result<()> {
 
 /// Writes whole frames, each with the time since 1970 at which it passed, into a new file at `path`.
 pub fn write_all<'f>(path: &Path, frames: impl Iterator<Item = (Duration, &'f [u8])>) -> io::Result<()> {
-    let mut output = match Output::open(path)? {
-        Opened::Now(output) => output,
-        Opened::Later(path) => Output::wait_for_reader(&path)?,
-    };
+    let mut output = Output::open(path)?.begin()?;
     let records: Vec<_> = frames
         .flat_map(|(at, frame)| Record::new(instant(at), frame, true).pieces().concat())
         .collect();

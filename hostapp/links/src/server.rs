@@ -96,6 +96,8 @@ pub struct Server<S, L> {
     frames_before: u64,
     /// Frames that are not in the pcap file.
     pcap_lost: u64,
+    /// The pcap file has ended with an error, which was told.
+    pcap_ended: bool,
 }
 
 impl<S: Served, L: Link> Server<S, L> {
@@ -108,6 +110,7 @@ impl<S: Served, L: Link> Server<S, L> {
             clock,
             frames_before: 0,
             pcap_lost: 0,
+            pcap_ended: false,
         })
     }
 
@@ -198,7 +201,12 @@ impl<S: Served, L: Link> Server<S, L> {
         self.clock.sleeps(timeout);
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
-            tell_pcap_end(self.link.pass_on());
+            if let Err(error) = self.link.pass_on() {
+                self.pcap_ended = true;
+                log::error!(
+                    "the pcap file ends here: {error}; the frames that follow are counted as capture_lost"
+                );
+            }
         }
         let (link, workers) = (self.link.device(), self.served.workers());
         let awaited = |fd: Option<_>| {
@@ -224,10 +232,15 @@ impl<S: Served, L: Link> Server<S, L> {
         readable
     }
 
-    /// Ends the pcap file with the last frame, and says whether it has them all.
+    /// Ends the pcap file with the last frame, and says whether it has them all, unless its end was told already.
     fn finish_pcap(&mut self) {
         self.count_pcap_lost();
-        tell_pcap_end(self.link.finish());
+        if self.pcap_ended {
+            return;
+        }
+        if let Err(error) = self.link.finish() {
+            log::error!("the pcap file ends here: {error}");
+        }
         if self.pcap_lost > 0 {
             log::warn!(
                 "{} frames are not in the pcap file: it did not take them as fast as they came",
@@ -241,13 +254,6 @@ impl<S: Served, L: Link> Server<S, L> {
         self.pcap_lost += lost;
         let counted = &mut self.served.counters().capture_lost;
         *counted = counted.saturating_add(lost);
-    }
-}
-
-/// Says why a pcap file ends before the server does.
-fn tell_pcap_end(written: io::Result<()>) {
-    if let Err(error) = written {
-        log::error!("the pcap file ends here: {error}");
     }
 }
 

@@ -3,9 +3,9 @@
 use embedded_io::{BufRead as _, ReadReady as _, Write as _};
 use r2_core::client::chat::{Chat, Terminal, Typed};
 
-use super::drive::Client;
+use super::drive::{Client, Next};
 use super::report::Report;
-use super::{Trouble, endless};
+use super::{Trouble, endless, no_answer};
 use crate::console::{Console, Screen};
 use crate::host::Host;
 use crate::signals;
@@ -28,8 +28,21 @@ pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble
     let mut client = Client::connect(host, PORT, chat)?;
     let mut console = Console::open(Screen::Output).map_err(unusable)?;
     console.leave_on_signals().map_err(unusable)?;
-    client.drive(&mut console, |console| Some(console), Chat::is_too_long)?;
+    client.drive(
+        &mut console,
+        |console| Some(console),
+        |chat| {
+            if chat.is_too_long() || chat.stranger().is_some() {
+                Next::Done
+            } else {
+                Next::Anytime
+            }
+        },
+    )?;
     drop(console);
+    if let Some(heard) = client.session().stranger() {
+        return Err(no_answer(client.server(), heard, "chat"));
+    }
     if client.session().is_too_long() {
         return Err(endless(client.server(), "chat"));
     }

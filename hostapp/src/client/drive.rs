@@ -7,6 +7,7 @@ use std::time::{Duration, Instant as Clock};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 use r2_core::io::Pump;
 use r2_core::limits::PROGRESS_EVERY;
 use r2_core::session::Session;
@@ -20,8 +21,11 @@ use crate::host::Host;
 /// How long a server may take to accept.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a server that owes something may be silent.
+/// How long a server that owes something may be silent, and how long one that is gone may not acknowledge.
 const SILENCE: Duration = Duration::from_mins(1);
+
+/// Probes of a connection on which nothing comes, spread over [`SILENCE`]. The kernel ends one that answers none of them.
+const PROBES: u32 = 6;
 
 const _: () = assert!(
     SILENCE.as_millis() > 2 * PROGRESS_EVERY.as_millis() as u128,
@@ -30,6 +34,17 @@ const _: () = assert!(
 
 /// Bytes between a session and its socket.
 const TX: usize = 64 * 1024;
+
+/// What a session waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: it is done.
+    Done,
+    /// Bytes, within a minute.
+    Soon,
+    /// Bytes, however late: as long as the other side is there.
+    Anytime,
+}
 
 /// A session on a socket.
 pub(super) struct Client<S> {
@@ -49,7 +64,7 @@ impl<S> Client<S> {
         })?;
         let mut refused = Vec::new();
         let mut connected = found.into_iter().filter_map(|server| {
-            match TcpStream::connect_timeout(&server, CONNECT).and_then(Socket::new) {
+            match TcpStream::connect_timeout(&server, CONNECT).and_then(probed) {
                 Ok(socket) => Some((server, socket)),
                 Err(error) => {
                     refused.push(format!("{server}: {}", reason(&error)));
@@ -81,13 +96,13 @@ impl<S> Client<S> {
         self.pump.session()
     }
 
-    /// Moves bytes until the session is `done` or the connection over; how that was is the session's to know. A
-    /// server that is silent for a minute is given up, unless there is a `keyboard` to wait for.
+    /// Moves bytes until the session is done or the connection over; how that was is the session's to know. `next` says
+    /// what it waits for: a server that is silent for a minute is given up where it owes something soon.
     pub(super) fn drive<W: ?Sized>(
         &mut self,
         world: &mut W,
         keyboard: impl Fn(&W) -> Option<&Console>,
-        done: impl Fn(&S) -> bool,
+        next: impl Fn(&S) -> Next,
     ) -> Result<(), Trouble>
     where
         S: Session<W>,
@@ -97,11 +112,12 @@ impl<S> Client<S> {
             if let Some(keyboard) = keyboard(world) {
                 keyboard.clear();
             }
-            let next = self.pump.step(self.now(), world);
-            if done(self.pump.session()) {
+            let stepped = self.pump.step(self.now(), world);
+            let waits = next(self.pump.session());
+            if waits == Next::Done {
                 return Ok(());
             }
-            let next = next.map_err(|error| self.broken(&reason(&error)))?;
+            let due = stepped.map_err(|error| self.broken(&reason(&error)))?;
             let Some(socket) = self.pump.connection().descriptor() else {
                 return Ok(());
             };
@@ -112,10 +128,11 @@ impl<S> Client<S> {
             events.set(PollFlags::POLLOUT, self.pump.wants_to_write());
             let mut fds = vec![PollFd::new(socket, events)];
             let keyboard = keyboard(world);
-            let patient = keyboard.is_some();
+            // The kernel probes no connection on which something is under way.
+            let patient = keyboard.is_some() || waits == Next::Anytime && !self.pump.wants_to_write();
             fds.extend(keyboard.map(|keyboard| PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)));
             let silence = (!patient).then(|| SILENCE.saturating_sub(heard.elapsed()));
-            let due = next.map(|at| Duration::from_millis(at.since(self.now()).as_millis()));
+            let due = due.map(|at| Duration::from_millis(at.since(self.now()).as_millis()));
             match poll(&mut fds, timeout(silence.into_iter().chain(due).min())) {
                 Ok(0) if !patient && heard.elapsed() >= SILENCE => {
                     return Err(self.broken("it is silent for a minute"));
@@ -141,6 +158,19 @@ impl<S> Client<S> {
     fn now(&self) -> Instant {
         Instant::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+/// A socket whose other end is probed while it is silent: what acknowledges is there.
+fn probed(stream: TcpStream) -> io::Result<Socket> {
+    let apart = u32::try_from(SILENCE.as_secs()).unwrap_or(u32::MAX) / PROBES;
+    setsockopt(&stream, sockopt::KeepAlive, &true)?;
+    #[cfg(target_os = "linux")]
+    {
+        setsockopt(&stream, sockopt::TcpKeepIdle, &apart)?;
+        setsockopt(&stream, sockopt::TcpKeepInterval, &apart)?;
+        setsockopt(&stream, sockopt::TcpKeepCount, &(PROBES - 1))?;
+    }
+    Socket::new(stream)
 }
 
 /// No keyboard: the session goes on by itself.

@@ -37,7 +37,7 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
             output,
             json,
         } => files::get(&host, &name, output, report(json)),
-        Command::Ls { host, json } => files::list(&host, json),
+        Command::Ls { host, json } => files::list(&host, report(json)),
         Command::Rm { host, name, json } => files::remove(&host, &name, report(json)),
     };
     match done {

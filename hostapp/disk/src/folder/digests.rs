@@ -10,15 +10,10 @@ use super::Folder;
 use crate::digests::Digests;
 use crate::fingerprint::Fingerprint;
 use crate::index::{self, INDEX, NEW_INDEX};
-use crate::locked_folder::Gone;
 use crate::medium::remove_if_there;
 
 /// Bytes that are hashed before the index is written anew: what a crash makes R2 hash again takes about a second.
 const SAVED_AFTER: u64 = 256 * 1024 * 1024;
-
-/// Bytes from which on a file is worth waiting for the next tick of the clock, so that its digest may be remembered:
-/// hashing it again would take longer.
-const WORTH_A_TICK: u64 = 16 * 1024 * 1024;
 
 impl Folder {
     /// The digest of the content that `fingerprint` tells, if it was computed before.
@@ -32,14 +27,14 @@ impl Folder {
             .insert(fingerprint.sum(), digest, fingerprint.length());
     }
 
-    /// Remembers the digest of `file`, to which R2 itself has just given the entry's name.
+    /// Remembers the digest of `file`, to which R2 itself has just given the entry's name, unless what somebody else writes
+    /// there might not show: then it is hashed when it is asked for.
     pub(crate) fn remember_upload(&self, file: &File, entry: &Entry) {
         let Ok(fingerprint) = Fingerprint::of(&entry.name, file) else {
             return;
         };
         let is_whole = fingerprint.length() == entry.length;
-        let waits = fingerprint.length() >= WORTH_A_TICK;
-        if is_whole && (fingerprint.is_settled() || (waits && fingerprint.settles())) {
+        if is_whole && (fingerprint.shows_writes() || fingerprint.is_settled()) {
             self.remember(&fingerprint, entry.sha256);
             self.save_digests_when_due();
         }
@@ -64,9 +59,8 @@ impl Folder {
             }
             digests.begin_to_save();
         }
-        match self.write_index(&mut piece) {
-            Err(error) if !Gone::is(&error) => log::warn!("the digests of the store are not kept: {error}"),
-            _ => {}
+        if let Err(error) = self.write_index(&mut piece) {
+            self.complain(&error, "the digests of the store are not kept");
         }
     }
 

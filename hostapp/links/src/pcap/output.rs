@@ -38,34 +38,49 @@ enum Kind {
 
 /// What a path leads to.
 pub(super) enum Opened {
-    /// It takes records, and has the file header.
-    Now(Output),
+    /// A file, which has its header.
+    File(Output),
+    /// A stream: its reader may be gone already, or pause.
+    Stream(Output),
     /// A pipe that nobody reads yet: opening it waits for somebody.
-    Later(PathBuf),
+    Unread(PathBuf),
+}
+
+impl Opened {
+    /// Waits until it takes records behind the file header.
+    pub(super) fn begin(self) -> io::Result<Output> {
+        match self {
+            Self::File(output) => Ok(output),
+            Self::Stream(output) => output.with_header(),
+            Self::Unread(path) => Output::of(OpenOptions::new().write(true).open(path)?)?.with_header(),
+        }
+    }
 }
 
 impl Output {
-    /// Opens `path`, and writes the file header unless it is a pipe without a reader. `-` is standard output. What was
-    /// in a regular file is gone.
+    /// Opens `path`, and writes the file header where that cannot wait for a reader. `-` is standard output. What was in a
+    /// regular file is gone.
     pub(super) fn open(path: &Path) -> io::Result<Opened> {
-        if is_standard_output(path) {
-            return Self::begin(File::from(io::stdout().as_fd().try_clone_to_owned()?)).map(Opened::Now);
-        }
-        if !path.metadata().is_ok_and(|found| found.file_type().is_fifo()) {
-            return Self::begin(File::create(path)?).map(Opened::Now);
-        }
-        match open_pipe(path)? {
-            Some(pipe) => Self::begin(pipe).map(Opened::Now),
-            None => Ok(Opened::Later(path.to_owned())),
+        let file = if is_standard_output(path) {
+            File::from(io::stdout().as_fd().try_clone_to_owned()?)
+        } else if path.metadata().is_ok_and(|found| found.file_type().is_fifo()) {
+            match open_pipe(path)? {
+                Some(pipe) => pipe,
+                None => return Ok(Opened::Unread(path.to_owned())),
+            }
+        } else {
+            File::create(path)?
+        };
+        let found = file.metadata()?.file_type();
+        let output = Self::of(file)?;
+        if found.is_fifo() || found.is_socket() {
+            Ok(Opened::Stream(output))
+        } else {
+            output.with_header().map(Opened::File)
         }
     }
 
-    /// Waits for the reader of a pipe.
-    pub(super) fn wait_for_reader(path: &Path) -> io::Result<Self> {
-        Self::begin(OpenOptions::new().write(true).open(path)?)
-    }
-
-    fn begin(file: File) -> io::Result<Self> {
+    fn of(file: File) -> io::Result<Self> {
         if file.is_terminal() {
             return Err(io::Error::new(
                 ErrorKind::InvalidInput,
@@ -73,17 +88,21 @@ impl Output {
             ));
         }
         let kind = kind(&file)?;
-        let mut output = Self { file, kind };
-        output.write_piece(&FILE_HEADER)?;
-        Ok(output)
+        Ok(Self { file, kind })
     }
 
-    /// Writes whole records. After an error a regular file ends with the last that was written whole.
+    fn with_header(mut self) -> io::Result<Self> {
+        self.write_piece(&FILE_HEADER)?;
+        Ok(self)
+    }
+
+    /// Writes whole records. After an error a regular file ends with the last that was written whole; the others are
+    /// counted as lost.
     pub(super) fn write(&mut self, records: &[u8], queue: &Queue) -> io::Result<()> {
         let mut written = 0;
         while let Some(rest) = records.get(written..).filter(|rest| !rest.is_empty()) {
             let wrote = match self.room_in_pipe(rest) {
-                Ok(Some(0)) if queue.is_given_up() => return Err(ErrorKind::TimedOut.into()),
+                Ok(Some(0)) if queue.is_given_up() => Err(ErrorKind::TimedOut.into()),
                 Ok(Some(0)) => {
                     queue.wait_for_reader();
                     continue;
@@ -101,7 +120,9 @@ impl Output {
                     queue.wait_for_reader();
                 }
                 Err(error) => {
-                    self.cut(written - whole_records(&records[..written], written));
+                    let whole = whole_records(records, written);
+                    self.cut(written - whole);
+                    queue.lose(&records[whole..]);
                     return Err(error);
                 }
             }
@@ -180,19 +201,21 @@ fn kind(file: &File) -> io::Result<Kind> {
 
 /// How many of the first `most` bytes are whole records.
 fn whole_records(records: &[u8], most: usize) -> usize {
-    let mut whole = 0;
-    while let Some(header) = records
-        .get(whole..)
-        .and_then(<[u8]>::first_chunk::<RECORD_HEADER>)
-    {
+    record_ends(records)
+        .take_while(|end| *end <= most)
+        .last()
+        .unwrap_or(0)
+}
+
+/// Where each record ends that is whole.
+pub(super) fn record_ends(records: &[u8]) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let header = records.get(end..)?.first_chunk::<RECORD_HEADER>()?;
         let length = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-        let end = whole + RECORD_HEADER + length as usize;
-        if end > most || end > records.len() {
-            break;
-        }
-        whole = end;
-    }
-    whole
+        end += RECORD_HEADER + length as usize;
+        (end <= records.len()).then_some(end)
+    })
 }
 
 #[cfg(test)]

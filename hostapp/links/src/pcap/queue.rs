@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::output::record_ends;
+
 /// Bytes of records that wait; as many again may be on their way to the file. A disk that stands still for a while
 /// loses nothing, and neither does a reader that is started a moment after R2.
 const CAPACITY: usize = 16 * 1024 * 1024;
@@ -23,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Queue {
     state: Mutex<Queued>,
     changed: Condvar,
-    /// Frames for which there was no room, and that were not counted yet.
+    /// Frames that are not in the file, and were not counted yet.
     lost: AtomicU64,
 }
 
@@ -45,7 +47,7 @@ enum Stage {
     Open,
     /// No more come; those that are there are written.
     Ending,
-    /// Nothing is written any more.
+    /// Nothing is written any more: what comes is lost.
     Over,
 }
 
@@ -54,10 +56,8 @@ impl Queue {
     pub(super) fn put(&self, pieces: &[&[u8]]) {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         let mut state = self.lock();
-        if matches!(state.stage, Stage::Ending | Stage::Over) {
-            return;
-        }
-        if state.records.len() + length > CAPACITY {
+        let is_over = matches!(state.stage, Stage::Ending | Stage::Over);
+        if is_over || state.records.len() + length > CAPACITY {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -76,6 +76,12 @@ impl Queue {
         if !self.lock().records.is_empty() {
             self.changed.notify_all();
         }
+    }
+
+    /// These records will never be in the file.
+    pub(super) fn lose(&self, records: &[u8]) {
+        self.lost
+            .fetch_add(record_ends(records).count() as u64, Ordering::Relaxed);
     }
 
     /// How many frames were lost since this was asked last.
@@ -160,12 +166,41 @@ impl Queue {
     pub(super) fn close(&self, error: Option<io::Error>) {
         let mut state = self.lock();
         state.stage = Stage::Over;
-        state.records = Vec::new();
+        self.lose(&std::mem::take(&mut state.records));
         state.error = error;
         self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queued> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of a record of no bytes, and one of a record of four.
+    const RECORDS: [&[u8]; 2] = [
+        &[0; 16],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7],
+    ];
+
+    #[test]
+    fn what_waits_when_the_file_ends_and_what_comes_afterwards_is_lost() {
+        let queue = Queue::default();
+        queue.opened();
+        for record in RECORDS {
+            queue.put(&[record]);
+        }
+        assert_eq!(queue.take_lost(), 0);
+        queue.close(Some(io::ErrorKind::StorageFull.into()));
+        assert_eq!(queue.take_lost(), 2);
+        for _ in 0..3 {
+            queue.put(&RECORDS);
+        }
+        assert_eq!(queue.take_lost(), 3);
+        assert!(queue.take_error().is_some());
+        assert!(queue.take_error().is_none(), "told once");
     }
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use self::sink::Target;
 use self::source::LocalFile;
-use super::drive::{Client, none};
+use super::drive::{Client, Next, none};
 use super::report::Report;
 use super::{Trouble, no_answer};
 use crate::cli::upload_name;
@@ -58,9 +58,11 @@ pub(super) fn send(host: &Host, file: &Path, name: Option<Name>, report: Report)
         let mut client = Client::connect(host, PORT, session)?;
         let progress = report.progress(name.as_str(), source.length());
         client.drive(&mut source, none, |send| {
+            progress.hashing(send.hashing());
             progress.reached(send.progress());
-            send.outcome().is_some()
+            next(send.outcome(), send.may_be_silent())
         })?;
+        drop(progress);
         match client.session().outcome() {
             Some(Err(Failure::Refused(why))) if why.code() == "busy" && started.elapsed() < BUSY_PATIENCE => {
                 thread::sleep(BUSY_PAUSE);
@@ -87,6 +89,15 @@ pub(super) fn send(host: &Host, file: &Path, name: Option<Name>, report: Report)
         format_args!("Sent {shown}: {bytes} bytes, sha256 {sha256}, stored as {name}"),
         &json!({ "file": shown.to_string(), "name": name.as_str(), "bytes": bytes, "sha256": sha256 }),
     )
+}
+
+/// What a command waits for that has come to `outcome`, or to none yet.
+fn next(outcome: &Outcome, may_be_silent: bool) -> Next {
+    match outcome {
+        Some(_) => Next::Done,
+        None if may_be_silent => Next::Anytime,
+        None => Next::Soon,
+    }
 }
 
 /// The name under which `file` is stored where the user gives none.
@@ -166,11 +177,12 @@ fn fetch<S: Sink + LocalEnd>(
     let mut client = Client::connect(host, PORT, Get::new(name.clone()))?;
     let progress = report.progress(name.as_str(), 0);
     client.drive(sink, none, |get| {
+        progress.hashing(get.hashing());
         if let Some(file) = get.file() {
             progress.of(file.length);
             progress.reached(get.progress());
         }
-        get.outcome().is_some()
+        next(get.outcome(), get.may_be_silent())
     })?;
     drop(progress);
     let session = client.session();
@@ -219,15 +231,20 @@ fn in_json(file: &Entry) -> Value {
 }
 
 /// Prints `name length sha256` for every file, or the same as JSON.
-pub(super) fn list(host: &Host, as_json: bool) -> Result<(), Trouble> {
+pub(super) fn list(host: &Host, report: Report) -> Result<(), Trouble> {
     let mut lines = Lines {
         out: io::BufWriter::new(io::stdout()),
-        as_json,
+        as_json: report.json,
         some: false,
         error: None,
     };
     let mut client = Client::connect(host, PORT, List::new())?;
-    client.drive(&mut lines, none, |list| list.outcome().is_some())?;
+    let progress = report.hashing("the list");
+    client.drive(&mut lines, none, |list| {
+        progress.hashing(list.hashing());
+        next(list.outcome(), list.may_be_silent())
+    })?;
+    drop(progress);
     let flushed = lines.out.flush();
     let lost =
         |error: &io::Error| format!("standard output: {error}; ask again where there is room for the list");
@@ -268,7 +285,7 @@ impl Listing for Lines {
 /// Deletes the file `name`.
 pub(super) fn remove(host: &Host, name: &Name, report: Report) -> Result<(), Trouble> {
     let mut client = Client::connect(host, PORT, Remove::new(name.clone()))?;
-    client.drive(&mut (), none, |remove| remove.outcome().is_some())?;
+    client.drive(&mut (), none, |remove| next(remove.outcome(), false))?;
     let session = client.session();
     judge(
         session.outcome(),
