@@ -58,7 +58,7 @@ const HOST: &str =
     "ADDRESS or NAME, with or without :PORT, as in 192.168.69.1, r2.local:5010 or [fd00::1]:5010";
 
 /// Whether `text` is an IPv6 address, perhaps with the interface behind `%` that it is on.
-fn is_ipv6(text: &str) -> bool {
+pub(crate) fn is_ipv6(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
     address.parse::<Ipv6Addr>().is_ok() && is_interface_name(zone)
 }

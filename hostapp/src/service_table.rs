@@ -5,12 +5,15 @@ use std::net::IpAddr;
 
 use r2_links::Link;
 use r2_node::service::Spec;
+use smoltcp::wire::IpCidr;
 
 use crate::services;
 /// One line that a user may wait for, and a table of the services with the netcat line that works.
 pub struct Ready<'a> {
     address: IpAddr,
-    address6: Option<IpAddr>,
+    also: Vec<IpAddr>,
+    /// Whom R2 serves, where others than this machine's users reach it.
+    open_to: Option<String>,
     link: &'a str,
     rows: Vec<Row>,
 }
@@ -23,13 +26,16 @@ struct Row {
 }
 
 impl<'a> Ready<'a> {
-    /// R2 at `address`, and perhaps `address6`, with these services on `link`.
+    /// R2 at `addresses`, with these services on `link`, for the networks of `allow` or for everybody.
     pub fn new(
-        address: IpAddr,
-        address6: Option<IpAddr>,
+        addresses: &[IpAddr],
+        allow: &[IpCidr],
         link: &'a impl Link,
         specs: impl Iterator<Item = Spec>,
     ) -> Self {
+        let shown = shown(addresses);
+        let (address, also) = (shown[0], shown[1..].to_vec());
+        let is_open = link.addresses().is_some() && !address.is_loopback();
         let mut rows = Vec::new();
         for spec in specs {
             let Some(netcat) = services::netcat(spec.name) else {
@@ -48,11 +54,32 @@ impl<'a> Ready<'a> {
         }
         Self {
             address,
-            address6,
+            also,
+            open_to: is_open.then(|| peers(allow)),
             link: link.name(),
             rows,
         }
     }
+}
+
+/// Those of R2's addresses that its peers use: those of this machine alone only where there are no others. There is one.
+fn shown(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let others = addresses.iter().filter(|address| !address.is_loopback());
+    let others: Vec<_> = others.copied().collect();
+    if others.is_empty() {
+        addresses.to_vec()
+    } else {
+        others
+    }
+}
+
+/// Whom R2 serves, in words.
+fn peers(allow: &[IpCidr]) -> String {
+    if allow.is_empty() {
+        return "the network, every machine that reaches it (--allow narrows that)".to_owned();
+    }
+    let networks: Vec<_> = allow.iter().map(ToString::to_string).collect();
+    networks.join(" and ")
 }
 
 impl Row {
@@ -82,8 +109,14 @@ impl Row {
 impl fmt::Display for Ready<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "R2 ready at {} on {}", self.address, self.link)?;
-        if let Some(address6) = self.address6 {
-            writeln!(f, "  also at {address6}")?;
+        for also in &self.also {
+            writeln!(f, "  also at {also}")?;
+        }
+        if let Some(peers) = &self.open_to {
+            writeln!(
+                f,
+                "  open to {peers}: there is no password, so whoever reaches R2 can chat, and read, write and delete its files"
+            )?;
         }
         let width = self
             .rows

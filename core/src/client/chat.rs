@@ -64,13 +64,11 @@ enum First {
 impl First {
     const fn next(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::Label(0), b'*') => Self::Mark,
-            (Self::Label(1..), b':') => Self::Mark,
+            (Self::Label(0), b'*') | (Self::Label(1..), b':') => Self::Mark,
             (Self::Label(length @ 0..LABEL_MAX), b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-') => {
                 Self::Label(length.saturating_add(1))
             }
-            (Self::Mark | Self::Known, b' ') => Self::Known,
-            (Self::Known, _) => Self::Known,
+            (Self::Mark, b' ') | (Self::Known, _) => Self::Known,
             _ => Self::Foreign,
         }
     }

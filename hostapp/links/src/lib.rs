@@ -2,7 +2,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 
 use nix::poll::PollFlags;
@@ -36,8 +36,9 @@ pub trait Link: Device + AsFd {
     /// What it is called where R2 says that it is ready: `tap0`.
     fn name(&self) -> &str;
 
-    /// The address at which peers reach R2 where that is not R2's own.
-    fn address(&self) -> Option<Ipv4Addr> {
+    /// The addresses at which peers reach R2 where these are not R2's own, but this machine's; those that other machines
+    /// use come first.
+    fn addresses(&self) -> Option<&[IpAddr]> {
         None
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
 
-use super::values::{callee, host_v4, host_v6, link_choice, network, nick, own_services};
+use super::values::{callee, host_v4, host_v6, link_choice, listen_address, network, nick, own_services};
 use crate::serve::{LinkChoice, Options};
 
 /// How to serve.
@@ -15,6 +15,11 @@ pub struct Serve {
     /// The wire: `tap:NAME`, `local`, or `auto` for tap0.
     #[arg(long, default_value = "auto", value_name = "auto|local|tap:NAME", value_parser = link_choice)]
     pub link: LinkChoice,
+
+    /// On the local link: an address of this machine at which R2 listens, 127.0.0.1 where none is given; 0.0.0.0 and :: are
+    /// all of IPv4's and IPv6's. Give it several times for several.
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub listen: Vec<SocketAddr>,
 
     /// R2's IPv4 address and its network: 192.168.69.1/24 where none is given.
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v4)]
@@ -73,6 +78,7 @@ impl From<Serve> for Options {
     fn from(serve: Serve) -> Self {
         Self {
             link: serve.link,
+            listen: serve.listen,
             ip: serve.ip,
             ip6: serve.ip6,
             gateway: serve.gateway,

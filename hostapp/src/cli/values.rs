@@ -1,6 +1,6 @@
 //! What is written on a command line: addresses, networks, names.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -9,6 +9,7 @@ use r2_core::name::Name;
 use r2_links::stdio::is_standard_output;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
 
+use crate::host::is_ipv6;
 use crate::serve::LinkChoice;
 use crate::services::OWN;
 
@@ -79,6 +80,23 @@ pub(super) fn host_v6(text: &str) -> Result<Ipv6Cidr, &'static str> {
         return Err("no address of a single host");
     }
     Ok(cidr)
+}
+
+/// An address of this machine, or all of a family; with the interface behind `%` where it is of one link alone. Its port
+/// is 0.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    const WRONG: &str = "an address of this machine, as in 192.168.1.20, or 0.0.0.0 or :: for all of them";
+    let address = match text.parse::<IpAddr>() {
+        Ok(address) => SocketAddr::new(address.to_canonical(), 0),
+        Err(_) if is_ipv6(text) => (text, 0)
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+            .ok_or("this machine has no such interface")?,
+        Err(_) => return Err(WRONG),
+    };
+    let is_group = address.ip().is_multicast() || address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if is_group { Err(WRONG) } else { Ok(address) }
 }
 
 /// Where somebody may wait for a call.

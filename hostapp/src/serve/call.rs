@@ -13,19 +13,19 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 /// How long a call waits before it is tried again.
 const CALL_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Whether whoever calls `remote` reaches R2 itself, which peers reach at `address` or one of `addresses6`. On a link whose
-/// addresses are this machine's, only the ports of `services` that are offered there are R2's.
+/// Whether whoever calls `remote` reaches R2 itself, which peers reach at `addresses`. On a link whose addresses are this
+/// machine's, only the ports of `services` that are offered there are R2's.
 pub(super) fn is_own(
     remote: SocketAddr,
-    address: IpAddr,
-    addresses6: &[IpAddr],
+    addresses: &[IpAddr],
     link: &impl Link,
     services: impl Iterator<Item = Spec>,
 ) -> bool {
-    if link.address().is_none() {
-        return remote.ip() == address || addresses6.contains(&remote.ip());
+    let is_here = addresses.contains(&remote.ip());
+    if link.addresses().is_none() {
+        return is_here;
     }
-    let is_here = remote.ip() == address || remote.ip().is_unspecified();
+    let is_here = is_here || remote.ip().is_unspecified();
     let mut ports = services.filter_map(|spec| link.tcp_port(spec.port));
     is_here && ports.any(|port| port == remote.port())
 }

@@ -7,13 +7,13 @@ mod r2;
 mod tests;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
-use r2_links::local::{Local, Ports};
+use r2_links::local::{Local, Ports, R2_V4, R2_V6};
 use r2_links::server::{OPERATOR, Operator};
 use r2_links::stdio::is_standard_output;
 #[cfg(target_os = "linux")]
@@ -23,7 +23,6 @@ use r2_node::Size;
 use r2_node::config::link_local;
 use r2_node::service::Spec;
 use smoltcp::time::Instant;
-use smoltcp::wire::Ipv4Cidr;
 
 use self::call::Calling;
 pub use self::options::{LinkChoice, Options};
@@ -56,8 +55,14 @@ pub fn run(options: &Options, quiet: bool) -> ExitCode {
 fn run_on_link(options: &Options, quiet: bool) -> Result<(), Refusal> {
     signals::go_on_in_background()
         .map_err(|error| Refusal::at_start(format!("cannot block signals: {error}")))?;
+    if let (LinkChoice::Tap(name), false) = (&options.link, options.listen.is_empty()) {
+        return Err(Refusal::at_start(format!(
+            "--listen is for the local link, where R2 has this machine's addresses; on a TAP it has its own: leave --listen out \
+             and choose that with --ip, or leave --link tap:{name} out"
+        )));
+    }
     #[cfg(target_os = "linux")]
-    let tap = open_tap(&options.link)?;
+    let tap = open_tap(options)?;
     #[cfg(target_os = "linux")]
     privileges::give_up()
         .map_err(|error| Refusal::at_start(format!("cannot give up root's privileges: {error}")))?;
@@ -78,10 +83,12 @@ fn run_on_link(options: &Options, quiet: bool) -> Result<(), Refusal> {
 
 /// The TAP that the user asked for, or that is there to be had; `None` where R2 is to serve without one.
 #[cfg(target_os = "linux")]
-fn open_tap(link: &LinkChoice) -> Result<Option<Tap>, Refusal> {
-    let opened = match link {
+fn open_tap(options: &Options) -> Result<Option<Tap>, Refusal> {
+    let opened = match &options.link {
         LinkChoice::Tap(name) => return Tap::open(name).map(Some).map_err(Refusal::at_start),
         LinkChoice::Local => return Ok(None),
+        // Whoever says where to listen means this machine's addresses.
+        LinkChoice::Auto if !options.listen.is_empty() => return Ok(None),
         LinkChoice::Auto => Tap::open("tap0"),
     };
     match opened {
@@ -96,23 +103,24 @@ fn open_tap(link: &LinkChoice) -> Result<Option<Tap>, Refusal> {
 
 /// Offers R2's ports on this host.
 pub(crate) fn open_local(options: &Options, ports: Ports, offers: &[(Spec, Size)]) -> Result<Local, Refusal> {
-    let (local, refused) =
-        Local::open(options.ipv4().address(), ports, &options.allow, offers).map_err(Refusal::at_start)?;
+    let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+    let listen = if options.listen.is_empty() {
+        &loopback[..]
+    } else {
+        &options.listen
+    };
+    let (local, refused) = Local::open(listen, ports, &options.allow, offers).map_err(Refusal::at_start)?;
     for port in refused {
         log::warn!("{port}");
     }
     Ok(local)
 }
 
-/// The options of a node whose wire leads to the gateway: whoever it calls is there, and there is IPv4 only.
+/// The options of a node whose wire leads to the gateway: whoever it calls is there.
 pub(crate) fn on_the_wire(options: &Options) -> Result<Options, Refusal> {
-    if options.ip6.is_some() || options.call.is_some_and(|remote| remote.is_ipv6()) {
-        return Err(Refusal::at_start(
-            "there is no IPv6 on the local link: leave --ip6 out, call an IPv4 address, or use --link tap:NAME",
-        ));
-    }
     for (option, given) in [
         ("--ip", options.ip.is_some()),
+        ("--ip6", options.ip6.is_some()),
         ("--gateway", options.gateway.is_some()),
     ] {
         if given {
@@ -122,8 +130,8 @@ pub(crate) fn on_the_wire(options: &Options) -> Result<Options, Refusal> {
         }
     }
     Ok(Options {
-        ip: Some(Ipv4Cidr::new(options.ipv4().address(), 0)),
-        gateway: None,
+        ip: Some(R2_V4),
+        ip6: Some(R2_V6),
         ..options.clone()
     })
 }
@@ -172,25 +180,37 @@ fn serve<L: Link>(
         call: options.call.map(Calling::begin),
         signalled: false,
     };
-    let address = r2.link().address().unwrap_or(options.ipv4().address()).into();
-    let address6 = options.ip6.map(|cidr| IpAddr::from(cidr.address()));
+    let addresses = addresses(options, r2.link());
     let on_link = link_local(ethernet_address(options.ipv4().address())).into();
-    let addresses6 = [address6.unwrap_or(on_link), on_link];
+    let own = [addresses.as_slice(), &[on_link]].concat();
     if let Some(remote) = options.call
-        && call::is_own(remote, address, &addresses6, r2.link(), r2.served.services())
+        && call::is_own(remote, &own, r2.link(), r2.served.services())
     {
         return Err(Refusal::at_start(format!(
             "--call {remote}: that is R2 itself; call where somebody else waits, with `nc -l -p PORT`"
         )));
     }
     if !quiet {
-        say(Ready::new(address, address6, r2.link(), r2.served.services()));
+        let ready = Ready::new(&addresses, &options.allow, r2.link(), r2.served.services());
+        say(ready);
     }
     r2_threads::take_stack();
     r2.run(&mut terminal).map_err(|error| {
         let name = r2.link().name();
         Refusal::while_serving(format!("{name} is gone: {error}; make it again and start again"))
     })
+}
+
+/// The addresses at which peers reach R2: its own, or this machine's.
+fn addresses(options: &Options, link: &impl Link) -> Vec<IpAddr> {
+    let own = || {
+        let v6 = options.ip6.map(|cidr| cidr.address().into());
+        [Some(options.ipv4().address().into()), v6]
+            .into_iter()
+            .flatten()
+            .collect()
+    };
+    link.addresses().map_or_else(own, <[IpAddr]>::to_vec)
 }
 
 /// R2's operator at a terminal, and the signals that end R2.

@@ -10,6 +10,8 @@ use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Cidr};
 pub struct Options {
     /// What carries the frames.
     pub link: LinkChoice,
+    /// On the local link: where R2 listens, each with port 0; 127.0.0.1 where nothing was chosen.
+    pub listen: Vec<SocketAddr>,
     /// R2's IPv4 address and its network; `None` where none was chosen. See [`ipv4`](Self::ipv4).
     pub ip: Option<Ipv4Cidr>,
     /// R2's IPv6 address and its network, beside the link-local one.
@@ -54,6 +56,7 @@ impl Options {
     pub fn local(store: impl Into<PathBuf>) -> Self {
         Self {
             link: LinkChoice::Local,
+            listen: Vec::new(),
             ip: None,
             ip6: None,
             gateway: None,

@@ -53,7 +53,7 @@ impl R2 {
             ..Limits::default()
         };
         let store = DiskStore::open(&options.store, limits).map_err(Refusal::at_start)?;
-        let address = link.address().unwrap_or(options.ipv4().address());
+        let address = super::addresses(options, &link)[0];
         let link = tee(link, options.pcap.as_deref())?;
         Server::start(link, |link| {
             let config = config(options, &plan, SystemTime::now())?;

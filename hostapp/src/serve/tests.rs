@@ -1,7 +1,7 @@
 //! R2 behind the gateway, in one thread, and its clients in another.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use super::*;
 
 fn open(offers: &[(Spec, Size)]) -> Local {
-    let ip = Ipv4Addr::new(192, 168, 69, 1);
-    let (local, refused) = Local::open(ip, Ports::Free, &[], offers).unwrap();
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (local, refused) = Local::open(&[loopback], Ports::Free, &[], offers).unwrap();
     assert!(refused.is_empty());
     local
 }

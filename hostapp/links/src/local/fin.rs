@@ -2,13 +2,14 @@
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    IpAddress, IpProtocol, IpRepr, IpVersion, Ipv4Packet, Ipv6Packet, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber,
 };
 
 use super::flow::Key;
 
-/// Bytes of an IPv4 and a TCP header without options.
-const HEADERS: usize = 20 + 20;
+/// Bytes of an IPv6 and a TCP header without options: as long as the headers get.
+pub(super) const HEADERS: usize = 40 + 20;
 
 /// R2's FIN and what becomes of it.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub(super) enum HeldFin {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fin {
     at: u32,
-    r2: Ipv4Address,
+    r2: IpAddress,
     ack: TcpSeqNumber,
     window: u16,
 }
@@ -40,11 +41,10 @@ impl HeldFin {
     /// Takes the FIN off a packet of R2's, until it was released.
     pub(super) fn hold(&mut self, packet: &mut [u8]) -> Seen {
         let nothing = Seen { syn: None };
-        let Ok(mut ip) = Ipv4Packet::new_checked(packet) else {
+        let Some((r2, segment)) = segment_of(packet) else {
             return nothing;
         };
-        let r2 = ip.src_addr();
-        let Ok(mut tcp) = TcpPacket::new_checked(ip.payload_mut()) else {
+        let Ok(mut tcp) = TcpPacket::new_checked(segment) else {
             return nothing;
         };
         let seq = tcp.seq_number().0.cast_unsigned();
@@ -83,8 +83,8 @@ impl HeldFin {
         matches!(self, Self::Held(fin) if fin.at == next)
     }
 
-    /// The packet that brings the FIN to smoltcp; `None` where none is held.
-    pub(super) fn release(&mut self, key: Key) -> Option<[u8; HEADERS]> {
+    /// The packet that brings the FIN to smoltcp, written into `room`; `None` where none is held.
+    pub(super) fn release<'r>(&mut self, key: Key, room: &'r mut [u8; HEADERS]) -> Option<&'r [u8]> {
         let Self::Held(fin) = *self else { return None };
         *self = Self::Released;
         let tcp = TcpRepr {
@@ -101,13 +101,28 @@ impl HeldFin {
             timestamp: None,
             payload: &[],
         };
-        let (source, destination) = (fin.r2.into(), key.client.addr);
+        let (source, destination) = (fin.r2, key.client.addr);
         let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
-        let mut packet = [0; HEADERS];
+        let packet = &mut room[..ip.buffer_len()];
         let checksums = ChecksumCapabilities::ignored();
-        ip.emit(&mut packet, &checksums);
+        ip.emit(&mut *packet, &checksums);
         let mut segment = TcpPacket::new_unchecked(&mut packet[ip.header_len()..]);
         tcp.emit(&mut segment, &source, &destination, &checksums);
         Some(packet)
     }
+}
+
+/// Whom the packet is from, and the segment in it. R2 sends no extension headers.
+fn segment_of(packet: &mut [u8]) -> Option<(IpAddress, &mut [u8])> {
+    let (source, start) = match IpVersion::of_packet(packet).ok()? {
+        IpVersion::Ipv4 => {
+            let ip = Ipv4Packet::new_checked(&*packet).ok()?;
+            (ip.src_addr().into(), ip.header_len().into())
+        }
+        IpVersion::Ipv6 => {
+            let ip = Ipv6Packet::new_checked(&*packet).ok()?;
+            (ip.src_addr().into(), ip.header_len())
+        }
+    };
+    Some((source, packet.get_mut(start..)?))
 }

@@ -10,9 +10,10 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpEndpoint;
 
-use super::fin::HeldFin;
+use super::fin::{HEADERS, HeldFin};
 use super::interface::GatewayInterface;
 use super::lane::Lane;
+use super::r2_at;
 use super::unacknowledged::unacknowledged;
 use crate::socket::close_with_reset;
 
@@ -122,14 +123,9 @@ impl Flow {
         self.sockets.get::<Socket<'_>>(self.handle).recv_capacity()
     }
 
-    /// Connects the client of `stream` to R2 at `r2`; whether smoltcp could.
-    pub(super) fn connect(
-        &mut self,
-        key: Key,
-        r2: IpEndpoint,
-        stream: TcpStream,
-        end: &mut GatewayInterface,
-    ) -> bool {
+    /// Connects the client of `stream` to R2; whether smoltcp could.
+    pub(super) fn connect(&mut self, key: Key, stream: TcpStream, end: &mut GatewayInterface) -> bool {
+        let r2 = IpEndpoint::new(r2_at(key.client.addr), key.r2_port);
         self.begin(key, stream);
         let connected =
             self.sockets
@@ -192,6 +188,11 @@ impl Flow {
         }
         let socket_at = end.interface.poll_at(now, &self.sockets);
         After::Wait([socket_at, self.look_again_at(now)].into_iter().flatten().min())
+    }
+
+    /// Whether R2 has not yet answered the client's SYN.
+    pub(super) fn waits(&self) -> bool {
+        self.sockets.get::<Socket<'_>>(self.handle).state() == State::SynSent
     }
 
     /// Gives the connection up: RST to R2. The client's socket has failed, or is of no use.
@@ -288,8 +289,8 @@ impl Flow {
         match left {
             Ok(0) => {
                 self.unmoved = None;
-                if let Some(packet) = self.fin.release(key) {
-                    end.take_in(now, &packet, &mut self.sockets, to_r2);
+                if let Some(packet) = self.fin.release(key, &mut [0; HEADERS]) {
+                    end.take_in(now, packet, &mut self.sockets, to_r2);
                 }
                 true
             }

@@ -3,54 +3,42 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
+use r2_node::transport::Transport;
 use smoltcp::iface::SocketSet;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, Ipv4Packet,
-    TcpPacket, UdpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, TcpPacket, UdpPacket,
 };
 
+use super::datagram;
 use super::flow::Key;
 use super::gateway::Gateway;
-use super::interface::{GATEWAY, GatewayInterface};
-use super::lane::Lane;
+use super::lane::{ETHERNET_HEADER, Lane};
+use super::resolve::{answer_arp, answer_solicitation};
 
 impl Gateway {
     /// Takes every frame off the wire that R2 has sent.
     pub(super) fn take_frames(&mut self, now: Instant, from_r2: &mut Lane, to_r2: &mut Lane) {
         while let Some(frame) = from_r2.front_mut() {
-            let mut ethernet = EthernetFrame::new_unchecked(frame);
-            match ethernet.ethertype() {
-                EthernetProtocol::Arp => answer_arp(ethernet.payload_mut(), &self.end, to_r2),
-                EthernetProtocol::Ipv4 => self.take_packet(now, ethernet.payload_mut(), to_r2),
-                // R2 has no other address on this wire.
-                _ => {}
-            }
+            self.take_frame(now, frame, to_r2);
             from_r2.pop();
         }
     }
 
-    fn take_packet(&mut self, now: Instant, packet: &mut [u8], to_r2: &mut Lane) {
-        let Ok(ip) = Ipv4Packet::new_checked(&*packet) else {
-            return;
-        };
-        let (protocol, client) = (ip.next_header(), ip.dst_addr());
-        match protocol {
-            IpProtocol::Udp => {
-                if let Ok(udp) = UdpPacket::new_checked(ip.payload()) {
-                    let to = SocketAddr::from((client, udp.dst_port()));
-                    self.send_datagram(udp.src_port(), to, udp.payload());
-                }
-            }
-            IpProtocol::Tcp => {
-                let Ok(tcp) = TcpPacket::new_checked(ip.payload()) else {
+    fn take_frame(&mut self, now: Instant, frame: &mut [u8], to_r2: &mut Lane) {
+        let ethernet = EthernetFrame::new_unchecked(&*frame);
+        let (kind, to) = (ethernet.ethertype(), ethernet.dst_addr());
+        match Transport::of(frame) {
+            Some(segment) if segment.protocol == IpProtocol::Tcp => {
+                let Ok(tcp) = TcpPacket::new_checked(segment.bytes) else {
                     return;
                 };
                 let key = Key {
-                    client: IpEndpoint::new(client.into(), tcp.dst_port()),
+                    client: IpEndpoint::new(segment.destination, tcp.dst_port()),
                     r2_port: tcp.src_port(),
                 };
                 let (calls, resets) = (tcp.syn() && !tcp.ack(), tcp.rst());
+                let packet = &mut frame[ETHERNET_HEADER..];
                 match self.by_key.get(&key) {
                     Some(&index) => {
                         let flow = &mut self.flows[index];
@@ -65,8 +53,18 @@ impl Gateway {
                     None => self.refuse(now, packet, to_r2),
                 }
             }
+            Some(datagram) => {
+                if let Ok(udp) = UdpPacket::new_checked(datagram.bytes) {
+                    let client = SocketAddr::new(datagram.destination.into(), udp.dst_port());
+                    self.send_datagram(to, client, udp.payload());
+                }
+            }
             // Nobody asked R2 for an echo, and what it says of datagrams has no use here.
-            _ => {}
+            None => match kind {
+                EthernetProtocol::Arp => answer_arp(&frame[ETHERNET_HEADER..], &self.end, to_r2),
+                EthernetProtocol::Ipv6 => answer_solicitation(&frame[ETHERNET_HEADER..], &self.end, to_r2),
+                _ => {}
+            },
         }
     }
 
@@ -76,11 +74,16 @@ impl Gateway {
             .take_in(now, packet, &mut SocketSet::new(&mut [][..]), to_r2);
     }
 
-    /// Hands a datagram of R2's service at `port` to the kernel, which may lose it.
-    fn send_datagram(&self, port: u16, to: SocketAddr, payload: &[u8]) {
-        let offered = self.offered.iter().find(|offered| offered.port == port);
-        if let Some(udp) = offered.and_then(|offered| offered.udp.as_ref()) {
-            let _ = udp.socket.send_to(payload, to);
+    /// Hands R2's answer to the kernel, which may lose it.
+    fn send_datagram(&self, door: EthernetAddress, to: SocketAddr, payload: &[u8]) {
+        let Some(door) = self.doors.behind(door) else {
+            return;
+        };
+        let offered = self.offered.get(door.service);
+        if let Some(udp) = offered.and_then(|offered| offered.udp.get(door.socket))
+            && let Err(error) = datagram::send(&udp.socket, door, to, payload)
+        {
+            log::debug!("{to}: {error}");
         }
     }
 }
@@ -125,33 +128,4 @@ impl Gateway {
         self.refuse(now, &syn, to_r2);
         false
     }
-}
-
-/// Every address that R2 asks for is the gateway's.
-fn answer_arp(packet: &mut [u8], end: &GatewayInterface, to_r2: &mut Lane) {
-    let asked = ArpPacket::new_checked(&*packet).and_then(|arp| ArpRepr::parse(&arp));
-    let Ok(ArpRepr::EthernetIpv4 {
-        operation: ArpOperation::Request,
-        source_hardware_addr,
-        source_protocol_addr,
-        target_protocol_addr,
-        ..
-    }) = asked
-    else {
-        return;
-    };
-    if source_protocol_addr == target_protocol_addr {
-        // R2 announces itself.
-        return;
-    }
-    let answer = ArpRepr::EthernetIpv4 {
-        operation: ArpOperation::Reply,
-        source_hardware_addr: GATEWAY,
-        source_protocol_addr: target_protocol_addr,
-        target_hardware_addr: source_hardware_addr,
-        target_protocol_addr: source_protocol_addr,
-    };
-    end.send_frame(to_r2, EthernetProtocol::Arp, answer.buffer_len(), |room, _| {
-        answer.emit(&mut ArpPacket::new_unchecked(room));
-    });
 }

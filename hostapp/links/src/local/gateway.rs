@@ -1,23 +1,23 @@
-//! The gateway: R2's ports on 127.0.0.1, each connection carried to R2 over the wire and back.
+//! The gateway: R2's ports on this host, each connection carried to R2 over the wire and back.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use r2_node::Storage;
 use r2_node::config::Size;
-use r2_node::limits::SERVICES_MAX;
 use r2_node::service::Spec;
 use smoltcp::iface::SocketStorage;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpCidr, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpCidr};
 
-use super::datagram;
+use super::datagram::Doors;
 use super::flow::{After, Flow, Key};
 use super::interface::GatewayInterface;
 use super::lane::Lane;
-use super::ports::{Offered, Ports, Refused};
+use super::ports::{FIRST_FLOW, Offered, Ports, Refused};
 use crate::{BACKLOG, Leaked};
 
 /// Connections of a service beyond those that R2 has: this one waits in R2's backlog, so that R2 knows that it has to
@@ -39,20 +39,17 @@ const DATAGRAMS_PER_PASS: usize = 64;
 /// Descriptors that the rest of the process needs: the store, the console, the signals.
 const OTHER_DESCRIPTORS: usize = 256;
 
-/// Tokens below are those of the services' sockets: TCP, then UDP.
-pub(super) const FIRST_FLOW: usize = 2 * SERVICES_MAX;
-
 /// The gateway's end of the wire, and the kernel's sockets.
 pub(super) struct Gateway {
     pub(super) poll: Poll,
     events: Events,
     pub(super) end: GatewayInterface,
-    pub(super) r2: Ipv4Address,
     pub(super) offered: Vec<Offered>,
-    /// Where a datagram is on its way to R2.
-    datagram: Box<[u8]>,
+    pub(super) doors: Doors,
     pub(super) flows: Vec<Flow>,
     pub(super) by_key: HashMap<Key, usize>,
+    /// How many flows of a service an address has, where it has any.
+    pub(super) by_address: HashMap<(usize, IpAddress), usize>,
     /// Flows to be served, each once, in the order in which they were touched.
     touched: VecDeque<usize>,
     deadlines: BTreeSet<(Instant, usize)>,
@@ -66,7 +63,7 @@ impl Gateway {
     /// Binds the ports of `offers`, and takes all memory. What could not be had is named.
     pub(super) fn open(
         end: GatewayInterface,
-        r2: Ipv4Address,
+        listen: &[SocketAddr],
         offers: &[(Spec, Size)],
         ports: Ports,
         allow: &[IpCidr],
@@ -77,13 +74,12 @@ impl Gateway {
             .iter()
             .enumerate()
             .map(|(index, (spec, _))| {
-                let tokens = [Token(index), Token(SERVICES_MAX + index)];
-                Offered::bind(spec, ports, poll.registry(), tokens, &mut refused)
+                Offered::bind((index, spec), listen, ports, poll.registry(), &mut refused)
             })
             .collect();
         let mut flows = Vec::new();
         for (pool, ((_, size), offered)) in offers.iter().zip(&mut offered).enumerate() {
-            if offered.tcp.is_some() {
+            if !offered.tcp.is_empty() {
                 let first = flows.len();
                 take_flows(
                     &mut flows,
@@ -97,15 +93,15 @@ impl Gateway {
         }
         let first_call = flows.len();
         take_flows(&mut flows, offers.len(), CALLS, CALL_BUFFER, CALL_BUFFER);
-        allow_descriptors(flows.len() + usize::from(BACKLOG) + OTHER_DESCRIPTORS);
+        allow_descriptors(flows.len() + usize::from(BACKLOG) + FIRST_FLOW + OTHER_DESCRIPTORS);
         let gateway = Self {
             poll,
             events: Events::with_capacity(EVENTS),
             end,
-            r2,
             offered,
-            datagram: vec![1; datagram::LARGEST].into_boxed_slice(),
+            doors: Doors::new(),
             by_key: HashMap::with_capacity(flows.len()),
+            by_address: HashMap::with_capacity(flows.len()),
             touched: VecDeque::with_capacity(flows.len()),
             deadlines: BTreeSet::new(),
             calls: (first_call..flows.len()).collect(),
@@ -159,12 +155,8 @@ impl Gateway {
                     flow.queued = true;
                     self.touched.push_back(index);
                 }
-            } else if let Some(udp) = token.checked_sub(SERVICES_MAX) {
-                if let Some(bound) = self.offered.get_mut(udp).and_then(|o| o.udp.as_mut()) {
-                    bound.ready = true;
-                }
-            } else if let Some(bound) = self.offered.get_mut(token).and_then(|o| o.tcp.as_mut()) {
-                bound.ready = true;
+            } else if let Some(offered) = self.offered.get_mut(Offered::service(Token(token))) {
+                offered.wake(Token(token));
             }
         }
     }
@@ -192,6 +184,13 @@ impl Gateway {
         flow.call = None;
         if let Some(key) = flow.key.take() {
             self.by_key.remove(&key);
+            let of_address = (flow.pool, key.client.addr);
+            if let Some(count) = self.by_address.get_mut(&of_address) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_address.remove(&of_address);
+                }
+            }
         }
         match self.offered.get_mut(flow.pool) {
             Some(offered) => offered.free.push(index),
@@ -229,14 +228,15 @@ impl Gateway {
     }
 
     fn take_datagrams(&mut self, to_r2: &mut Lane) {
-        for offered in &mut self.offered {
-            let Some(udp) = &mut offered.udp else { continue };
-            for _ in 0..DATAGRAMS_PER_PASS {
-                if !udp.ready || !to_r2.has_room() {
-                    break;
+        for (service, offered) in self.offered.iter_mut().enumerate() {
+            for (place, udp) in offered.udp.iter_mut().enumerate() {
+                for _ in 0..DATAGRAMS_PER_PASS {
+                    if !udp.ready || !to_r2.has_room() {
+                        break;
+                    }
+                    let (port, sockets) = (offered.port, [service, place]);
+                    udp.ready = self.doors.carry(&udp.socket, sockets, port, &self.end, to_r2);
                 }
-                let (socket, room) = (&udp.socket, &mut self.datagram);
-                udp.ready = datagram::carry(socket, room, offered.port, self.r2, &self.end, to_r2);
             }
         }
     }

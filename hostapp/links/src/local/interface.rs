@@ -3,7 +3,7 @@
 use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, EthernetProtocol, IpVersion};
 
 use super::lane::{ETHERNET_HEADER, Lane};
 
@@ -68,27 +68,27 @@ impl GatewayInterface {
         self.interface.poll_egress(now, &mut device, sockets) == PollResult::SocketStateChanged
     }
 
-    /// Sends an Ethernet frame whose payload has `length` bytes and is written by `fill`.
+    /// Sends an Ethernet frame from `source`, whose payload has `length` bytes and is written by `fill`.
     pub(super) fn send_frame(
         &self,
         to_r2: &mut Lane,
+        source: EthernetAddress,
         kind: EthernetProtocol,
         length: usize,
         fill: impl FnOnce(&mut [u8], &DeviceCapabilities),
     ) {
         to_r2.push(ETHERNET_HEADER + length, |frame| {
-            fill(ethernet(frame, self.r2, kind), &self.capabilities);
+            fill(&mut frame[ETHERNET_HEADER..], &self.capabilities);
+            write_header(frame, source, self.r2, kind);
         });
     }
 }
 
-/// Writes the Ethernet header; the room behind it.
-fn ethernet(frame: &mut [u8], r2: EthernetAddress, kind: EthernetProtocol) -> &mut [u8] {
-    let mut header = EthernetFrame::new_unchecked(&mut *frame);
-    header.set_src_addr(GATEWAY);
+fn write_header(frame: &mut [u8], source: EthernetAddress, r2: EthernetAddress, kind: EthernetProtocol) {
+    let mut header = EthernetFrame::new_unchecked(frame);
+    header.set_src_addr(source);
     header.set_dst_addr(r2);
     header.set_ethertype(kind);
-    &mut frame[ETHERNET_HEADER..]
 }
 
 /// A device that receives one packet, or none.
@@ -138,7 +138,13 @@ struct Framed<'a>(&'a mut Lane, EthernetAddress);
 impl TxToken for Framed<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
         self.0.push(ETHERNET_HEADER + length, |frame| {
-            f(ethernet(frame, self.1, EthernetProtocol::Ipv4))
+            let result = f(&mut frame[ETHERNET_HEADER..]);
+            let kind = match IpVersion::of_packet(&frame[ETHERNET_HEADER..]) {
+                Ok(IpVersion::Ipv6) => EthernetProtocol::Ipv6,
+                _ => EthernetProtocol::Ipv4,
+            };
+            write_header(frame, GATEWAY, self.1, kind);
+            result
         })
     }
 }
