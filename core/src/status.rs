@@ -19,12 +19,13 @@ pub trait Report {
     fn line(&self, now: Instant, index: usize, out: &mut dyn Write) -> Result<bool, fmt::Error>;
 }
 
-/// The status session: sends the page, line by line as there is room, then closes. It ignores what the peer sends,
-/// and its FIN; but a request of HTTP that comes before the page was sent gets a line that says so in place of the rest.
+/// The status session: sends the page at once, line by line as there is room, then closes. It carries nothing out: it ignores
+/// what the peer sends, and its FIN. A request of HTTP, or a TLS hello, that is there before the first line of the page was
+/// written is answered with one line in place of the page; one that comes later finds the whole page, then the end.
 #[derive(Debug, Default)]
 pub struct Status {
     opening: Opening,
-    /// The peer speaks another protocol: it is told so instead of the rest of the page.
+    /// The peer speaks another protocol: it is told so instead of the page.
     is_foreign: bool,
     outbox: Outbox<STATUS_LINE_MAX>,
     next: usize,
@@ -58,7 +59,7 @@ impl Status {
 impl<R: Report + ?Sized> Session<R> for Status {
     fn receive(&mut self, _: Instant, rx: &[u8], _: &mut R) -> usize {
         let Some(admitted) = self.opening.admit(rx) else {
-            self.is_foreign = true;
+            self.is_foreign = self.next == 0;
             return rx.len();
         };
         self.opening.taken(admitted.len());
@@ -96,6 +97,7 @@ impl<R: Report + ?Sized> Session<R> for Status {
 mod tests {
     use super::*;
     use std::string::String;
+    use std::vec::Vec;
 
     struct Lines(&'static [&'static str]);
 
@@ -138,6 +140,36 @@ mod tests {
         );
         assert_eq!(status.transmit(now, &mut [0; 4], &mut report), 1);
         assert_eq!(Session::<Lines>::wants(&status), Wants::Close);
+    }
+
+    #[test]
+    fn a_browser_gets_one_line_or_the_whole_page() {
+        let line = "this is R2's status page, not a web server: use nc\n";
+        for said in [&b"POST / HTTP/1.1\r\n\r\nDEL x\n"[..], b"\x16\x03\x01\x00\xA5"] {
+            for split in 1..said.len() {
+                for (before, expected) in [(0, line), (1, "a: 1\nb: 2\n"), (7, "a: 1\nb: 2\n")] {
+                    let (mut status, mut report) = (Status::new(), Lines(&["a: 1", "b: 2"]));
+                    let (mut heard, now) = (Vec::new(), Instant::default());
+                    let mut listen = |status: &mut Status, report: &mut Lines, room: usize| {
+                        let mut tx = [0; 256];
+                        let filled = status.transmit(now, &mut tx[..room], report);
+                        heard.extend_from_slice(&tx[..filled]);
+                    };
+                    if before > 0 {
+                        listen(&mut status, &mut report, before);
+                    }
+                    for mut piece in said.chunks(split) {
+                        while !piece.is_empty() {
+                            let taken = status.receive(now, piece, &mut report);
+                            piece = &piece[taken..];
+                        }
+                    }
+                    listen(&mut status, &mut report, 256);
+                    assert_eq!(String::from_utf8_lossy(&heard), expected, "{before}");
+                    assert_eq!(Session::<Lines>::wants(&status), Wants::Close);
+                }
+            }
+        }
     }
 
     #[test]

@@ -127,7 +127,8 @@ fn an_upload_that_was_broken_off_goes_on_where_it_was() {
     second.write_all(command.as_bytes()).unwrap();
     let answer = read_line(&mut second);
     let offset: usize = answer.trim_end().strip_prefix("SEND ").unwrap().parse().unwrap();
-    assert_eq!(offset, 600_000, "the sender's FIN came after them all");
+    // The sender's FIN came after them all, and R2 asks for few of them again.
+    assert!((599_936..=600_000).contains(&offset), "{offset}");
     second.write_all(&content[offset..]).unwrap();
     assert_eq!(
         read_line(&mut second),

@@ -21,22 +21,10 @@ fn a_broken_upload_resumes_where_it_was() {
         );
         peer.is_over();
         let mut peer = Peer::new(store, 100);
-        peer.says(line.as_bytes()).hears("SEND 3\n");
-        peer.says(b"lo").hears(&std::format!("STORED a 5 {HELLO}\n"));
+        peer.says(line.as_bytes()).hears("SEND 2\n");
+        peer.says(b"llo").hears(&std::format!("STORED a 5 {HELLO}\n"));
         peer.says(line.as_bytes())
             .hears(&std::format!("SEND 5\nSTORED a 5 {HELLO}\n"));
-        peer.is_over();
-    });
-}
-
-#[test]
-fn bytes_that_came_before_send_had_left_are_the_file_whatever_they_are() {
-    with_store(|store| {
-        let mut peer = Peer::new(store, 1000);
-        peer.says(b"PUT a 5\nhello").heard.clear();
-        // Nobody can have been asked for anything yet: this body lies, and R2 has what was announced.
-        peer.says(std::format!("PUT a 5 {HELLO}\nDEL aLIST\n").as_bytes())
-            .hears(&std::format!("SEND 5\nSTORED a 5 {HELLO}\na 5 {HELLO}\nEND\n"));
         peer.is_over();
     });
 }
@@ -65,23 +53,44 @@ fn what_is_no_command_behind_a_file_that_is_there_closes() {
 }
 
 #[test]
-fn a_rest_that_is_the_files_front_is_kept_though_nobody_could_know_it() {
-    let (text, sha) = (
-        "ab-ab",
-        crate::store::sha256(&mut core::iter::once(&b"ab-ab"[..])),
-    );
-    let put = std::format!("PUT a 5 {}\n", crate::hex::Hex(&sha));
-    with_store(|store| {
-        let mut peer = Peer::new(store, 100);
-        peer.says(put.as_bytes()).says(&text.as_bytes()[..3]).is_over();
-        let mut peer = Peer::new(store, 100);
-        peer.says(put.as_bytes()).says(b"ab").hears("SEND 3\n");
-        peer.is_over();
-        let mut peer = Peer::new(store, 100);
-        peer.says(put.as_bytes());
-        peer.hears(&std::format!("SEND 5\nSTORED a 5 {}\n", crate::hex::Hex(&sha)));
-        peer.is_over();
-    });
+fn r2_asks_from_where_the_first_byte_tells_what_follows() {
+    // What the file is, how much of it is there, and what is asked for: of a plain PUT, then of one that resumes.
+    for (text, there, plain) in [
+        ("hello", 3, 2),
+        ("hello", 5, 5),
+        ("ab-ab", 4, 2),
+        ("ab-ab", 5, 5),
+        ("aaaa", 3, 0),
+        ("aaaa", 4, 4),
+        ("LIST\nL", 6, 4),
+        ("\n", 1, 0),
+        ("PP", 2, 0),
+        ("Dear", 4, 4),
+    ] {
+        let sha = crate::store::sha256(&mut core::iter::once(text.as_bytes()));
+        let put = std::format!("PUT a {} {}", text.len(), crate::hex::Hex(&sha));
+        for (word, offset) in [("", plain), (" resume", there)] {
+            with_store(|store| {
+                let mut peer = Peer::new(store, 100);
+                peer.says(std::format!("{put}\n{}", &text[..there]).as_bytes())
+                    .is_over();
+                let mut peer = Peer::new(store, 200);
+                peer.says(std::format!("{put}{word}\n").as_bytes());
+                let heard = String::from_utf8(core::mem::take(&mut peer.heard)).unwrap();
+                assert_eq!(
+                    heard.lines().next(),
+                    Some(std::format!("SEND {offset}").as_str()),
+                    "{text}"
+                );
+                assert_eq!(
+                    heard.lines().count(),
+                    1 + usize::from(offset == text.len()),
+                    "{text}"
+                );
+                peer.is_over();
+            });
+        }
+    }
 }
 
 #[test]
@@ -106,11 +115,11 @@ fn enter_behind_the_bytes_of_a_put_is_no_command() {
 }
 
 #[test]
-fn a_put_without_bytes_is_followed_by_commands() {
+fn a_put_without_bytes_is_followed_by_enter_and_commands() {
     with_store(|store| {
         let mut peer = Peer::new(store, 1000);
         peer.says(b"PUT a 0\n").heard.clear();
-        peer.says(b"nonsense\n");
+        peer.says(b"\n").hears("").says(b"nonsense\n");
         assert!(peer.heard.starts_with(b"ERROR bad-request "));
         assert_eq!(peer.wants(), Wants::Nothing);
         peer.is_over();
