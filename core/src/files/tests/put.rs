@@ -64,7 +64,8 @@ fn r2_asks_from_where_the_first_byte_tells_what_follows() {
         ("aaaa", 4, 4),
         ("LIST\nL", 6, 4),
         ("\n", 1, 0),
-        ("PP", 2, 0),
+        ("PP", 2, 2),
+        ("P", 1, 0),
         ("Dear", 4, 4),
     ] {
         let sha = crate::store::sha256(&mut core::iter::once(text.as_bytes()));
