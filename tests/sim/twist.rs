@@ -25,13 +25,6 @@ pub(super) fn twisted(frame: Frame, rng: &mut Rng) -> Vec<Frame> {
         // A window that closes with an acknowledgement, and opens again.
         0 if plain && payload == 0 => vec![with(&frame, |tcp| tcp.set_window_len(0)), frame],
         1..=3 if plain && payload == 0 => vec![frame; 4],
-        // A window of a few bytes or none, and for a while no other.
-        4 | 5 if plain && payload == 0 => {
-            let few = rng.u16(0..4);
-            vec![with(&frame, |tcp| {
-                tcp.set_window_len(tcp.window_len().min(few));
-            })]
-        }
         2 if payload > 0 => {
             let age = rng.i32(0..OLD);
             let older = |tcp: &mut TcpPacket<&mut [u8]>| {

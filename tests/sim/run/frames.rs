@@ -18,7 +18,7 @@ use super::Run;
 /// The window that peers see where wires are greedy, until the true one is smaller.
 const GREED: u16 = 8_000;
 
-/// Until when they see it, and FIN may be lost for no other reason.
+/// Until when they see it.
 const GREED_ENDS: Instant = Instant::from_micros_const(4_000_000);
 
 impl<S: Store> Run<'_, S> {
@@ -75,7 +75,7 @@ impl<S: Store> Run<'_, S> {
             if self.greedy && self.now < GREED_ENDS && self.rng.bool() {
                 change_segment(&mut frame, |tcp| tcp.set_window_len(tcp.window_len().max(GREED)));
             }
-            if self.twisted && self.now < GREED_ENDS {
+            if self.twisted && self.net.weather.lost > 0 {
                 frame = parted(frame, &mut self.rng);
             }
             self.net.send(self.now, frame);
