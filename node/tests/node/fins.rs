@@ -217,7 +217,9 @@ fn orders<const N: usize>() -> Vec<[usize; N]> {
 /// However far FIN overtakes, and however the segments before it overlap it and each other.
 #[test]
 fn pieces_that_overlap_are_the_file_in_every_order() {
-    let file: Vec<u8> = (0..700_u16).map(|number| (number % 251) as u8).collect();
+    let file: Vec<u8> = (0..700)
+        .map(|number| u8::try_from(number % 251).unwrap())
+        .collect();
     let pieces = [
         bytes(1, &file[..200]),
         bytes(151, &file[150..400]),
