@@ -38,11 +38,14 @@ pub enum Reason {
     Backlog,
     /// A frame that the device did not take.
     DeviceBusy,
+    /// What cannot happen has happened: by a fault of the node itself it left out a frame, or a turn of a connection. A
+    /// debug build panics instead.
+    Bug,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Checksum,
         Self::NotForUs,
@@ -56,6 +59,7 @@ impl Reason {
         Self::BeyondWindow,
         Self::Backlog,
         Self::DeviceBusy,
+        Self::Bug,
     ];
 
     /// The name in the status page, behind `dropped_`.
@@ -74,6 +78,7 @@ impl Reason {
             Self::BeyondWindow => "beyond_window",
             Self::Backlog => "backlog",
             Self::DeviceBusy => "device_busy",
+            Self::Bug => "bug",
         }
     }
 }
@@ -130,6 +135,14 @@ impl Counters {
         }
     }
 
+    /// What cannot happen has happened: a debug build panics and says `why`; a release build counts it, and goes on
+    /// behind the call.
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(crate) fn bug(&mut self, why: &str) {
+        bug!("{why}");
+        self.drop(Reason::Bug);
+    }
+
     /// How many frames were dropped for `reason`.
     pub fn dropped(&self, reason: Reason) -> u64 {
         self.dropped.get(reason as usize).copied().unwrap_or(0)
@@ -146,7 +159,7 @@ impl Counters {
             ..ServiceCounters::default()
         };
         if self.services.push(counters).is_err() {
-            bug!("a node has at most SERVICES_MAX services, and its world counts for no other");
+            self.bug("a node has at most SERVICES_MAX services, and its world counts for no other");
         }
     }
 
@@ -168,6 +181,39 @@ impl Counters {
     pub(crate) fn service(&mut self, index: usize, count: impl FnOnce(&mut ServiceCounters)) {
         if let Some(service) = self.services.get_mut(index) {
             count(service);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_bug_panics_in_a_debug_build_and_is_counted_in_release() {
+        let mut counters = Counters::default();
+        let went_on = catch_unwind(AssertUnwindSafe(|| counters.bug("there is a slot")));
+        assert_eq!(went_on.is_ok(), cfg!(not(debug_assertions)));
+        assert_eq!(counters.dropped(Reason::Bug), went_on.is_ok().into());
+    }
+
+    #[test]
+    fn a_service_too_many_is_a_bug() {
+        let mut counters = Counters::default();
+        (0..SERVICES_MAX).for_each(|_| counters.register("one"));
+        let went_on = catch_unwind(AssertUnwindSafe(|| counters.register("too many")));
+        assert_eq!(went_on.is_ok(), cfg!(not(debug_assertions)));
+        assert_eq!(counters.dropped(Reason::Bug), went_on.is_ok().into());
+        assert_eq!(counters.services().len(), SERVICES_MAX);
+    }
+
+    #[test]
+    fn every_reason_has_its_number_and_a_name_of_its_own() {
+        for (number, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+            let named = Reason::ALL.iter().filter(|other| other.name() == reason.name());
+            assert_eq!(named.count(), 1, "{}", reason.name());
         }
     }
 }

@@ -156,7 +156,7 @@ impl<W: World> Node<'_, W> {
                 tap: self.captures.tap(self.slots, NO_PORT),
             };
             if now >= give_up_at {
-                self.give_back(slot);
+                self.give_back(slot, world);
                 self.caller.end(CallOutcome::Unreachable);
             } else if self.caller.resolver.send(now, device) {
                 add(&mut world.counters().frames_out, 1);
@@ -169,10 +169,11 @@ impl<W: World> Node<'_, W> {
         };
         self.reseed(&flow, now);
         let Some(caller) = self.slots.get_mut(slot) else {
+            world.counters().bug("the slot of a call was taken for it");
             return;
         };
         if !caller.connect(flow, peer, &mut self.steered, to_core(now)) {
-            self.give_back(slot);
+            self.give_back(slot, world);
             self.caller.end(CallOutcome::Unreachable);
             return;
         }

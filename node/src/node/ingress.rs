@@ -1,6 +1,5 @@
 //! What becomes of a frame.
 
-use r2_core::bug;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::EthernetAddress;
@@ -95,7 +94,7 @@ impl<W: World> Node<'_, W> {
         world: &mut W,
     ) {
         let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
-            bug!("a flow has a slot");
+            world.counters().bug("a flow has a slot");
             return;
         };
         let taken = slot.take(
@@ -140,15 +139,15 @@ impl<W: World> Node<'_, W> {
             return;
         };
         self.backlog.forget(&segment.flow);
-        self.begin(index, segment, now);
+        self.begin(index, segment, now, world);
         self.deliver(index, segment, answer, now, world);
     }
 
     /// Prepares a free slot for the SYN `segment`.
-    fn begin(&mut self, index: usize, segment: &Segment<'_>, now: Instant) {
+    fn begin(&mut self, index: usize, segment: &Segment<'_>, now: Instant, world: &mut W) {
         self.reseed(&segment.flow, now);
         let Some(slot) = self.slots.get_mut(index) else {
-            bug!("a free slot is there");
+            world.counters().bug("a free slot is there");
             return;
         };
         slot.begin(
@@ -177,7 +176,7 @@ impl<W: World> Node<'_, W> {
             {
                 // The packet was inspected when it came.
                 let Ok(segment) = self.border.inspect_held(held.packet(), held.from) else {
-                    bug!("the packet was inspected when it came");
+                    world.counters().bug("the packet was inspected when it came");
                     continue;
                 };
                 if stopping {

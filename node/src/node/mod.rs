@@ -7,7 +7,6 @@ mod ingress;
 mod pool;
 mod turns;
 
-use r2_core::bug;
 use r2_core::session::Over;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
@@ -228,7 +227,7 @@ impl<'a, W: World> Node<'a, W> {
     fn hear_news(&mut self, world: &mut W) {
         for index in 0..self.services.len() {
             let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
-                bug!("a service has a pool");
+                world.counters().bug("a service has a pool");
                 continue;
             };
             let revision = service.revision(world);

@@ -143,17 +143,17 @@ impl<'a, W: World> Node<'a, W> {
         clippy::cast_possible_truncation,
         reason = "slots are counted in u32 throughout the node"
     )]
-    pub(super) fn give_back(&mut self, index: usize) {
+    pub(super) fn give_back(&mut self, index: usize, world: &mut W) {
         let Some(slot) = self.slots.get_mut(index) else {
-            bug!("a slot that was taken is there");
+            world.counters().bug("a slot that was taken is there");
             return;
         };
         let Some(service) = self.services.get(slot.service) else {
-            bug!("a slot belongs to a service");
+            world.counters().bug("a slot belongs to a service");
             return;
         };
         let Some(pool) = self.pools.get_mut(slot.service) else {
-            bug!("a service has a pool");
+            world.counters().bug("a service has a pool");
             return;
         };
         slot.listen(service.spec());
@@ -182,7 +182,7 @@ impl<'a, W: World> Node<'a, W> {
 
     fn make_room_in(&mut self, index: usize, now: Instant, world: &mut W) {
         let (Some(pool), Some(service)) = (self.pools.get(index), self.services.get(index)) else {
-            bug!("a service that is waited for is there");
+            world.counters().bug("a service that is waited for is there");
             return;
         };
         let (range, gives_way) = (pool.slots(), service.spec().gives_way);
@@ -195,7 +195,7 @@ impl<'a, W: World> Node<'a, W> {
         let mut idle = None;
         for place in range {
             let Some(slot) = self.slots.get(place) else {
-                bug!("the slots of a pool are there");
+                world.counters().bug("the slots of a pool are there");
                 return;
             };
             match slot.phase {
@@ -245,6 +245,7 @@ impl<'a, W: World> Node<'a, W> {
 
     fn end_slot(&mut self, index: usize, now: Instant, world: &mut W, ending: Ending) {
         let Some(slot) = self.slots.get_mut(index) else {
+            world.counters().bug("a slot that gives way is there");
             return;
         };
         let Some(session) = self
@@ -252,6 +253,7 @@ impl<'a, W: World> Node<'a, W> {
             .get_mut(slot.service)
             .and_then(|s| s.session(slot.place))
         else {
+            world.counters().bug("a slot has a session");
             return;
         };
         match ending {

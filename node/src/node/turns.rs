@@ -1,6 +1,5 @@
 //! Slots that have something to do: each has its turn, in the order in which they were touched.
 
-use r2_core::bug;
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
@@ -50,7 +49,7 @@ impl<W: World> Node<'_, W> {
         world: &mut W,
     ) -> bool {
         let Some((slot, tap)) = self.captures.beside(self.slots, index) else {
-            bug!("a slot that was touched is there");
+            world.counters().bug("a slot that was touched is there");
             return false;
         };
         if slot.phase == Phase::Free {
@@ -61,6 +60,7 @@ impl<W: World> Node<'_, W> {
             .get_mut(slot.service)
             .and_then(|s| s.session(slot.place))
         else {
+            world.counters().bug("a slot has a session");
             return false;
         };
         let service = slot.service;
@@ -101,7 +101,7 @@ impl<W: World> Node<'_, W> {
     /// Lets a slot listen again.
     fn free(&mut self, index: usize, time_wait: bool, now: Instant, world: &mut W) {
         let Some(slot) = self.slots.get(index) else {
-            bug!("a slot that was served is there");
+            world.counters().bug("a slot that was served is there");
             return;
         };
         let open = &mut world.counters().sessions_open;
@@ -126,7 +126,7 @@ impl<W: World> Node<'_, W> {
         #[cfg(feature = "call")]
         self.caller.hear(index, CallOutcome::Refused);
         self.deadlines.set(index, None);
-        self.give_back(index);
+        self.give_back(index, world);
     }
 
     /// Puts a slot into the queue of those to be served, once.
