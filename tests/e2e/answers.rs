@@ -49,6 +49,14 @@ impl Alone {
             ))
             .wait()
     }
+
+    /// A chat whose user does not type, and does not leave either.
+    fn chat(&self) -> Ended {
+        let program = r2_tests::lab::hostapp();
+        self.namespace
+            .start(&format!("exec {} chat 127.0.0.1", program.display()))
+            .wait()
+    }
 }
 
 /// One line that names each of `words`, a status of 1, and no promise.
@@ -158,7 +166,7 @@ fn a_port_that_is_no_chat_is_told_by_what_it_says() {
         ("hi", "hi"),
     ] {
         let _listener = alone.listener(&format!("printf '{said}'"), 5000);
-        let ended = alone.client("chat 127.0.0.1");
+        let ended = alone.chat();
         if shown.is_empty() {
             // A line that R2 may say.
             assert_eq!(
@@ -172,9 +180,7 @@ fn a_port_that_is_no_chat_is_told_by_what_it_says() {
         }
     }
     let _listener = alone.listener(":", 5000);
-    let line = format!("exec {} chat 127.0.0.1", r2_tests::lab::hostapp().display());
-    let ended = alone.namespace.start(&line).wait();
-    assert_told(&ended, &["127.0.0.1:5000 closed without an answer"]);
+    assert_told(&alone.chat(), &["127.0.0.1:5000 closed without an answer"]);
 }
 
 #[test]
@@ -217,7 +223,7 @@ fn bytes_without_an_end_of_line_end_a_client() {
         let _listener = alone.listener(&endless(byte), 5010);
         assert_told(&alone.client("secret 127.0.0.1 x"), &["127.0.0.1:5010"]);
         let _listener = alone.listener(&endless(byte), 5000);
-        assert_told(&alone.client("chat 127.0.0.1"), &["127.0.0.1:5000 answered"]);
+        assert_told(&alone.chat(), &["127.0.0.1:5000 answered"]);
     }
 }
 
