@@ -13,6 +13,7 @@ pub mod board;
 pub mod card;
 pub mod carrier;
 pub mod lab;
+pub mod lan;
 pub mod namespace;
 #[path = "../../core/tests/flash/nor.rs"]
 pub mod nor;

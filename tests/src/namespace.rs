@@ -43,7 +43,7 @@ const SETUP: &[&str] = &[
 /// removed,
 /// with every process still in it, when the value is dropped.
 pub struct Namespace {
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Namespace {

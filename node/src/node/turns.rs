@@ -1,5 +1,8 @@
 //! Slots that have something to do: each has its turn, in the order in which they were touched.
 
+#[cfg(feature = "log")]
+use core::net::SocketAddr;
+
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 
@@ -7,6 +10,8 @@ use smoltcp::time::Instant;
 use super::CallOutcome;
 use super::{Node, flow_of};
 use crate::capture::Recording;
+#[cfg(feature = "log")]
+use crate::gate::Flow;
 use crate::gate::{Closed, Sent};
 use crate::slot::{After, Phase, Tally, Turn, to_core};
 use crate::world::World;
@@ -55,18 +60,26 @@ impl<W: World> Node<'_, W> {
         if slot.phase == Phase::Free {
             return false;
         }
-        let Some(session) = self
+        let service = slot.service;
+        #[cfg(feature = "log")]
+        let name = self
             .services
-            .get_mut(slot.service)
-            .and_then(|s| s.session(slot.place))
-        else {
+            .get(service)
+            .map_or("", |service| service.spec().name);
+        let Some(session) = self.services.get_mut(service).and_then(|s| s.session(slot.place)) else {
             world.counters().bug("a slot has a session");
             return false;
         };
-        let service = slot.service;
         let opened = slot.open(session, to_core(now), world);
         if opened {
             world.counters().open(service);
+            #[cfg(feature = "log")]
+            if let Some(Flow { remote, .. }) = slot.flow {
+                log::debug!(
+                    "{name}: {} is connected",
+                    SocketAddr::new(remote.addr.into(), remote.port)
+                );
+            }
         }
         let device = &mut Recording { device, tap };
         let mut turn = Turn {

@@ -9,7 +9,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpCidr, IpEndpoint};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::flow::Key;
+use super::flow::{Key, PROBES};
 use super::gateway::Gateway;
 use crate::BACKLOG;
 use crate::socket::close_with_reset;
@@ -88,13 +88,14 @@ impl Gateway {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         stream.set_nodelay(true)?;
-        give_up_the_dead(&stream, offered.silent_after)?;
+        let every = offered.silent_after / PROBES;
+        probe(&stream, every)?;
         // What the kernel takes of R2's bytes is no more than R2 itself would keep for the client.
         setsockopt(&stream, sockopt::SndBuf, &self.flows[index].send_buffer())?;
         self.watch(index, &mut stream)?;
         self.by_key.insert(key, index);
         *self.by_address.entry((pool, key.client.addr)).or_default() += 1;
-        if !self.flows[index].connect(key, stream, &mut self.end) {
+        if !self.flows[index].connect(key, stream, every.into(), &mut self.end) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         self.touch(index);
@@ -134,13 +135,9 @@ impl Gateway {
     }
 }
 
-/// How many probes a client may leave unanswered; as many as R2 sends.
-const PROBES: u32 = 5;
-
-/// Lets the kernel give a client up that is silent and does not answer probes, as R2 would: what R2 sends to probe a
-/// client, the gateway answers.
-fn give_up_the_dead(stream: &TcpStream, silent_after: std::time::Duration) -> io::Result<()> {
-    let every = silent_after / PROBES;
+/// Lets the kernel probe a silent client `every` so often, and give it up where it does not answer: what R2 sends to probe
+/// a client, the gateway answers.
+fn probe(stream: &TcpStream, every: std::time::Duration) -> io::Result<()> {
     let probes = TcpKeepalive::new()
         .with_time(every)
         .with_interval(every)

@@ -14,7 +14,7 @@ use super::fin::{HEADERS, HeldFin};
 use super::interface::GatewayInterface;
 use super::lane::Lane;
 use super::r2_at;
-use super::unacknowledged::unacknowledged;
+use super::unacknowledged::{silent_for, unacknowledged};
 use crate::socket::close_with_reset;
 
 /// How often bytes are moved in one turn before others have theirs.
@@ -27,6 +27,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// A client that does not take R2's last bytes is looked at again after a fraction of the time that it has taken
 /// already, within these bounds. On Linux an event tells sooner.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+
+/// How many probes a client may leave unanswered; as many as R2 sends.
+pub(super) const PROBES: u32 = 5;
 
 /// Which connection a segment belongs to: R2 is one end, so this is all that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,8 @@ pub(super) struct Flow {
     pub(super) fin: HeldFin,
     /// What the client has not acknowledged, and since when it is as much.
     unmoved: Option<(usize, Instant)>,
+    /// How often it is looked whether the client lives, and when next. R2's own probes come as often when nothing else does.
+    probed: Option<(Duration, Instant)>,
     /// R2 calls, and the SYN that it sent waits for the other side to answer.
     pub(super) call: Option<Vec<u8>>,
     /// When it wants its turn though nothing happens.
@@ -99,6 +104,7 @@ impl Flow {
             next_from_r2: 0,
             fin: HeldFin::None,
             unmoved: None,
+            probed: None,
             call: None,
             at: None,
             queued: false,
@@ -115,7 +121,7 @@ impl Flow {
         (self.key, self.stream) = (Some(key), Some(stream));
         (self.readable, self.writable) = (true, true);
         (self.client_finished, self.r2_finished) = (false, false);
-        (self.fin, self.unmoved, self.call) = (HeldFin::None, None, None);
+        (self.fin, self.unmoved, self.call, self.probed) = (HeldFin::None, None, None, None);
     }
 
     /// How many of R2's bytes it keeps for the client.
@@ -123,10 +129,17 @@ impl Flow {
         self.sockets.get::<Socket<'_>>(self.handle).recv_capacity()
     }
 
-    /// Connects the client of `stream` to R2; whether smoltcp could.
-    pub(super) fn connect(&mut self, key: Key, stream: TcpStream, end: &mut GatewayInterface) -> bool {
+    /// Connects the client of `stream`, which the kernel probes `every` so often, to R2; whether smoltcp could.
+    pub(super) fn connect(
+        &mut self,
+        key: Key,
+        stream: TcpStream,
+        every: Duration,
+        end: &mut GatewayInterface,
+    ) -> bool {
         let r2 = IpEndpoint::new(r2_at(key.client.addr), key.r2_port);
         self.begin(key, stream);
+        self.probed = Some((every, Instant::ZERO));
         let connected =
             self.sockets
                 .get_mut::<Socket<'_>>(self.handle)
@@ -160,6 +173,9 @@ impl Flow {
 
     /// Gives the flow its turn: bytes both ways, both FINs, segments to R2.
     pub(super) fn serve(&mut self, now: Instant, end: &mut GatewayInterface, to_r2: &mut Lane) -> After {
+        if self.client_is_dead(now) {
+            self.give_up();
+        }
         let mut more = false;
         for _ in 0..ROUNDS_PER_TURN {
             let moved = match self.exchange() {
@@ -193,6 +209,20 @@ impl Flow {
     /// Whether R2 has not yet answered the client's SYN.
     pub(super) fn waits(&self) -> bool {
         self.sockets.get::<Socket<'_>>(self.handle).state() == State::SynSent
+    }
+
+    /// Whether the client has left as many probes unanswered as it may. While something that was sent to it waits for its
+    /// acknowledgement, the kernel does not count them.
+    fn client_is_dead(&mut self, now: Instant) -> bool {
+        let (Some((every, at)), Some(stream)) = (&mut self.probed, &self.stream) else {
+            return false;
+        };
+        if *at > now {
+            return false;
+        }
+        *at = now + *every;
+        let patience = *every * (PROBES - 1);
+        silent_for(stream).is_ok_and(|silent| silent >= patience.into())
     }
 
     /// Gives the connection up: RST to R2. The client's socket has failed, or is of no use.

@@ -1,9 +1,42 @@
-//! What a kernel socket has sent and its peer has not acknowledged.
+//! What a kernel socket has sent and its peer has not acknowledged, and for how long it has heard nothing of the peer.
 
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use nix::libc;
+
+/// For how long a TCP socket has received no acknowledgement. A peer that lives acknowledges probes, those of a closed
+/// window as well.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code)]
+pub(super) fn silent_for(socket: &impl AsFd) -> io::Result<Duration> {
+    // SAFETY: a `tcp_info` is numbers, and all of them may be 0.
+    let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).map_err(io::Error::other)?;
+    // SAFETY: TCP_INFO writes at most `length` bytes, which is the size of `info`; the descriptor is open.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_millis(info.tcpi_last_ack_recv.into()))
+}
+
+/// This kernel does not tell, and ends the connection by itself when it has sent the same bytes often enough.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn silent_for(_: &impl AsFd) -> io::Result<Duration> {
+    Ok(Duration::ZERO)
+}
 
 /// How many bytes of a TCP socket, its FIN included, the peer's kernel has not acknowledged.
 #[cfg(any(target_os = "linux", target_os = "android"))]
