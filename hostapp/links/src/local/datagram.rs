@@ -47,7 +47,7 @@ pub(super) struct Door {
 /// The doors that are known. On the wire each is an Ethernet address of the gateway's: R2 answers to the one that a
 /// question came from.
 pub(super) struct Doors {
-    doors: Vec<Door>,
+    known: Vec<Door>,
     /// The one that is forgotten next, once there are [`DOORS`].
     oldest: usize,
     /// Room for what the kernel says of a datagram.
@@ -63,7 +63,7 @@ impl Doors {
     /// Takes the memory.
     pub(super) fn new() -> Self {
         Self {
-            doors: Vec::with_capacity(DOORS),
+            known: Vec::with_capacity(DOORS),
             oldest: 0,
             control: cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo),
             room: vec![1; LARGEST].into_boxed_slice(),
@@ -71,14 +71,14 @@ impl Doors {
     }
 
     fn ethernet_address(&mut self, door: Door) -> EthernetAddress {
-        let known = self.doors.iter().position(|other| *other == door);
+        let known = self.known.iter().position(|other| *other == door);
         let index = known.unwrap_or_else(|| {
-            if self.doors.len() < DOORS {
-                self.doors.push(door);
-                return self.doors.len() - 1;
+            if self.known.len() < DOORS {
+                self.known.push(door);
+                return self.known.len() - 1;
             }
             let index = self.oldest;
-            self.doors[index] = door;
+            self.known[index] = door;
             self.oldest = (index + 1) % DOORS;
             index
         });
@@ -90,7 +90,7 @@ impl Doors {
     /// The door that has this Ethernet address.
     pub(super) fn behind(&self, EthernetAddress([a, b, c, d, high, low]): EthernetAddress) -> Option<Door> {
         let index = usize::from(u16::from_be_bytes([high, low]));
-        self.doors.get(index).copied().filter(|_| [a, b, c, d] == DOOR)
+        self.known.get(index).copied().filter(|_| [a, b, c, d] == DOOR)
     }
 
     /// Carries one datagram from `socket`, the one of `place`, to `port` of R2; whether there may be more.
@@ -161,7 +161,7 @@ struct Arrived {
 }
 
 /// Takes a datagram from the kernel. `None`: one that does not fit on the wire.
-fn receive(socket: RawFd, room: &mut [u8], control: &mut Vec<u8>) -> nix::Result<Option<Arrived>> {
+fn receive(socket: RawFd, room: &mut [u8], control: &mut [u8]) -> nix::Result<Option<Arrived>> {
     let mut pieces = [IoSliceMut::new(room)];
     let message = recvmsg::<SockaddrStorage>(socket, &mut pieces, Some(control), MsgFlags::empty())?;
     let (length, cut) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
