@@ -33,7 +33,7 @@ pub(super) fn twisted(frame: Frame, rng: &mut Rng) -> Vec<Frame> {
             };
             vec![with(&frame, older)]
         }
-        3..6 if fin && payload > 0 => vec![piece(&frame, payload..payload, true), frame],
+        4..6 if fin && payload > 0 => vec![piece(&frame, payload..payload, true), frame],
         6..9 if fin && payload > 0 => vec![piece(&frame, 0..payload, false), frame],
         9..12 if payload > 1 => {
             let cut = rng.usize(1..payload);

@@ -200,13 +200,11 @@ impl<S: Served, L: Link> Server<S, L> {
             .min();
         self.clock.sleeps(timeout);
         let sleeps = timeout != Some(Duration::ZERO);
-        if sleeps {
-            if let Err(error) = self.link.pass_on() {
-                self.pcap_ended = true;
-                log::error!(
-                    "the pcap file ends here: {error}; the frames that follow are counted as capture_lost"
-                );
-            }
+        if sleeps && let Err(error) = self.link.pass_on() {
+            self.pcap_ended = true;
+            log::error!(
+                "the pcap file ends here: {error}; the frames that follow are counted as capture_lost"
+            );
         }
         let (link, workers) = (self.link.device(), self.served.workers());
         let awaited = |fd: Option<_>| {

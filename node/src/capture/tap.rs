@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 
 use super::{RECORD_HEADER, Record};
 use crate::counters::add;
-use crate::slot::{Phase, Slot};
+use crate::slot::Slot;
 
 /// The capture connections of a node.
 pub(crate) struct Captures {
@@ -139,7 +139,7 @@ impl<'t, 'a> Tap<'t, 'a> {
         } = self.captures;
         let record = Record::new(*at, frame, *whole_checksums);
         let length = RECORD_HEADER.saturating_add(frame.len());
-        for reader in self.readers.iter_mut().filter(|slot| slot.phase == Phase::Open) {
+        for reader in self.readers.iter_mut().filter(|slot| slot.phase.is_open()) {
             if reader.put_whole(length, record.pieces()) {
                 add(&mut tally.bytes, length as u64);
             } else {

@@ -210,7 +210,7 @@ impl<'a, W: World> Node<'a, W> {
                 .services
                 .get_mut(slot.service)
                 .and_then(|s| s.session(slot.place));
-            if let (Phase::Opening | Phase::Open, Some(session)) = (slot.phase, session) {
+            if let (Phase::Opening | Phase::Open { .. }, Some(session)) = (slot.phase, session) {
                 slot.end(session, Over::Stopped, to_core(now), world);
                 self.touch(index);
             }

@@ -199,7 +199,7 @@ impl<'a, W: World> Node<'a, W> {
                 return;
             };
             match slot.phase {
-                Phase::Opening if slot.since + limits.half_open_gives_way_after <= core_now => {
+                Phase::Opening if slot.moved + limits.half_open_gives_way_after <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
                 _ if slot.state() == State::FinWait2
@@ -207,10 +207,10 @@ impl<'a, W: World> Node<'a, W> {
                 {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
-                Phase::Ended if slot.moved + limits.closed_gives_way_after <= core_now => {
+                Phase::Ended { .. } if slot.moved + limits.closed_gives_way_after <= core_now => {
                     self.end_slot(place, now, world, Ending::Abort);
                 }
-                Phase::Open
+                Phase::Open { .. }
                     if gives_way
                         && slot.moved + patience <= core_now
                         && idle.is_none_or(|(moved, _)| slot.moved < moved) =>
@@ -236,8 +236,8 @@ impl<'a, W: World> Node<'a, W> {
             return false;
         };
         let stays = |slot: &Slot<'a>| {
-            let leaves =
-                slot.phase == Phase::Ended && slot.moved + self.limits.half_open_gives_way_after > now;
+            let leaves = matches!(slot.phase, Phase::Ended { .. })
+                && slot.moved + self.limits.half_open_gives_way_after > now;
             slot.flow.is_some_and(|flow| flow.remote.addr == remote.addr) && !leaves
         };
         pool.len >= CROWD && self.backlog.waits_beside(index, remote.addr) && slots.iter().all(stays)

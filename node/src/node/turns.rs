@@ -19,11 +19,7 @@ use crate::world::World;
 impl<W: World> Node<'_, W> {
     /// Touches a slot whose session is alive.
     pub(super) fn touch_open(&mut self, index: usize) {
-        if self
-            .slots
-            .get(index)
-            .is_some_and(|slot| slot.phase == Phase::Open)
-        {
+        if self.slots.get(index).is_some_and(|slot| slot.phase.is_open()) {
             self.touch(index);
         }
     }
@@ -118,8 +114,8 @@ impl<W: World> Node<'_, W> {
             return;
         };
         let open = &mut world.counters().sessions_open;
-        *open = open.saturating_sub(slot.opened.into());
-        if slot.opened {
+        *open = open.saturating_sub(slot.phase.was_open().into());
+        if slot.phase.was_open() {
             self.captures.closed(index);
         }
         if let Some(flow) = slot.flow {

@@ -26,9 +26,33 @@ pub(crate) enum Phase {
     /// The handshake is under way.
     Opening,
     /// Established: the session is alive.
-    Open,
+    Open {
+        /// The session has been told of the peer's FIN.
+        finished: bool,
+    },
     /// The session is over, the socket is not: it sends what is left, then FIN or RST.
-    Ended,
+    Ended {
+        /// The session was opened before.
+        was_open: bool,
+    },
+}
+
+impl Phase {
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+
+    /// Whether the session of the connection was opened, whatever has become of it.
+    pub(crate) const fn was_open(self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Ended { was_open: true })
+    }
+
+    /// What follows when the session is over.
+    const fn ended(self) -> Self {
+        Self::Ended {
+            was_open: self.was_open(),
+        }
+    }
 }
 
 /// A place for one connection of one service.
@@ -41,9 +65,8 @@ pub(crate) struct Slot<'a> {
     pub(crate) flow: Option<Flow>,
     peer: EthernetAddress,
     pub(crate) sent: Sent,
-    /// Since when the connection exists: its SYN.
-    pub(crate) since: Instant,
-    /// When a byte last moved, in either direction, or FIN was sent for want of any.
+    /// When a byte last moved, in either direction, or FIN was sent for want of any; while the connection opens, when it
+    /// began.
     pub(crate) moved: Instant,
     /// When the peer was last heard. smoltcp's own time-out begins anew with bytes that are sent to a dead peer.
     heard: Instant,
@@ -54,13 +77,9 @@ pub(crate) struct Slot<'a> {
     read: u32,
     /// The sequence number behind the peer's FIN, once that came.
     peer_fin: Option<u32>,
-    /// The session has been told of the peer's FIN.
-    finished: bool,
     /// Everything that was sent, and FIN, was acknowledged.
     delivered: bool,
     reset: bool,
-    /// The session was opened.
-    pub(crate) opened: bool,
     /// The next free slot of the service, or the next slot to be served.
     pub(crate) next: Option<u32>,
     pub(crate) queued: bool,
@@ -92,17 +111,14 @@ impl<'a> Slot<'a> {
             flow: None,
             peer: EthernetAddress([0; 6]),
             sent: Sent::default(),
-            since: Instant::default(),
             moved: Instant::default(),
             heard: Instant::default(),
             silent_after,
             window_closed: Instant::default(),
             read: 0,
             peer_fin: None,
-            finished: false,
             delivered: false,
             reset: false,
-            opened: false,
             next: None,
             queued: false,
         };
@@ -166,18 +182,17 @@ impl<'a> Slot<'a> {
     pub(crate) fn begin(&mut self, flow: Flow, peer: EthernetAddress, peer_next: u32, now: Instant) {
         (self.flow, self.peer, self.phase) = (Some(flow), peer, Phase::Opening);
         (self.sent, self.read) = (Sent::new(peer_next), peer_next);
-        (self.since, self.moved, self.heard, self.window_closed) = (now, now, now, now);
-        (self.peer_fin, self.finished, self.delivered, self.reset) = (None, false, false, false);
-        self.opened = false;
+        (self.moved, self.heard, self.window_closed) = (now, now, now);
+        (self.peer_fin, self.delivered, self.reset) = (None, false, false);
     }
 
     /// Tells the session that its connection is over, if that has not happened, and lets the socket close in
     /// order.
     pub(crate) fn end<W>(&mut self, session: &mut dyn Session<W>, how: Over, now: Instant, world: &mut W) {
-        if self.phase == Phase::Open {
+        if self.phase.is_open() {
             session.over(now, how, world);
         }
-        self.phase = Phase::Ended;
+        self.phase = self.phase.ended();
         self.moved = now;
         self.with_socket(|socket| match socket.state() {
             // smoltcp would take the acknowledgement of SYN for that of its FIN, and send none.
@@ -229,7 +244,7 @@ impl<'a> Slot<'a> {
         if !established {
             return false;
         }
-        (self.phase, self.opened) = (Phase::Open, true);
+        self.phase = Phase::Open { finished: false };
         session.opened(now, world);
         true
     }

@@ -82,7 +82,7 @@ impl Slot<'_> {
             return After::Again;
         }
         let socket_at = turn.interface.poll_at(turn.now, &self.sockets);
-        let session_at = if self.phase == Phase::Open {
+        let session_at = if self.phase.is_open() {
             session.poll_at()
         } else {
             None
@@ -101,7 +101,7 @@ impl Slot<'_> {
         };
         let own = match (self.phase, self.state()) {
             (Phase::Free, _) | (_, State::Closed | State::Listen) => return None,
-            (Phase::Opening, _) => Some(self.since + limits.establish_within),
+            (Phase::Opening, _) => Some(self.moved + limits.establish_within),
             (_, State::FinWait2) => Some(self.moved + limits.half_closed_idle),
             _ => None,
         };
@@ -126,14 +126,14 @@ impl Slot<'_> {
         turn: &mut Turn<'_, D, W>,
         now: Instant,
     ) -> bool {
-        match self.phase {
-            Phase::Open => {}
-            Phase::Ended => {
+        let finished = match self.phase {
+            Phase::Open { finished } => finished,
+            Phase::Ended { .. } => {
                 self.discard();
                 return false;
             }
             Phase::Free | Phase::Opening => return false,
-        }
+        };
         let half_closed = is_half_closed(self.state());
         let Some(socket) = self
             .sockets
@@ -145,9 +145,9 @@ impl Slot<'_> {
         };
         let taken = offer(socket, session, now, turn.world);
         self.read = advanced(self.read, taken);
-        let ends = half_closed && !self.finished && socket.recv_queue() == 0;
+        let ends = half_closed && !finished && socket.recv_queue() == 0;
         if ends {
-            self.finished = true;
+            self.phase = Phase::Open { finished: true };
             session.finished(now, turn.world);
         }
         let filled = ask(socket, session, now, turn.world);
@@ -322,7 +322,7 @@ impl Slot<'_> {
         if time_wait && (unread > 0 || self.peer_fin.is_some_and(|fin| fin != self.sent.ack)) {
             return None;
         }
-        if self.phase == Phase::Open {
+        if self.phase.is_open() {
             let how = match (self.delivered, self.reset) {
                 (true, _) => Over::Delivered,
                 (false, true) => Over::Reset,
@@ -330,7 +330,7 @@ impl Slot<'_> {
             };
             session.over(now, how, turn.world);
         }
-        self.phase = Phase::Ended;
+        self.phase = self.phase.ended();
         if self.is_aborted() {
             return None;
         }
