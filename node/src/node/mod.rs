@@ -179,7 +179,7 @@ impl<'a, W: World> Node<'a, W> {
         let mut next = congested.then(|| now + millis(CONGESTED_FOR));
         next = earlier(next, self.deadlines.next());
         next = earlier(next, self.search_at);
-        next = earlier(next, self.stop_by);
+        next = earlier(next, self.stop_by.filter(|by| *by > now));
         #[cfg(feature = "call")]
         {
             next = earlier(next, self.caller.poll_at());

@@ -1,5 +1,6 @@
 //! Peers that fall silent.
 
+use r2_node::Limits;
 use r2_sim::simulation::{BUFFER, Simulation, plan};
 use smoltcp::time::Duration;
 
@@ -67,4 +68,19 @@ fn a_window_that_opens_again_starts_the_150_s_anew() {
     }
     assert!(lab.is_open(kali));
     lab.everybody_leaves();
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_keeps_no_processor_busy_once_the_time_to_stop_is_over() {
+    let mut lab = Simulation::new(&plan(1));
+    lab.connect(5000);
+    lab.unplugged = true;
+    lab.stop();
+    assert!(!lab.is_stopped(), "FIN is not acknowledged");
+    let stop_within = Limits::DEFAULT.stop_within.as_millis();
+    lab.pass(Duration::from_millis(stop_within));
+    assert!(lab.is_stopped());
+    // The node may still be polled; a time that is over is nothing to wait for.
+    let next = lab.settle();
+    assert!(next.is_none_or(|next| next > lab.now), "{next:?}");
 }
