@@ -89,7 +89,7 @@ impl Ends {
         let mut piece = |offset| {
             let mut room = [0; ENDS_MAX];
             let filled = read(offset, &mut room)?;
-            Ok(room.iter().take(filled).copied().collect())
+            Ok(heapless::Vec::from_slice(room.get(..filled).unwrap_or_default()).unwrap_or_default())
         };
         Ok(Self {
             front: piece(0)?,

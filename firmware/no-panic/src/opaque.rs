@@ -15,7 +15,7 @@ use r2_core::io::Connection;
 use r2_core::name::Name;
 use r2_core::session::Over;
 use r2_core::status::Report;
-use r2_core::store::{Created, Digest, Entry, Front, Store, StoreError, Ticket, Upload, Usage};
+use r2_core::store::{Created, Digest, Ends, Entry, Store, StoreError, Ticket, Upload, Usage};
 use r2_core::time::Instant;
 
 /// Bytes of any number.
@@ -52,7 +52,7 @@ pub(crate) fn created() -> Created {
     black_box(Created {
         name: name(),
         offset: 0,
-        front: Front::new(),
+        ends: Ends::default(),
     })
 }
 
