@@ -24,8 +24,9 @@ impl Body {
         let offset = offset(&created.ends, had, length);
         let most = if offset < length { 1 } else { parse::VERB_MAX };
         let line = created.ends.front.split_inclusive(|byte| *byte == b'\n').next();
+        let line = line.unwrap_or_default();
         Self {
-            front: line.unwrap_or_default().iter().take(most).copied().collect(),
+            front: Vec::from_slice(line.get(..most).unwrap_or(line)).unwrap_or_default(),
             length,
             had,
             offset,
