@@ -186,7 +186,8 @@ fn a_port_that_is_no_chat_is_told_by_what_it_says() {
 #[test]
 fn a_server_that_does_not_tell_how_far_it_is_is_probed_instead() {
     let alone = Alone::new();
-    for command in FILES {
+    // R2 hashes nothing for `rm`, which does not ask how far it is.
+    for command in FILES.iter().filter(|command| !command.starts_with("rm")) {
         let listener = alone.listener("printf 'ERROR bad-request no such command\\n'; cat", 5030);
         let mut client = alone.namespace.start(&format!(
             "cd {}; exec {} {command}",
@@ -201,7 +202,7 @@ fn a_server_that_does_not_tell_how_far_it_is_is_probed_instead() {
             sockets.stdout.contains("timer:(keepalive,")
         };
         let deadline = std::time::Instant::now() + r2_tests::program::PATIENCE;
-        while !command.starts_with("rm") && !probed() {
+        while !probed() {
             assert!(std::time::Instant::now() < deadline, "{command}");
         }
         drop(listener);
