@@ -3,6 +3,7 @@
 use heapless::String;
 
 use super::command::Command;
+use super::roster::Label;
 use crate::bug::OrBug;
 use crate::limits::CHAT_LINE_MAX;
 use crate::text::Cleaner;
@@ -30,11 +31,11 @@ enum Whose {
 }
 
 /// The names that a peer may put before its lines.
-pub(super) struct Labels<'l> {
+pub(super) struct Labels {
     /// Its own.
-    pub(super) own: &'l str,
+    pub(super) own: Label,
     /// That of the first peer, where it is a numbered one: all of them type the same mawk line. Empty where it is none.
-    pub(super) first: &'l str,
+    pub(super) first: Label,
 }
 
 /// The line that is arriving.
@@ -55,13 +56,13 @@ impl Incoming {
 
     /// Adds bytes of the line, none of them its ending. `labels` are the peer's; `say` takes each part of a line
     /// that is too long.
-    pub(super) fn add(&mut self, bytes: &[u8], labels: &Labels<'_>, mut say: impl FnMut(&str)) {
+    pub(super) fn add(&mut self, bytes: &[u8], labels: &Labels, mut say: impl FnMut(&str)) {
         let Self { cleaner, text, part } = self;
         cleaner.clean(bytes, |run| add_text(text, part, run, labels, &mut say));
     }
 
     /// The line has ended: completes its text. It may be called again before [`reset`](Self::reset).
-    pub(super) fn end(&mut self, labels: &Labels<'_>, mut say: impl FnMut(&str)) {
+    pub(super) fn end(&mut self, labels: &Labels, mut say: impl FnMut(&str)) {
         let Self { cleaner, text, part } = self;
         cleaner.finish(|run| add_text(text, part, run, labels, &mut say));
         strip_label(text, part, labels);
@@ -81,10 +82,10 @@ impl Incoming {
     }
 
     /// The label that stood in front of the text.
-    pub(super) fn had_label<'l>(&self, labels: &Labels<'l>) -> Option<&'l str> {
+    pub(super) fn had_label<'l>(&self, labels: &'l Labels) -> Option<&'l str> {
         match self.part {
-            Part::Stripped(Whose::Own) => Some(labels.own),
-            Part::Stripped(Whose::First) => Some(labels.first),
+            Part::Stripped(Whose::Own) => Some(&labels.own),
+            Part::Stripped(Whose::First) => Some(&labels.first),
             _ => None,
         }
     }
@@ -99,7 +100,7 @@ fn add_text(
     text: &mut String<CHAT_LINE_MAX>,
     part: &mut Part,
     run: &str,
-    labels: &Labels<'_>,
+    labels: &Labels,
     say: &mut impl FnMut(&str),
 ) {
     if *part == Part::Cut || text.push_str(run).is_ok() {
@@ -125,13 +126,15 @@ fn add_text(
 }
 
 /// Takes one of the peer's labels off the beginning of its line, once.
-fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, labels: &Labels<'_>) {
+fn strip_label(text: &mut String<CHAT_LINE_MAX>, part: &mut Part, labels: &Labels) {
     if *part != Part::Labelled {
         return;
     }
     *part = Part::First;
-    for (label, whose) in [(labels.own, Whose::Own), (labels.first, Whose::First)] {
-        let behind = text.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
+    for (label, whose) in [(&labels.own, Whose::Own), (&labels.first, Whose::First)] {
+        let behind = text
+            .strip_prefix(label.as_str())
+            .and_then(|rest| rest.strip_prefix(": "));
         if let Some(Ok(behind)) = behind.filter(|_| !label.is_empty()).map(String::try_from) {
             *text = behind;
             *part = Part::Stripped(whose);

@@ -74,11 +74,7 @@ impl Peer {
             let (mut telnet, mut behind) = (self.telnet, rest);
             match telnet.take(&mut behind) {
                 Piece::Text(text) => {
-                    let (own, first) = (room.label(who), room.first_label(who));
-                    let labels = Labels {
-                        own: &own,
-                        first: &first,
-                    };
+                    let labels = room.labels(who);
                     self.incoming.add(text, &labels, |part| room.say(who, part));
                 }
                 Piece::LineEnd if !self.end_line(who, room) => {
@@ -93,11 +89,7 @@ impl Peer {
 
     /// The line has ended. `false` when it is a command that cannot be answered yet: call again.
     fn end_line(&mut self, who: Speaker, room: &mut Room<'_>) -> bool {
-        let (own, first) = (room.label(who), room.first_label(who));
-        let labels = Labels {
-            own: &own,
-            first: &first,
-        };
+        let labels = room.labels(who);
         self.incoming.end(&labels, |part| room.say(who, part));
         let done = if let Some(command) = self.incoming.command() {
             obey(command, who, &mut self.outgoing, room)
@@ -116,7 +108,7 @@ impl Peer {
     }
 
     /// Shows the line that has ended, unless it has none of its own.
-    fn say(&mut self, who: Speaker, labels: &Labels<'_>, room: &mut Room<'_>) -> Obeyed {
+    fn say(&mut self, who: Speaker, labels: &Labels, room: &mut Room<'_>) -> Obeyed {
         let text = self.incoming.text();
         if text.is_empty() {
             return Obeyed::Yes;
@@ -265,11 +257,7 @@ impl Session<Room<'_>> for Peer {
 
     fn finished(&mut self, _: Instant, room: &mut Room<'_>) {
         if let State::Here(who) = self.state {
-            let (own, first) = (room.label(who), room.first_label(who));
-            let labels = Labels {
-                own: &own,
-                first: &first,
-            };
+            let labels = room.labels(who);
             self.incoming
                 .add(self.telnet.finish(), &labels, |part| room.say(who, part));
             self.state = State::Ending(who);

@@ -1,5 +1,6 @@
 //! The room: who is in it, and what was said last.
 
+use super::incoming::Labels;
 use super::lines::{Found, Lines, Place};
 use super::nick::Nick;
 use super::roster::{Label, Renamed, Roster, Seat, Speaker};
@@ -111,9 +112,12 @@ impl<'a> Room<'a> {
         self.roster.label(who)
     }
 
-    /// The name of the first peer, where `who` is another that has that name with a number; empty where not.
-    pub(super) fn first_label(&self, who: Speaker) -> Label {
-        self.roster.first_label(who)
+    /// The names that `who` may put before its lines.
+    pub(super) fn labels(&self, who: Speaker) -> Labels {
+        Labels {
+            own: self.roster.label(who),
+            first: self.roster.first_label(who),
+        }
     }
 
     /// The first peer on seat `seat` or behind it.
