@@ -103,6 +103,11 @@ impl Opening {
         Some(rx)
     }
 
+    /// Whether what has come tells that the connection begins with no other protocol.
+    pub(crate) const fn is_known(&self) -> bool {
+        matches!(self.state, State::Known)
+    }
+
     /// So many bytes of what was admitted were taken.
     pub(crate) fn taken(&mut self, count: usize) {
         self.ahead = self.ahead.saturating_sub(count);

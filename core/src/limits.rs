@@ -82,6 +82,10 @@ pub const ECHO_BUFFER: usize = 512;
 /// The longest line of the status page.
 pub const STATUS_LINE_MAX: usize = 128;
 
+/// How long the status page waits for its peer's first bytes: a client that asks does so with the last segment of the
+/// handshake or right behind it, and a reader hardly sees the pause.
+pub const STATUS_WAITS: Duration = Duration::from_millis(50);
+
 /// What a file in RAM grows by: small beside a small board's memory, large beside the link to the next.
 pub const RAM_BLOCK: usize = 256;
 

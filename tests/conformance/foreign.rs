@@ -58,3 +58,17 @@ pub(crate) fn chat_says_nothing_of_it(r2: &mut impl Carrier) {
     r2.send(kali, b"GET / HTTP/1.1\n");
     assert_eq!(r2.line(kali), "KALI: GET / HTTP/1.1\n");
 }
+
+/// It says so whether the request comes with the last segment of the handshake, or right behind it.
+pub(crate) fn the_status_page_is_not_for_browsers(r2: &mut impl Carrier) {
+    for said in [&fetch("DEL notes\n")[..], b"\r\nHEAD / HTTP/1.0\n", HELLO] {
+        let told = answer(r2, Service::Status, said);
+        assert!(told.starts_with("this is R2's status page, "), "{told}");
+    }
+    let peer = r2.connect(Service::Status);
+    r2.send(peer, b"GET notes.txt\n");
+    let (heard, end) = r2.read_to_end(peer);
+    assert_eq!(end, End::Fin);
+    r2.half_close(peer);
+    assert!(text(heard).starts_with("version: "));
+}

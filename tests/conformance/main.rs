@@ -139,7 +139,8 @@ conformance! {
         drop_full::a_full_store_says_so_and_serves_on;
     node:
         capture::a_conversation_is_there_in_both_directions,
-        capture::a_reader_that_is_too_slow_loses_whole_frames;
+        capture::a_reader_that_is_too_slow_loses_whole_frames,
+        foreign::the_status_page_is_not_for_browsers;
     inside:
         drop_silence::five_seconds_of_silence_get_one_hint,
         drop_silence::a_minute_of_silence_gets_the_receipt,

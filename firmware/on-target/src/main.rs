@@ -69,6 +69,7 @@ fn main() -> ! {
         diag::discard_says_nothing_and_closes,
         diag::chargen_goes_on_behind_the_peers_fin,
         diag::the_status_page_comes_whole_and_closes_whatever_the_peer_does,
+        diag::a_browser_that_asks_for_the_status_page_is_told_so_at_every_split,
         drop::every_upload_gets_its_receipt,
         secret::the_examples_of_the_contract_hold_with_both_line_endings_and_none,
         secret::a_line_of_1024_bytes_is_answered_and_one_more_is_too_long,

@@ -58,7 +58,7 @@ fn the_window_of_an_old_acknowledgement_is_not_taken() {
 fn a_lost_fin_is_repeated_whatever_else_the_peer_acknowledges() {
     for repeats in [1, 3, 4, 7] {
         let mut talk = Talk::to(5040);
-        let page = talk.says([bare(1)]);
+        let page = talk.waits_for_the_page();
         let end = page.last().expect("a page").clone();
         assert!(end.fin);
         talk.ack = end.end().wrapping_sub(1);
@@ -74,7 +74,7 @@ fn a_lost_fin_is_repeated_whatever_else_the_peer_acknowledges() {
         talk.says([last(1, b"")]);
         let mut next = Talk::in_lab(talk.lab, 5040, false, None);
         next.window = 0;
-        let heard = next.says([bare(1)]);
+        let heard = next.waits_for_the_page();
         assert!(
             carried(&heard).len() <= 1,
             "more than a probe: {repeats} {heard:?}"

@@ -5,6 +5,8 @@ use r2_sim::stranger::{Heard, Said};
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
+use super::talk::UNTIL_THE_PAGE;
+
 const SYN: Said<'_> = Said {
     from: 1000,
     to: 5040,
@@ -28,6 +30,9 @@ fn visit(lab: &mut Simulation) -> (Heard, Said<'static>) {
             ack: Some(last.end()),
             ..data
         });
+        if last.syn {
+            lab.pass(UNTIL_THE_PAGE);
+        }
         heard = lab.heard();
     }
     let ours = heard.pop().expect("R2 sends FIN behind the page");
@@ -52,6 +57,7 @@ fn a_late_fin_is_acknowledged_though_the_slot_has_another_peer() {
     let mut lab = Simulation::new(&plan(1));
     let (ours, fin) = visit(&mut lab);
     let other = lab.connect(5040);
+    lab.pass(UNTIL_THE_PAGE);
     assert_ne!(lab.read(other), "", "the slot is free at once");
     lab.pass(Duration::from_secs(9));
     lab.heard();
@@ -83,6 +89,7 @@ fn a_new_connection_between_the_same_ports_passes_at_once() {
 fn a_peer_that_never_sends_fin_keeps_its_slot_for_30_s_after_ours() {
     let mut lab = Simulation::new(&plan(1));
     let kali = lab.connect(5040);
+    lab.pass(UNTIL_THE_PAGE);
     assert_ne!(lab.read(kali), "");
     lab.pass(Duration::from_secs(29));
     assert_eq!(lab.resets, 0);
@@ -95,6 +102,7 @@ fn a_peer_that_never_sends_fin_keeps_its_slot_for_30_s_after_ours() {
 fn a_peer_that_never_sends_fin_gives_way_to_a_syn_that_waits() {
     let mut lab = Simulation::new(&plan(1));
     let kali = lab.connect(5040);
+    lab.pass(UNTIL_THE_PAGE);
     assert_ne!(lab.read(kali), "");
     let waiting = lab.connect(5040);
     lab.pass(Duration::from_secs(2));

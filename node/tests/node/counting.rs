@@ -8,8 +8,8 @@ use r2_sim::stranger::datagram;
 
 fn page(lab: &mut Simulation) -> BTreeMap<String, String> {
     let kali = lab.connect(5040);
-    let text = lab.read(kali);
     lab.half_close(kali);
+    let text = lab.read(kali);
     assert!(text.ends_with('\n'));
     text.lines()
         .map(|line| line.split_once(": ").expect("key: value"))

@@ -98,7 +98,7 @@ fn a_fin_that_overtakes_bytes_is_taken_when_they_come() {
 #[test]
 fn a_fin_that_overtakes_bytes_ends_a_connection_that_r2_has_closed() {
     let mut talk = Talk::to(5040);
-    let mut heard = talk.says([bare(1)]);
+    let mut heard = talk.waits_for_the_page();
     while let Some(more) = heard.last().filter(|segment| !segment.fin) {
         talk.ack = more.end();
         heard = talk.says([bare(1)]);

@@ -1,11 +1,16 @@
 //! A conversation that the stranger leads, segment by segment.
 
+use r2_core::limits::STATUS_WAITS;
 use r2_sim::simulation::{Simulation, plan};
 use r2_sim::stranger::{FIRST, Heard, Said, over_ipv6};
+use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
 /// The window that the stranger shows where a test says nothing else.
 pub(super) const OPEN: u16 = 8192;
+
+/// How long the status page waits for a peer that says nothing.
+pub(super) const UNTIL_THE_PAGE: Duration = Duration::from_millis(STATUS_WAITS.as_millis());
 
 /// A stranger's connection.
 pub(super) struct Talk {
@@ -117,6 +122,13 @@ impl Talk {
     pub(super) fn says<const N: usize>(&mut self, pieces: [Piece<'_>; N]) -> Vec<Heard> {
         let frames = pieces.map(|piece| self.frame(piece));
         self.lab.put_at_once(frames);
+        self.heard()
+    }
+
+    /// The stranger, who is connected to the status page, says nothing until it comes; its first segments.
+    pub(super) fn waits_for_the_page(&mut self) -> Vec<Heard> {
+        self.says([bare(1)]);
+        self.lab.pass(UNTIL_THE_PAGE);
         self.heard()
     }
 

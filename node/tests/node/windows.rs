@@ -6,6 +6,8 @@ use r2_sim::stranger::Said;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
+use super::talk::UNTIL_THE_PAGE;
+
 const SYN: Said<'_> = Said {
     from: 1000,
     to: 7,
@@ -138,6 +140,7 @@ fn a_page_to_come() -> (Simulation, u32) {
 fn a_page_with_its_end() -> (Simulation, u32) {
     let (mut lab, begun) = a_page_to_come();
     lab.put(acknowledged(begun, 8192));
+    lab.pass(UNTIL_THE_PAGE);
     let end = lab.heard().pop().expect("R2 says how it is").end();
     (lab, end)
 }
@@ -208,6 +211,7 @@ fn nor_is_it_where_the_last_byte_and_fin_were_a_probe() {
     let (mut lab, mut ack) = a_page_to_come();
     let all_but_three = u16::try_from(end.wrapping_sub(ack) - 3).expect("a short page");
     lab.put(acknowledged(ack, all_but_three));
+    lab.pass(UNTIL_THE_PAGE);
     for _ in 0..10 {
         let heard = lab.heard();
         let whole = heard.iter().any(|segment| segment.fin);
@@ -234,6 +238,7 @@ fn who_acknowledges_what_was_never_sent_is_not_believed() {
     let (_, end) = a_page_with_its_end();
     let (mut lab, begun) = a_page_to_come();
     lab.put(acknowledged(begun, 0));
+    lab.pass(UNTIL_THE_PAGE);
     for ahead in 1..=end.wrapping_sub(begun) {
         lab.put(acknowledged(begun.wrapping_add(ahead), 0));
     }

@@ -4,6 +4,7 @@ use core::fmt::{Error, Write};
 use std::vec::Vec;
 
 use r2_core::diag::{chargen::Chargen, discard::Discard, echo::Echo};
+use r2_core::limits::STATUS_WAITS;
 use r2_core::status::{Report, Status};
 use r2_core::time::Instant;
 use r2_tests::splits::{Script, same_for_every_driver};
@@ -59,9 +60,12 @@ impl Report for Page {
 #[cfg_attr(test, test)]
 pub(crate) fn the_status_page_comes_whole_and_closes_whatever_the_peer_does() {
     for script in [
-        Script::new().opens(0),
+        Script::new().opens(0).waits(STATUS_WAITS),
+        Script::new().opens(0).finishes(0),
+        Script::new().opens(0).sends(0, "hello\n"),
         Script::new()
             .opens(0)
+            .waits(STATUS_WAITS)
             .sends(0, "GET / HTTP/1.0\r\n\r\n")
             .finishes(0),
     ] {
@@ -69,6 +73,25 @@ pub(crate) fn the_status_page_comes_whole_and_closes_whatever_the_peer_does() {
             driver.play(&script, &mut Page, |_| Status::new())
         });
         assert_eq!(seen[0].text(), "version: 0.1.0\nuptime_s: 0\n");
+        assert!(seen[0].fin);
+    }
+}
+
+#[cfg_attr(test, test)]
+pub(crate) fn a_browser_that_asks_for_the_status_page_is_told_so_at_every_split() {
+    for request in [
+        "GET / HTTP/1.0\r\n\r\n",
+        "\r\nPOST / HTTP/1.1\n",
+        "\u{16}\u{3}\u{1}",
+    ] {
+        let script = Script::new().opens(0).sends(0, request).finishes(0);
+        let seen = same_for_every_driver(&script, 20, |driver| {
+            driver.play(&script, &mut Page, |_| Status::new())
+        });
+        assert_eq!(
+            seen[0].text(),
+            "this is R2's status page, not a web server: use nc\n"
+        );
         assert!(seen[0].fin);
     }
 }
