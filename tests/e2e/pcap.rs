@@ -242,6 +242,22 @@ fn standard_output_takes_the_frames_and_standard_error_the_chat() {
     assert!(!std::path::Path::new("-").exists());
 }
 
+/// A log that R2 and others write.
+#[test]
+fn frames_go_behind_what_is_in_a_file_that_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    fs::write(&path, "before\n").unwrap();
+    let namespace = Namespace::new();
+    let line = serve(&folder.path().join("store"), "--pcap /dev/fd/5");
+    let mut r2 = namespace.start(&format!("exec 5>> {}; {line}", path.display()));
+    r2.complains("R2 ready at ");
+    r2.signal(Signal::TERM);
+    assert_eq!(r2.wait().status.code(), Some(0));
+    let log = fs::read(&path).unwrap();
+    frames(log.strip_prefix(b"before\n").expect("what was there"));
+}
+
 #[test]
 fn a_reader_of_standard_output_that_leaves_costs_frames_and_nothing_else() {
     // At once, perhaps before the file header; after the header; after some frames.

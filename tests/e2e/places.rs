@@ -202,6 +202,54 @@ fn standard_output_is_what_it_is_by_each_of_its_names() {
     places.has_no_parts();
 }
 
+/// A log that somebody else writes too, by each of its names.
+#[test]
+fn an_open_file_is_written_on_where_it_stands() {
+    let places = Places::new();
+    places.does("ln -s /dev/stderr to-stderr; ln -s /proc/self/fd/5 to-five");
+    for (name, number) in [
+        ("/dev/stderr", 2),
+        ("/dev/fd/2", 2),
+        ("/proc/self/fd/2", 2),
+        ("to-stderr", 2),
+        ("/dev/stdout", 1),
+        ("/dev/fd/5", 5),
+        ("/proc/self/fd/5", 5),
+        ("to-five", 5),
+    ] {
+        for open in [">", ">>"] {
+            places.does(&format!(
+                "echo before > log; (echo first >&{number}; \
+                 hostapp -q get 192.168.69.1 f -o {name}) {number}{open} log"
+            ));
+            let log = fs::read(places.path("log")).unwrap();
+            let before = if open == ">" { "" } else { "before\n" };
+            let front = format!("{before}first\n");
+            let rest = log.strip_prefix(front.as_bytes());
+            let rest = rest.unwrap_or_else(|| panic!("{name} {open} has lost what was there"));
+            assert_eq!(sha256(rest), places.hash, "{name} {open}");
+        }
+    }
+    // What others write behind it stays behind it.
+    places.does("(hostapp -q get 192.168.69.1 f -o /dev/stderr; echo last >&2) 2> log");
+    let log = fs::read(places.path("log")).unwrap();
+    assert_eq!(sha256(log.strip_suffix(b"last\n").expect("the end")), places.hash);
+    // It is open for reading alone.
+    places.does("echo mine > input");
+    assert_refused(
+        &places.tries("hostapp get 192.168.69.1 f -o /dev/stdin < input"),
+        1,
+        "/dev/stdin: Bad file descriptor",
+    );
+    assert_eq!(fs::read(places.path("input")).unwrap(), b"mine\n");
+    assert_refused(
+        &places.tries("hostapp get 192.168.69.1 f -o /dev/fd/77"),
+        1,
+        "/dev/fd/77: No such file",
+    );
+    places.has_no_parts();
+}
+
 #[test]
 fn a_stream_is_sent_when_its_end_is_known() {
     let places = Places::new();

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use r2_node::capture::{FILE_HEADER, RECORD_HEADER};
 
 use super::queue::Queue;
-use crate::stdio::{is_standard_output, open_pipe};
+use crate::stdio::{Place, follow, open_pipe};
 
 /// What one call writes at most: between two calls it is seen whether the file still takes something.
 const PIECE: usize = 256 * 1024;
@@ -59,10 +59,10 @@ impl Opened {
 
 impl Output {
     /// Opens `path`, and writes the file header where that cannot wait for a reader. `-` is standard output. What was in a
-    /// regular file is gone.
+    /// regular file is gone, where it was not open already.
     pub(super) fn open(path: &Path) -> io::Result<Opened> {
-        let file = if is_standard_output(path) {
-            File::from(io::stdout().as_fd().try_clone_to_owned()?)
+        let file = if let Place::Open(file) = follow(path)? {
+            file
         } else if path.metadata().is_ok_and(|found| found.file_type().is_fifo()) {
             match open_pipe(path)? {
                 Some(pipe) => pipe,

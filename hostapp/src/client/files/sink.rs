@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use r2_core::client::exchange::LocalFailure;
 use r2_core::client::get::Sink;
 use r2_core::store::{Digest, Entry};
-use r2_links::stdio::{is_standard_output, open_pipe};
+use r2_links::stdio::{Place, follow, is_standard_output, open_pipe};
 use sha2::{Digest as _, Sha256};
 
 use super::source::hash;
@@ -28,10 +28,17 @@ impl Target {
     /// Opens `output`, which is no folder. A link leads to what it names, as for `curl -o`. Where it is a pipe that
     /// nobody reads yet, `waits` is called before the reader is waited for.
     pub(super) fn open(output: &Path, waits: impl FnOnce()) -> io::Result<Self> {
-        if is_standard_output(output) {
-            return Ok(Self::Through(Through::to(io::stdout(), "standard output".into())));
-        }
-        let place = followed(output)?;
+        let place = match follow(output)? {
+            Place::Open(file) => {
+                let name = if is_standard_output(output) {
+                    "standard output".to_owned()
+                } else {
+                    output.display().to_string()
+                };
+                return Through::file(file, name).map(Self::Through);
+            }
+            Place::Path(place) => place,
+        };
         match fs::metadata(output) {
             Ok(found) if found.is_file() && !is_same(&found, &place) => Self::through(output),
             Ok(found) if found.is_file() => match PartFile::open(&place) {
@@ -41,7 +48,7 @@ impl Target {
             Ok(found) if found.file_type().is_socket() => Err(other("it is a socket")),
             Ok(found) if found.file_type().is_fifo() => {
                 if let Some(pipe) = open_pipe(output)? {
-                    return Ok(Self::Through(Through::to(pipe, output.display().to_string())));
+                    return Through::file(pipe, output.display().to_string()).map(Self::Through);
                 }
                 waits();
                 Self::through(output)
@@ -53,24 +60,8 @@ impl Target {
 
     fn through(output: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).truncate(true).open(output)?;
-        let durable = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
-        let through = Through::to(file, output.display().to_string());
-        Ok(Self::Through(Through { durable, ..through }))
+        Through::file(file, output.display().to_string()).map(Self::Through)
     }
-}
-
-/// What `path` names when its last component is no link any more, whether it is there or not.
-fn followed(path: &Path) -> io::Result<PathBuf> {
-    /// As many links as Linux follows.
-    const LINKS: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..LINKS {
-        match fs::read_link(&path) {
-            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(other("it is a link to itself"))
 }
 
 /// Whether the file is found under the name `path`; a link in /proc to an open file may lead to one without a name.
@@ -231,23 +222,23 @@ impl Drop for PartFile {
 
 /// What is written as it comes: nothing rests there of an earlier attempt.
 pub(super) struct Through {
-    out: Box<dyn Write>,
-    /// The same, where it is a file that can be made durable.
-    durable: Option<File>,
+    out: File,
+    /// It can be made durable.
+    is_regular: bool,
     place: String,
     hasher: Sha256,
     error: Option<io::Error>,
 }
 
 impl Through {
-    fn to(out: impl Write + 'static, place: String) -> Self {
-        Self {
-            out: Box::new(out),
-            durable: None,
+    fn file(out: File, place: String) -> io::Result<Self> {
+        Ok(Self {
+            is_regular: out.metadata()?.is_file(),
+            out,
             place,
             hasher: Sha256::new(),
             error: None,
-        }
+        })
     }
 
     /// What it is called.
@@ -279,9 +270,10 @@ impl Sink for Through {
     }
 
     fn sha256(&mut self) -> Result<Digest, LocalFailure> {
-        let flushed = self.out.flush();
-        let synced = flushed.and_then(|()| self.durable.as_ref().map_or(Ok(()), File::sync_all));
-        self.written(synced)?;
+        if self.is_regular {
+            let synced = self.out.sync_all();
+            self.written(synced)?;
+        }
         Ok(self.hasher.clone().finalize().into())
     }
 }
