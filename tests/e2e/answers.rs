@@ -184,6 +184,18 @@ fn a_port_that_is_no_chat_is_told_by_what_it_says() {
 }
 
 #[test]
+fn a_status_page_is_no_chat() {
+    let lab = Lab::local("");
+    for (name, input) in [("", ""), ("", " < /dev/null"), (" --name Bob", " < /dev/null")] {
+        let ended = lab
+            .start_kali(&format!("exec hostapp chat 127.0.0.1:5040{name}{input}"))
+            .wait();
+        assert_told(&ended, &["127.0.0.1:5040 is R2's status page"]);
+        assert!(ended.stdout.starts_with("version: "), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_server_that_does_not_tell_how_far_it_is_is_probed_instead() {
     let alone = Alone::new();
     // R2 hashes nothing for `rm`, which does not ask how far it is.

@@ -1,5 +1,6 @@
 //! A terminal on somebody's chat.
 
+use crate::bug::OrBug;
 use crate::limits::{CLIENT_LINE_MAX, CLIENT_SHOW_MAX, LABEL_MAX, NICK_MAX};
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
@@ -42,11 +43,11 @@ pub struct Chat {
     /// Bytes of the line that comes.
     line: usize,
     first: First,
-    /// What has come while it was not known who answers.
+    /// The first that has come, as much as there is room for.
     heard: Vec<u8, HEARD_MAX>,
 }
 
-/// What is kept of somebody who is no R2, to be shown to the user.
+/// What is kept of what came first: to be shown to the user where that is no R2, and the first two lines of a status page.
 const HEARD_MAX: usize = 128;
 
 /// The beginning of the first line, which is `* `, or a label and `: `, where an R2 answers.
@@ -58,6 +59,8 @@ enum First {
     Mark,
     /// It is R2.
     Known,
+    /// It is R2's status page, which is over.
+    Page,
     Foreign,
 }
 
@@ -115,6 +118,20 @@ impl Chat {
             let mut lines = self.heard.split(|byte| *byte == b'\n');
             lines.next().unwrap_or_default()
         })
+    }
+
+    /// Whether what came, and ended, was R2's status page and no chat.
+    pub fn is_status_page(&self) -> bool {
+        self.first == First::Page
+    }
+
+    /// Whether what came first are the first lines of a status page. Two peers may have such names, so that it counts only
+    /// where R2 then closes.
+    fn begins_like_a_page(&self) -> bool {
+        let mut lines = self.heard.split(|byte| *byte == b'\n');
+        ["version: ", "board: "]
+            .into_iter()
+            .all(|key| lines.next().is_some_and(|line| line.starts_with(key.as_bytes())))
     }
 
     /// Listens to the beginning of the first line. Returns how many bytes that took.
@@ -175,7 +192,7 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
             if self.first != First::Known {
                 return taken;
             }
-            let heard = core::mem::take(&mut self.heard);
+            let heard = self.heard.clone();
             self.line = heard.len();
             self.clean(&heard);
         }
@@ -191,6 +208,11 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
                 Some(end) => piece.len().saturating_sub(end.saturating_add(1)),
                 None => self.line.saturating_add(piece.len()),
             };
+            let room = self.heard.capacity().saturating_sub(self.heard.len());
+            let kept = piece.get(..room).unwrap_or(piece);
+            self.heard
+                .extend_from_slice(kept)
+                .or_bug("there is room for so much");
             self.clean(piece);
             taken = taken.saturating_add(piece.len());
         }
@@ -220,6 +242,8 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
         let is_mute = self.first == First::Label(0);
         if self.first != First::Known && !(is_mute && self.typing_ended) {
             self.first = First::Foreign;
+        } else if self.begins_like_a_page() {
+            self.first = First::Page;
         }
         if self.show(terminal) {
             let Self { cleaner, shown, .. } = self;

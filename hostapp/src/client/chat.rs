@@ -46,6 +46,12 @@ pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble
     if client.session().is_too_long() {
         return Err(endless(client.server(), "chat"));
     }
+    if client.session().is_status_page() {
+        return Err(Trouble::failed(format!(
+            "{} is R2's status page: for the chat, name R2 without a port",
+            client.server()
+        )));
+    }
     report.tell("the chat is over");
     Ok(())
 }

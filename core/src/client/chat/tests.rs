@@ -200,6 +200,45 @@ fn who_begins_with_no_line_of_r2_s_is_a_stranger() {
 }
 
 #[test]
+fn a_status_page_is_shown_and_told_from_a_chat_at_its_end() {
+    for (said, closes, is_page) in [
+        ("version: 0.1.0\nboard: host\nuptime_s: 7\n", true, true),
+        ("version: 0.1.0\nboard: host\nuptime_s: 7\n", false, false),
+        ("version: 0.1.0\n", true, false),
+        ("version: hi\nKALI: hello\n", true, false),
+        ("KALI: version: 0.1.0\nboard: host\n", true, false),
+        ("R2: \nversion: 0.1.0\nboard: host\n", true, false),
+    ] {
+        for piece in [1, 5, 99] {
+            let mut chat = Chat::new(None).unwrap();
+            let mut screen = Screen {
+                takes: usize::MAX,
+                ..Screen::default()
+            };
+            for piece in said.as_bytes().chunks(piece) {
+                chat.receive(NOW, piece, &mut screen);
+            }
+            if closes {
+                chat.finished(NOW, &mut screen);
+            }
+            assert_eq!(chat.is_status_page(), is_page, "{said}");
+            assert_eq!(chat.stranger(), None);
+            assert_eq!(screen.shown, said.as_bytes());
+        }
+    }
+    // What does not fit is not looked at.
+    let mut chat = Chat::new(None).unwrap();
+    let mut screen = Screen {
+        takes: usize::MAX,
+        ..Screen::default()
+    };
+    let long = [b"R2: ", &[b'x'; 2 * HEARD_MAX][..]].concat();
+    assert_eq!(chat.receive(NOW, &long, &mut screen), long.len());
+    chat.finished(NOW, &mut screen);
+    assert!(!chat.is_status_page());
+}
+
+#[test]
 fn what_cannot_be_a_name_is_refused() {
     assert!(Chat::new(Some("a\nb")).is_none());
     assert!(Chat::new(Some("abcdefghijklmnopq")).is_none());
