@@ -184,6 +184,18 @@ fn whoever_asks_hears_how_far_r2_is_and_whoever_asks_again_finds_it_further() {
 }
 
 #[test]
+fn a_list_is_printed_as_far_as_it_is_known() {
+    let lab = Lab::local("");
+    fs::write(lab.store.file("a"), "hello").unwrap();
+    // It takes hours.
+    sparse(&lab.store.file("b"), 1 << 42);
+    let ls = lab.start_kali("exec hostapp ls 127.0.0.1");
+    ls.sees(&format!("a 5 {HELLO}\n"));
+    let json = lab.start_kali("exec hostapp ls 127.0.0.1 --json");
+    json.sees(&format!("\"sha256\":\"{HELLO}\"}}\n"));
+}
+
+#[test]
 fn a_restart_does_not_hash_again() {
     const LARGE: u64 = 2 << 30;
     let store = tempfile::tempdir().unwrap();

@@ -128,6 +128,11 @@ impl Progress {
         }
     }
 
+    /// Does what writes to the screen that the bar is on.
+    pub(super) fn hidden_while<T>(&self, writes: impl FnOnce() -> T) -> T {
+        self.bar.suspend(writes)
+    }
+
     /// So many bytes are there. The first of them may be of an earlier attempt: rate and time are those of the rest.
     pub(super) fn reached(&self, bytes: u64) {
         if self.hashing.get() {

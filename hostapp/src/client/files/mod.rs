@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use self::sink::Target;
 use self::source::LocalFile;
 use super::drive::{Client, Next, none};
-use super::report::Report;
+use super::report::{Progress, Report};
 use super::{Trouble, no_answer};
 use crate::cli::upload_name;
 use crate::host::Host;
@@ -232,20 +232,18 @@ fn in_json(file: &Entry) -> Value {
 
 /// Prints `name length sha256` for every file, or the same as JSON.
 pub(super) fn list(host: &Host, report: Report) -> Result<(), Trouble> {
+    let progress = report.hashing("the list");
     let mut lines = Lines {
-        out: io::BufWriter::new(io::stdout()),
+        progress: &progress,
         as_json: report.json,
         some: false,
         error: None,
     };
     let mut client = Client::connect(host, PORT, List::new())?;
-    let progress = report.hashing("the list");
     client.drive(&mut lines, none, |list| {
         progress.hashing(list.hashing());
         next(list.outcome(), list.may_be_silent())
     })?;
-    drop(progress);
-    let flushed = lines.out.flush();
     let lost =
         |error: &io::Error| format!("standard output: {error}; ask again where there is room for the list");
     let session = client.session();
@@ -255,26 +253,30 @@ pub(super) fn list(host: &Host, report: Report) -> Result<(), Trouble> {
         (client.server(), session.heard()),
         broken,
         || lines.error.as_ref().map(lost).unwrap_or_default(),
-    )?;
-    flushed.map_err(|error| Trouble::failed(lost(&error)))
+    )
 }
 
-struct Lines {
-    out: io::BufWriter<io::Stdout>,
+/// Prints each file as soon as R2 tells it: the next one may have to be hashed first.
+struct Lines<'p> {
+    progress: &'p Progress,
     as_json: bool,
     /// At least one has come.
     some: bool,
     error: Option<io::Error>,
 }
 
-impl Listing for Lines {
+impl Listing for Lines<'_> {
     fn entry(&mut self, file: &Entry) -> Result<(), LocalFailure> {
         self.some = true;
-        let written = if self.as_json {
-            writeln!(self.out, "{}", in_json(file))
-        } else {
-            writeln!(self.out, "{} {} {}", file.name, file.length, Hex(&file.sha256))
-        };
+        // Standard output is flushed at the end of every line.
+        let written = self.progress.hidden_while(|| {
+            let mut out = io::stdout();
+            if self.as_json {
+                writeln!(out, "{}", in_json(file))
+            } else {
+                writeln!(out, "{} {} {}", file.name, file.length, Hex(&file.sha256))
+            }
+        });
         written.map_err(|error| {
             self.error = Some(error);
             LocalFailure
