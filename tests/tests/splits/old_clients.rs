@@ -78,9 +78,9 @@ pub(crate) fn an_old_client_is_served_by_this_r2() {
 }
 
 /// A file of this side.
-struct Memory(Vec<u8>);
+struct NearFile(Vec<u8>);
 
-impl Source for Memory {
+impl Source for NearFile {
     fn length(&self) -> u64 {
         self.0.len() as u64
     }
@@ -97,7 +97,7 @@ impl Source for Memory {
     }
 }
 
-impl Sink for Memory {
+impl Sink for NearFile {
     fn held(&self) -> u64 {
         self.0.len() as u64
     }
@@ -116,7 +116,7 @@ impl Sink for Memory {
     }
 }
 
-impl Listing for Memory {
+impl Listing for NearFile {
     fn entry(&mut self, file: &Entry) -> Result<(), LocalFailure> {
         self.0.extend_from_slice(file.name.as_str().as_bytes());
         Ok(())
@@ -128,7 +128,7 @@ const UNKNOWN: &str = "ERROR bad-request a command is PUT <name> <length> [<sha2
 
 /// Plays the old server of the conversation called `title`: `client` must say what the old client said, behind `PROGRESS`
 /// where it waits for a hash.
-fn answered_as<C: Session<Memory>>(title: &str, size: usize, client: &mut C, world: &mut Memory) {
+fn answered_as<C: Session<NearFile>>(title: &str, size: usize, client: &mut C, world: &mut NearFile) {
     let all = conversations();
     let mut matching = all
         .iter()
@@ -164,7 +164,7 @@ fn answered_as<C: Session<Memory>>(title: &str, size: usize, client: &mut C, wor
     }
 }
 
-fn hear<C: Session<Memory>>(client: &mut C, answered: &str, size: usize, world: &mut Memory) {
+fn hear<C: Session<NearFile>>(client: &mut C, answered: &str, size: usize, world: &mut NearFile) {
     for mut piece in answered.as_bytes().chunks(size) {
         while !piece.is_empty() {
             let taken = client.receive(Instant::default(), piece, world);
@@ -179,7 +179,7 @@ pub(crate) fn this_client_is_served_by_an_old_r2() {
     let name = |name: &str| Name::parse(name).expect("a name");
     let done = Some(Ok(()));
     for size in 1..200 {
-        let memory = |bytes: &[u8]| Memory(bytes.to_vec());
+        let memory = |bytes: &[u8]| NearFile(bytes.to_vec());
         let mut refused = Send::new(name("a"));
         let mut hello = memory(b"hello");
         refused.opened(Instant::default(), &mut hello);

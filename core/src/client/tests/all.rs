@@ -1,6 +1,6 @@
 //! What the four clients have in common.
 
-use super::{Memory, TO_THE_END, join, name, told, with_store};
+use super::{HeldFile, TO_THE_END, join, name, told, with_store};
 use crate::client::exchange::{Failure, LocalFailure};
 use crate::client::get::{Get, Sink};
 use crate::client::list::{List, Listing};
@@ -17,7 +17,7 @@ fn what_is_sent_is_listed_fetched_and_removed_at_every_room() {
     for room in [1, 2, 3, 7, 64, 1000, 10_000] {
         with_store(|store| {
             let bytes: Vec<u8> = (0..3000_u32).map(|i| i.to_le_bytes()[0]).collect();
-            let mut source = Memory(bytes.clone());
+            let mut source = HeldFile(bytes.clone());
             let mut send = Send::new(name("a"));
             join(&mut send, &mut source, store, room, TO_THE_END);
             assert_eq!((send.outcome(), send.progress()), (&Some(Ok(())), 3000));
@@ -32,7 +32,7 @@ fn what_is_sent_is_listed_fetched_and_removed_at_every_room() {
             );
 
             for held in [0, 1, 2999, 3000] {
-                let mut sink = Memory(bytes[..held].to_vec());
+                let mut sink = HeldFile(bytes[..held].to_vec());
                 let mut get = Get::new(name("a"));
                 join(&mut get, &mut sink, store, room, TO_THE_END);
                 assert_eq!((get.outcome(), get.progress()), (&Some(Ok(())), 3000));
@@ -72,7 +72,7 @@ fn a_line_without_an_end_is_no_answer_and_what_was_heard_is_known() {
         ("SEND 0\nhel", "hel"),
         ("220 ready", "220 ready"),
     ] {
-        let send = told(Send::new(name("a")), &mut Memory(b"hello".to_vec()), said);
+        let send = told(Send::new(name("a")), &mut HeldFile(b"hello".to_vec()), said);
         assert_eq!(send.heard(), heard.as_bytes());
         assert_eq!(send.is_wanted(), said.starts_with("SEND"));
     }
@@ -83,7 +83,7 @@ fn a_client_believes_only_an_answer_to_what_it_asked() {
     let sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     let other = "00".repeat(32);
     let (done, violation) = (Some(Ok(())), Some(Err(Failure::Violation)));
-    let hello = || Memory(b"hello".to_vec());
+    let hello = || HeldFile(b"hello".to_vec());
     for (said, outcome) in [
         ("SEND 5\n", &None),
         (&std::format!("SEND 5\nSTORED a 5 {sha}\n"), &done),
@@ -108,7 +108,7 @@ fn a_client_believes_only_an_answer_to_what_it_asked() {
         (std::format!("FILE a 2 {sha}\n"), &violation),
         (std::format!("STORED a 5 {sha}\n"), &violation),
     ] {
-        let mut held = Memory(b"hel".to_vec());
+        let mut held = HeldFile(b"hel".to_vec());
         let get = told(Get::new(name("a")), &mut held, &said);
         assert_eq!(get.outcome(), outcome, "{said}");
     }
@@ -147,11 +147,11 @@ fn a_client_hears_of_progress_and_bears_a_server_that_knows_none() {
         assert_eq!(list.outcome(), &done, "{before}");
         let get = told(
             Get::new(name("a")),
-            &mut Memory(b"hel".to_vec()),
+            &mut HeldFile(b"hel".to_vec()),
             &std::format!("{before}FILE {entry}lo"),
         );
         assert_eq!(get.outcome(), &done, "{before}");
-        let mut hello = Memory(b"hello".to_vec());
+        let mut hello = HeldFile(b"hello".to_vec());
         let send = told(
             Send::new(name("a")),
             &mut hello,
@@ -164,13 +164,13 @@ fn a_client_hears_of_progress_and_bears_a_server_that_knows_none() {
         let refused = "ERROR not-found no such file\n";
         let get = told(
             Get::new(name("a")),
-            &mut Memory(Vec::new()),
+            &mut HeldFile(Vec::new()),
             &std::format!("{said}{refused}"),
         );
         assert!(matches!(get.outcome(), Some(Err(Failure::Refused(_)))), "{said}");
     }
     let twice = std::format!("{older}{older}");
-    let get = told(Get::new(name("a")), &mut Memory(Vec::new()), &twice);
+    let get = told(Get::new(name("a")), &mut HeldFile(Vec::new()), &twice);
     assert!(matches!(get.outcome(), Some(Err(Failure::Refused(_)))));
     let remove = told(Remove::new(name("a")), &mut (), older);
     assert!(
@@ -191,7 +191,7 @@ fn a_connection_that_ends_early_is_told_from_one_that_ends_in_time() {
         client
     }
     let broken = Some(Err(Failure::Broken));
-    let memory = &mut Memory(Vec::new());
+    let memory = &mut HeldFile(Vec::new());
     for by_fin in [true, false] {
         let send = ended(told(Send::new(name("a")), memory, ""), memory, by_fin);
         assert_eq!(send.outcome(), &broken);

@@ -1,6 +1,6 @@
 //! Getting a file.
 
-use super::{Memory, TO_THE_END, join, name, told, with_store};
+use super::{HeldFile, TO_THE_END, join, name, told, with_store};
 use crate::client::exchange::Failure;
 use crate::client::get::Get;
 use crate::client::send::Send;
@@ -12,13 +12,13 @@ fn a_front_of_another_file_is_a_mismatch() {
     with_store(|store| {
         join(
             &mut Send::new(name("a")),
-            &mut Memory(b"hello".to_vec()),
+            &mut HeldFile(b"hello".to_vec()),
             store,
             100,
             TO_THE_END,
         );
         let mut get = Get::new(name("a"));
-        join(&mut get, &mut Memory(b"hal".to_vec()), store, 100, TO_THE_END);
+        join(&mut get, &mut HeldFile(b"hal".to_vec()), store, 100, TO_THE_END);
         assert_eq!(get.outcome(), &Some(Err(Failure::Mismatch)));
     });
 }
@@ -26,7 +26,7 @@ fn a_front_of_another_file_is_a_mismatch() {
 #[test]
 fn what_a_client_knows_of_a_file_grows_with_what_has_come() {
     let said = std::format!("FILE a 5 {}\n", "00".repeat(32));
-    let mut held = Memory(b"hel".to_vec());
+    let mut held = HeldFile(b"hel".to_vec());
     let mut get = told(Get::new(name("a")), &mut held, "");
     assert_eq!((get.file(), get.progress()), (None, 3));
     get.receive(Instant::default(), said.as_bytes(), &mut held);

@@ -18,9 +18,10 @@ use crate::time::Instant;
 use sha2::Digest as _;
 use std::vec::Vec;
 
-struct Memory(Vec<u8>);
+/// A file of this side: all that is here of it.
+struct HeldFile(Vec<u8>);
 
-impl Source for Memory {
+impl Source for HeldFile {
     fn length(&self) -> u64 {
         self.0.len() as u64
     }
@@ -37,7 +38,7 @@ impl Source for Memory {
     }
 }
 
-impl Sink for Memory {
+impl Sink for HeldFile {
     fn held(&self) -> u64 {
         self.0.len() as u64
     }

@@ -1,6 +1,6 @@
 //! Sending a file.
 
-use super::{Memory, TO_THE_END, join, name, with_store};
+use super::{HeldFile, TO_THE_END, join, name, with_store};
 use crate::client::exchange::{Failure, LocalFailure};
 use crate::client::send::{Send, Source};
 use crate::session::{Session, Wants};
@@ -10,12 +10,12 @@ use crate::time::Instant;
 #[test]
 fn a_send_that_broke_goes_on_where_it_was() {
     with_store(|store| {
-        let mut source = Memory(std::vec![7; 5000]);
+        let mut source = HeldFile(std::vec![7; 5000]);
         let mut first = Send::new(name("a"));
         join(&mut first, &mut source, store, 500, 4);
         assert_eq!(first.outcome(), &Some(Err(Failure::Broken)));
         let mut counted = Counted {
-            source: Memory(std::vec![7; 5000]),
+            source: HeldFile(std::vec![7; 5000]),
             read: 0,
         };
         let mut second = Send::new(name("a"));
@@ -30,7 +30,7 @@ fn a_send_that_broke_goes_on_where_it_was() {
 }
 
 struct Counted {
-    source: Memory,
+    source: HeldFile,
     read: usize,
 }
 
@@ -62,11 +62,11 @@ fn an_answer_that_was_not_asked_for_is_a_violation() {
         "\u{e4}\n",
         &std::format!("STORED a 5 {sha}\n"),
     ] {
-        let mut source = Memory(b"hello".to_vec());
+        let mut source = HeldFile(b"hello".to_vec());
         let mut send = Send::new(name("a"));
         send.opened(Instant::default(), &mut source);
         send.receive(Instant::default(), said.as_bytes(), &mut source);
         assert_eq!(send.outcome(), &Some(Err(Failure::Violation)), "{said}");
-        assert_eq!(Session::<Memory>::wants(&send), Wants::Abort);
+        assert_eq!(Session::<HeldFile>::wants(&send), Wants::Abort);
     }
 }
