@@ -142,7 +142,9 @@ impl Opening {
             (State::Version { matched, .. }, b'0'..=b'9') if matched == VERSION.len() => {
                 return Next::Foreign;
             }
-            (State::Version { is_plain, matched }, _) if VERSION.get(matched) == Some(&byte) => {
+            (State::Version { is_plain, matched }, _)
+                if VERSION.get(matched) == Some(&byte.to_ascii_uppercase()) =>
+            {
                 let matched = matched.saturating_add(1);
                 State::Version { is_plain, matched }
             }
@@ -235,6 +237,7 @@ mod tests {
             "GET notes.txt HTTP/1.1\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             "patch /x HTTP/1.1\r\n",
+            "get / http/1.1\r\n",
             "M-SEARCH * HTTP/1.1\r\n",
             "GET /a b HTTP/1.1\r\n",
             "GET /SECRET123 HTTP/1.1",

@@ -6,7 +6,7 @@
 
 use super::lines::{Found, Place};
 use super::room::Room;
-use crate::limits::{CHAT_REPEATS_LOOK, CHAT_REPEATS_MAX, LABEL_MAX};
+use crate::limits::{CHAT_REPEATS_LOOK, CHAT_REPEATS_MAX};
 
 /// What a peer is told when its lines are no longer shown.
 pub(super) const MUTED: &str = "* muted: these lines are what you were sent; say something else\n";
@@ -39,8 +39,8 @@ impl Repeats {
     /// before `sent`.
     pub(super) fn judge(&mut self, text: &str, label: Option<&str>, sent: Place, room: &Room<'_>) -> Worth {
         // What looks like a line of R2's own is no news: those to one peer alone are not in the room.
-        let is_no_news = self.count > 0 && text.starts_with("* ");
-        self.count = if self.finds(text, label, sent, room) || is_no_news {
+        let is_no_news = text.starts_with("* ") || is_repeated([MUTED.as_bytes(), b""], text, None);
+        self.count = if self.finds(text, label, sent, room) || self.count > 0 && is_no_news {
             self.count.saturating_add(1)
         } else {
             0
@@ -72,41 +72,25 @@ impl Repeats {
     }
 }
 
-/// Whether the line is the same but for a label, or a few, that another R2 has put in front.
+/// Whether the line is at the end of what was said, or at its front: alone, behind the labels of other R2s, or in what a
+/// program says of it. `text` is what was said behind `label`, the peer's own. Some programs change the letters' case.
 fn is_repeated(line: [&[u8]; 2], text: &str, label: Option<&str>) -> bool {
-    let is = |parts: [&str; 3]| {
-        let bytes = parts.iter().flat_map(|part| part.bytes()).chain([b'\n']);
-        line.iter().copied().flatten().copied().eq(bytes)
+    let [front, back] = line;
+    let length = front.len().saturating_add(back.len()).saturating_sub(b"\n".len());
+    let line = || front.iter().chain(back).take(length);
+    let is_line = |said: &[&str; 3], skipped: usize| {
+        let said = said.iter().flat_map(|part| part.as_bytes());
+        let mut said = said.skip(skipped);
+        line().all(|byte| said.next().is_some_and(|other| other.eq_ignore_ascii_case(byte)))
     };
-    if let Some(label) = label
-        && is([label, ": ", text])
-    {
-        return true;
-    }
-    let mut rest = Some(text);
-    for _ in 0..LABELS {
-        let Some(text) = rest else {
-            return false;
-        };
-        if is(["", "", text]) {
-            return true;
-        }
-        rest = behind_label(text);
-    }
-    false
-}
-
-/// Labels that are looked behind: as many R2s stand in a ring at most.
-const LABELS: usize = 4;
-
-fn behind_label(text: &str) -> Option<&str> {
-    let end = text.as_bytes().iter().position(|byte| *byte == b':')?;
-    let (label, behind) = text.split_at_checked(end)?;
-    let is_label = label.len() < LABEL_MAX
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    behind.strip_prefix(": ").filter(|_| is_label)
+    let labelled = label.map_or(["", "", text], |label| [label, ": ", text]);
+    [["", "", text], labelled].iter().any(|said| {
+        let all = said
+            .iter()
+            .fold(0, |sum: usize, part| sum.saturating_add(part.len()));
+        let before = all.checked_sub(length);
+        before.is_some_and(|before| is_line(said, 0) || is_line(said, before))
+    })
 }
 
 #[cfg(test)]
@@ -241,6 +225,41 @@ mod tests {
             joined(&mut here, &mut there);
             assert!(there.screen.contains("R2: new\n"), "{}", there.screen);
             assert!(there.screen.lines().count() < 40, "{}", there.screen);
+        }
+    }
+
+    /// Something that answers every line with one made of it.
+    #[test]
+    fn a_program_that_talks_about_what_it_was_sent_is_an_echo_too() {
+        let makes: [fn(&str) -> String; 6] = [
+            |line| std::format!("you said: {line}"),
+            |line| std::format!("> {line}"),
+            |line| std::format!("{line}!"),
+            |line| std::format!("echo: {line}"),
+            str::to_uppercase,
+            str::to_lowercase,
+        ];
+        for make in makes {
+            let mut r2 = R2::new("R2", "KALI");
+            r2.types("hello");
+            let mut said = Vec::new();
+            let mut rounds = 0;
+            loop {
+                let heard = String::from_utf8(r2.exchange(&said)).unwrap();
+                if heard.is_empty() {
+                    break;
+                }
+                said = heard
+                    .lines()
+                    .flat_map(|line| (make(line) + "\n").into_bytes())
+                    .collect();
+                rounds += 1;
+                assert!(rounds < TO_THE_END, "it never ends: {heard}");
+            }
+            assert!(r2.screen.lines().count() <= 2 + CHAT_REPEATS_MAX, "{}", r2.screen);
+            r2.screen.clear();
+            r2.exchange(b"a word of its own\n");
+            assert_eq!(r2.screen, "KALI: a word of its own\n");
         }
     }
 
