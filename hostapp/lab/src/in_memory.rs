@@ -248,7 +248,10 @@ impl Kali for InMemory {
 
     fn close(&mut self, connection: ConnectionId) -> io::Result<Vec<u8>> {
         let handle = self.handle(connection)?;
-        self.kali.sockets.get_mut::<tcp::Socket>(handle).close();
+        let socket = self.kali.sockets.get_mut::<tcp::Socket>(handle);
+        socket.close();
+        // A kernel that has sent its FIN acknowledges the other one at once; smoltcp would delay that as well.
+        socket.set_ack_delay(None);
         let mut read = Vec::new();
         self.wait_for(|lab| {
             let socket = lab.kali.sockets.get_mut::<tcp::Socket>(handle);

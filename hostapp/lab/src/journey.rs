@@ -139,13 +139,13 @@ pub(super) fn tell(setting: &Setting, findings: &JourneyFindings) -> Account {
     ))];
     let [question, file] = &findings.connections;
     let asked = format!(
-        "$ printf '{}' | nc -N R2 {}\n{}",
+        "$ printf '{}' | nc -N 127.0.0.1 {}\n{}",
         QUESTION.escape_default(),
         question.r2_port,
         question.answer
     );
     let dropped = format!(
-        "$ seq 10000 | head -c {FILE} > numbers.txt\n$ nc -N R2 {} < numbers.txt\n{}$ sha256sum numbers.txt\n{}  \
+        "$ seq 10000 | head -c {FILE} > numbers.txt\n$ nc -N 127.0.0.1 {} < numbers.txt\n{}$ sha256sum numbers.txt\n{}  \
          numbers.txt",
         file.r2_port, file.answer, findings.sha256
     );
@@ -242,6 +242,27 @@ mod tests {
             let wrong = account.excerpt("13,20p").unwrap_err();
             for (name, _) in &account.excerpts {
                 assert!(wrong.contains(name), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn kali_acknowledges_r2_s_fin_as_soon_as_it_arrives() {
+        let wire = WireOptions {
+            tap: None,
+            ip: "192.168.69.1/24".parse().unwrap(),
+            rtt: None,
+            loss: None,
+            seed: 1,
+        };
+        for measure in [crate::journey as crate::Measure, crate::ports] {
+            for part in measure(&wire, None).unwrap().account.parts {
+                let Part::Ladder(ladder) = part else { continue };
+                let [.., fin, last] = &ladder.0[..] else {
+                    panic!("a connection has an end")
+                };
+                assert!(fin.from_r2 && fin.label.starts_with("FIN") && !last.from_r2);
+                assert_eq!(last.at - fin.at, std::time::Duration::from_millis(25));
             }
         }
     }

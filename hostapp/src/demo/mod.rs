@@ -82,7 +82,7 @@ fn chat(r2: &mut Running, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\n# KALI's screen, which is that of `nc R2 5000`:\n\n{}",
+        "\n# KALI's screen, which is that of `nc 127.0.0.1 5000`:\n\n{}",
         kali.finish()?
     )?;
     r2.sees("* KALI left\n")?;
@@ -100,13 +100,17 @@ fn secret(r2: &Running, out: &mut impl Write) -> io::Result<()> {
         "123Ted 32is 343SECRET cool",
     ] {
         let answer = Netcat::run(r2.at(5010), format!("{string}\n").as_bytes())?;
-        writeln!(out, "$ echo '{string}' | nc -N R2 5010\n{}", answer.trim_end())?;
+        writeln!(
+            out,
+            "$ echo '{string}' | nc -N 127.0.0.1 5010\n{}",
+            answer.trim_end()
+        )?;
     }
     let string = "R2D2 has a SECRET too";
     let answer = ask_by_datagram(r2.udp_at(5010), string)?;
     writeln!(
         out,
-        "$ printf '{string}' | nc -u -W 1 R2 5010\n{}",
+        "$ printf '{string}' | nc -u -W 1 127.0.0.1 5010\n{}",
         answer.trim_end()
     )
 }
@@ -119,7 +123,7 @@ fn file(r2: &Running, store: &std::path::Path, out: &mut impl Write) -> io::Resu
     let photo = noise();
     let receipt = Netcat::run(r2.at(5020), &photo)?;
     let sha256 = Hex(&Sha256::digest(&photo).into()).to_string();
-    writeln!(out, "$ nc -N R2 5020 < photo.jpg\n{}", receipt.trim_end())?;
+    writeln!(out, "$ nc -N 127.0.0.1 5020 < photo.jpg\n{}", receipt.trim_end())?;
     writeln!(out, "$ sha256sum photo.jpg\n{sha256}  photo.jpg")?;
     let stored =
         fs::read(store.join("drop-0001")).or_else(|_| fs::read(store.join("drop-0001.unconfirmed")))?;
@@ -133,10 +137,10 @@ fn file(r2: &Running, store: &std::path::Path, out: &mut impl Write) -> io::Resu
     for (said, line) in [
         (
             "PUT notes.txt 6\nhello\n",
-            "(echo PUT notes.txt 6; echo hello) | nc -N R2 5030",
+            "(echo PUT notes.txt 6; echo hello) | nc -N 127.0.0.1 5030",
         ),
-        ("GET notes.txt\n", "echo GET notes.txt | nc -N R2 5030"),
-        ("LIST\n", "echo LIST | nc -N R2 5030"),
+        ("GET notes.txt\n", "echo GET notes.txt | nc -N 127.0.0.1 5030"),
+        ("LIST\n", "echo LIST | nc -N 127.0.0.1 5030"),
     ] {
         let answer = Netcat::run(r2.at(5030), said.as_bytes())?;
         writeln!(out, "$ {line}\n{}", answer.trim_end())?;
