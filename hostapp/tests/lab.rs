@@ -48,8 +48,25 @@ fn syscalls_tells_what_each_call_returned() {
         .iter()
         .map(|call| call["returned"].as_str().unwrap())
         .collect();
-    assert_eq!(returned[..2], ["-1: EADDRINUSE", "-1: ECONNREFUSED"]);
-    assert!(["-1: EACCES", "0"].contains(&returned[2]), "{returned:?}");
+    assert_eq!(
+        returned[..3],
+        ["-1: EPROTONOSUPPORT", "-1: EADDRINUSE", "-1: ECONNREFUSED"]
+    );
+    assert!(["-1: EACCES", "0"].contains(&returned[3]), "{returned:?}");
+    let descriptors = told["descriptors"].as_array().unwrap();
+    let [first, second, closed, again] = &descriptors[..] else {
+        panic!("{descriptors:?}")
+    };
+    assert_ne!(first["returned"], second["returned"]);
+    assert_eq!(closed["returned"], "0");
+    assert_eq!(first["returned"], again["returned"], "the lowest free one");
+    let [bound, connected] = &told["bound_client"].as_array().unwrap()[..] else {
+        panic!("{told}")
+    };
+    let port = bound["call"].as_str().unwrap().trim_end_matches(')');
+    let port = port.rsplit(' ').next().unwrap();
+    assert_eq!(bound["returned"], "0");
+    assert_eq!(connected["returned"], format!("0: from port {port}"));
 }
 
 #[test]
@@ -75,7 +92,7 @@ fn the_report_has_every_answer_as_a_page_and_on_paper() {
         assert!(paper.contains(&format!("({answer}: ")), "{answer}");
     }
     // All figures are there: what the terminal shows of the same run.
-    for cell in ["1025.000", "11100 %", "12.000", "on, 40 ms"] {
+    for cell in ["1025.000", "bytes for one", "12.000", "on, 40 ms"] {
         assert!(page.contains(cell) && paper.contains(cell), "{cell}");
     }
     for outside in ["http:", "https:", "<script", "<link", "<img"] {

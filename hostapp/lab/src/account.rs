@@ -24,6 +24,14 @@ impl Account {
         }
     }
 
+    /// Adds a sentence to the first paragraph.
+    pub(super) fn introduce(&mut self, sentence: &str) {
+        if let Some(Part::Text(text)) = self.parts.first_mut() {
+            *text += " ";
+            *text += sentence;
+        }
+    }
+
     /// The excerpt of that name, as the terminal shows it. The error says which there are.
     pub fn excerpt(&self, name: &str) -> Result<String, String> {
         let found = self.excerpts.iter().find(|(its, _)| *its == name);

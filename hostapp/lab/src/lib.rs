@@ -132,8 +132,11 @@ fn on_a_wire<M, F: Serialize>(
         write_pcap(&frames, path)?;
     }
     let packets = packet::read(&frames, ethernet_address(bench.ip.address()));
+    let numbers = packet::about_numbers(&packets);
     let findings = find(&setting, made, &Evidence { packets, calls });
-    Measured::new(&findings, tell(&setting, &findings))
+    let mut account = tell(&setting, &findings);
+    account.introduce(&numbers);
+    Measured::new(&findings, account)
 }
 
 /// What was seen of an experiment.

@@ -109,6 +109,20 @@ impl Packet {
     }
 }
 
+/// Says what the frame numbers are, and what the first frames were.
+pub(super) fn about_numbers(packets: &[Packet]) -> String {
+    let arp = packets.iter().take_while(|packet| packet.carries == Carries::Arp);
+    let first = match arp.count() {
+        0 => String::new(),
+        1 => " Frame 1 is ARP (RFC 826), which finds the Ethernet address of an IP address.".into(),
+        2 => " Frames 1 and 2 are ARP (RFC 826): KALI asks for the Ethernet address of R2's IP address, and R2 answers.".into(),
+        count => format!(" Frames 1 to {count} are ARP (RFC 826), which finds the Ethernet address of an IP address."),
+    };
+    format!(
+        "The frames are numbered as in the capture, in which each ladder leaves out those of other connections.{first}"
+    )
+}
+
 /// Reads frames, of a network in which R2 has the Ethernet address `r2`.
 pub(super) fn read(frames: &[Frame], r2: EthernetAddress) -> Vec<Packet> {
     let mut first = HashMap::new();

@@ -99,25 +99,26 @@ pub(super) fn tell(setting: &Setting, findings: &PortFindings) -> Account {
         )),
         Part::Table(table(&findings.connections)),
         Part::Text(format!(
-            "R2 sends to the port from which KALI's SYN came: it is in every segment of hers as the source port. KALI's \
-             side chose it, when connect() was called and before the SYN left; nobody told R2 beforehand, and R2 has no say \
-             in it. {}. R2's own port is the same in all {CONNECTIONS}: what tells the connections apart is the 4-tuple of \
-             both addresses and both ports.",
+            "R2 sends to the port from which KALI's SYN came; it is the source port in each of her segments. KALI's side chose \
+             it when connect() was called, before the SYN left. Nobody told R2 beforehand, and R2 has no say in it. Such a port \
+             is called ephemeral: it lasts as long as the connection. {}. R2's own port is the same in all {CONNECTIONS}; what \
+             tells the connections apart is the 4-tuple of both addresses and both ports (RFC 9293, 3.4.1).",
             range(setting)
         )),
     ];
     if let Some(packet) = &findings.datagram {
         parts.push(Part::Text(format!(
-            "The same with a datagram: R2 answers to the port that the question came from, {} in frame {}.",
+            "The same holds for a datagram: R2 answers to the port that the question came from, {} in frame {}.",
             packet.kali, packet.number
         )));
     }
     parts.extend([
         Part::Heading("A connection from its beginning to its end".into()),
         Part::Text(
-            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers. Each byte has a number: seq is that \
-             of the first one in the segment, ack the one that its sender expects next, and so acknowledges all before. FIN \
-             ends one direction and takes a number too; the other may go on sending until its own FIN."
+            "SYN, SYN-ACK and ACK establish it and agree on the first sequence numbers (RFC 9293, 3.5). Each byte has a number: \
+             seq is that of the first one in the segment, ack the one that its sender expects next, and so acknowledges all \
+             before. FIN ends one direction and takes a number too; the other may go on sending until its own FIN (3.6). Each \
+             arrow of this ladder is a frame."
                 .into(),
         ),
         Part::Ladder(findings.first.clone()),

@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, getsockname, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect, getsockname, listen,
+    socket,
 };
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ const PRIVILEGED: u16 = 1023;
 pub(super) struct SyscallFindings {
     experiment: &'static str,
     calls: Vec<Syscall>,
+    descriptors: Vec<Syscall>,
+    bound_client: Vec<Syscall>,
     errors: Vec<Syscall>,
     /// The port that the kernel has chosen for the client.
     #[serde(skip)]
@@ -51,14 +54,18 @@ fn call(who: &'static str, call: impl Into<String>, returned: String, smoltcp: &
 
 /// Makes the calls, on this machine's loopback.
 pub(super) fn find() -> io::Result<SyscallFindings> {
-    let (mut calls, mut errors) = (Vec::new(), Vec::new());
+    let [mut calls, mut descriptors, mut bound_client, mut errors] = [const { Vec::new() }; 4];
     let (stream, connection) = establish(&mut calls)?;
     let port = stream.local_addr()?.port();
     converse(&mut calls, stream, connection)?;
+    use_again(&mut descriptors)?;
+    bind_client(&mut bound_client)?;
     let privileged = provoke(&mut errors)?;
     Ok(SyscallFindings {
         experiment: "syscalls",
         calls,
+        descriptors,
+        bound_client,
         errors,
         port,
         privileged,
@@ -69,22 +76,45 @@ pub(super) fn find() -> io::Result<SyscallFindings> {
 pub(super) fn tell(findings: &SyscallFindings) -> Account {
     let parts = vec![
         Part::Text(
-            "A server and a client on this machine's kernel, over loopback: each call, and what it returned."
+            "A server and a client on this machine's kernel, over loopback: each call, and what it returned. The last column is \
+             the same step in smoltcp, R2's TCP."
                 .into(),
         ),
         Part::Table(table(&findings.calls)),
         Part::Text(format!(
-            "The server calls bind() because its clients must know the port beforehand. The client calls no bind(): connect() \
-             lets the kernel choose a free port, here {}, and the server learns it from the SYN, as accept() shows. accept() \
-             returns a socket of its own for each connection; the listening one goes on listening. shutdown() sends FIN and \
-             still reads: that is the half-close of nc -N.",
+            "accept() returns a socket of its own for each connection; the listening one goes on listening, and another client's \
+             SYN finds it. The client's port, {}, was chosen by connect(), and accept() shows it to the server. shutdown() sends \
+             FIN and still reads: that is the half-close of nc -N.",
             findings.port
         )),
+        Part::Heading("What socket() returns".into()),
+        Part::Text(
+            "A file descriptor: a small integer by which all later calls name the socket, always the lowest one that the process \
+             does not use (POSIX). 0, 1 and 2 are its standard input, output and error, so a small program's first socket is 3. \
+             A closed descriptor is given out again:"
+                .into(),
+        ),
+        Part::Table(table(&findings.descriptors)),
+        Part::Text(
+            "On failure socket() returns -1, and errno says why, as the first row of the errors below shows; EMFILE would mean \
+             that the process has as many descriptors as it may have. smoltcp has neither descriptors nor errno: a socket is a \
+             value with buffers that the caller lends, and each call returns its own kind of error."
+                .into(),
+        ),
+        Part::Heading("What bind() returns, and who calls it".into()),
+        Part::Text(
+            "0, or -1 with errno. The server calls it: its clients must know the port beforehand, so it names one. A client may \
+             call it, as nc -p does, and need not: connect() gives a socket that has no port a free ephemeral one. Here a client \
+             names its port:"
+                .into(),
+        ),
+        Part::Table(table(&findings.bound_client)),
         Part::Heading("Errors, provoked".into()),
         Part::Table(table(&findings.errors)),
         Part::Text(format!(
-            "EADDRINUSE: a second server cannot bind the address of the first. ECONNREFUSED: the kernel answers a SYN for which \
-             nobody listens with RST, as R2 does. {}.",
+            "Each call returned -1, and the name is that of errno. EPROTONOSUPPORT: a stream cannot be UDP's. EADDRINUSE: a \
+             second server cannot bind the address on which the first listens. ECONNREFUSED: the kernel answers a SYN to a port \
+             on which nobody listens with RST (RFC 9293, 3.5.2), as R2 does. {}.",
             tell_privileged(findings.privileged)
         )),
     ];
@@ -116,6 +146,7 @@ fn tell_privileged(returned: nix::Result<()>) -> String {
 
 /// Connects a client to a server: the client's end and the server's.
 fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
+    let named = free_port()?;
     let server = tcp_socket()?;
     trace.push(call(
         "server",
@@ -123,12 +154,12 @@ fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
         fd(&server),
         "tcp::Socket::new(rx, tx): the buffers are yours",
     ));
-    bind(server.as_raw_fd(), &loopback(0))?;
+    bind(server.as_raw_fd(), &loopback(named))?;
     let at = address(&server)?;
     trace.push(call(
         "server",
-        "bind(127.0.0.1, port 0)",
-        format!("0: port {}", at.port()),
+        format!("bind(127.0.0.1, port {named})"),
+        "0".into(),
         "part of listen()",
     ));
     listen(&server, Backlog::new(1)?)?;
@@ -148,7 +179,7 @@ fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
         format!("0: from port {}", client_at.port()),
         "connect(.., own port): returns at once, the caller chooses the port",
     ));
-    let (connection, from) = TcpListener::from(server.try_clone()?).accept()?;
+    let (connection, from) = TcpListener::from(server).accept()?;
     trace.push(call(
         "server",
         "accept()",
@@ -156,6 +187,50 @@ fn establish(trace: &mut Vec<Syscall>) -> io::Result<(TcpStream, TcpStream)> {
         "nothing: the listening socket is the connection now",
     ));
     Ok((TcpStream::from(client), connection))
+}
+
+/// A port of this machine that was free just now.
+fn free_port() -> io::Result<u16> {
+    let socket = tcp_socket()?;
+    bind(socket.as_raw_fd(), &loopback(0))?;
+    Ok(address(&socket)?.port())
+}
+
+/// Closes a descriptor while a higher one is open, and takes the next.
+fn use_again(trace: &mut Vec<Syscall>) -> io::Result<()> {
+    const NOTHING: &str = "nothing: there are no descriptors";
+    let (first, second) = (tcp_socket()?, tcp_socket()?);
+    let closed = fd(&first);
+    trace.push(call("client", "socket()", closed.clone(), NOTHING));
+    trace.push(call("client", "socket()", fd(&second), NOTHING));
+    drop(first);
+    trace.push(call("client", format!("close({closed})"), "0".into(), NOTHING));
+    trace.push(call("client", "socket()", fd(&tcp_socket()?), NOTHING));
+    Ok(())
+}
+
+/// Connects from a port that the client names.
+fn bind_client(trace: &mut Vec<Syscall>) -> io::Result<()> {
+    let server = tcp_socket()?;
+    bind(server.as_raw_fd(), &loopback(0))?;
+    listen(&server, Backlog::new(1)?)?;
+    let (at, own) = (address(&server)?.port(), free_port()?);
+    let client = tcp_socket()?;
+    bind(client.as_raw_fd(), &loopback(own))?;
+    trace.push(call(
+        "client",
+        format!("bind(127.0.0.1, port {own})"),
+        "0".into(),
+        "the own port of connect()",
+    ));
+    connect(client.as_raw_fd(), &loopback(at))?;
+    trace.push(call(
+        "client",
+        format!("connect(127.0.0.1, port {at})"),
+        format!("0: from port {}", address(&client)?.port()),
+        "connect(.., own port)",
+    ));
+    Ok(())
 }
 
 /// A question, and all that follows.
@@ -228,6 +303,18 @@ fn finish(trace: &mut Vec<Syscall>, mut stream: TcpStream, mut connection: TcpSt
 
 /// Errors on purpose; what came of a port that only the superuser may bind, on most machines.
 fn provoke(trace: &mut Vec<Syscall>) -> io::Result<nix::Result<()>> {
+    let returned = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::empty(),
+        SockProtocol::Udp,
+    );
+    trace.push(call(
+        "client",
+        "socket(a stream of UDP)",
+        outcome(returned.map(drop)),
+        "nothing: tcp::Socket and udp::Socket are types",
+    ));
     let first = tcp_socket()?;
     bind(first.as_raw_fd(), &loopback(0))?;
     listen(&first, Backlog::new(1)?)?;

@@ -125,6 +125,21 @@ fn nagle_sends_as_many_segments_as_rfc_896_predicts() {
             let late = u64::from(link != "local" && nagle && writes > 2);
             assert!((predicted..=predicted + late).contains(&segments), "{case}");
         }
+        is_the_rule_of_its_tcp(&told["full_and_one"], &segments, link == "local");
+    }
+}
+
+/// The byte behind a full segment waits for the acknowledgement of that in smoltcp, and does not in Linux.
+fn is_the_rule_of_its_tcp(found: &Value, segments: &[(u16, Segment)], waits: bool) {
+    let frame = |key: &str| frame(segments, &found[key]);
+    let (full, byte) = (frame("full_frame").unwrap(), frame("byte_frame").unwrap());
+    assert_eq!((full.length, byte.length), (1460, 1), "{found}");
+    assert_eq!(byte.seq, full.seq + full.length, "{found}");
+    let waited_for = frame("waited_for_frame");
+    assert_eq!(waited_for.is_some(), waits, "{found}");
+    if let Some(ack) = waited_for {
+        assert!(full.number < ack.number && ack.number < byte.number, "{found}");
+        assert_eq!((ack.from_r2, ack.ack), (true, byte.seq), "{found}");
     }
 }
 

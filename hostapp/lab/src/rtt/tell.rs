@@ -17,7 +17,7 @@ pub(in super::super) fn tell(setting: &Setting, findings: &RttFindings) -> Accou
     let cases = &findings.cases[..];
     let bar = |case: &WayAtLoss| {
         let label = format!("{}, {} % lost", case.way.name(), case.loss_percent);
-        (label, in_millis(case.had[1]))
+        (label, in_millis(case.had[2]))
     };
     let least = cases
         .iter()
@@ -30,12 +30,17 @@ pub(in super::super) fn tell(setting: &Setting, findings: &RttFindings) -> Accou
             setting.described(),
             ms(AGAIN_AFTER.max(setting.one_way * 4)),
         )),
-        Part::Text("Times in milliseconds: so many of a hundred messages took no longer.".into()),
+        Part::Text(
+            "Times in milliseconds: the median, the 90th and the 99th percentile (99 of 100 messages took no longer), and the \
+             slowest. A message has arrived when R2 has it, and is answered when KALI knows."
+                .into(),
+        ),
         Part::Table(table(cases)),
         Part::Bars(Bars {
-            title: "ms until R2 has 90 of 100 messages".into(),
+            title: "ms until 99 of 100 messages have arrived".into(),
             bars: cases.iter().map(bar).collect(),
         }),
+        Part::Text(VERDICT.into()),
         Part::Text(conclusion(least.clone(), findings.rtt)),
         Part::Text(WHAT_LOSS_COSTS.into()),
     ];
@@ -56,25 +61,32 @@ pub(in super::super) fn tell(setting: &Setting, findings: &RttFindings) -> Accou
     Account::new("The urgent message", parts)
 }
 
+const VERDICT: &str = "\
+    UDP or TCP? For a single urgent message to a server with which no connection is open: UDP, because it arrives half a \
+    round trip after it was sent, and TCP's first byte after one and a half. If a connection is open already, TCP is as \
+    fast and repairs losses by itself. With UDP the sender has to do that: wait for an answer, with a timer of its own, \
+    and ask again. TCP Fast Open (RFC 7413) carries the message in the SYN and so arrives as early as UDP, but only where \
+    the server has handed out a cookie before, and the message may be delivered twice (RFC 7413, 6.1).";
+
 const WHAT_LOSS_COSTS: &str = "\
-    What loss costs: either way somebody has to notice and send again. TCP's first time-out is 1 s, and each further \
-    one is twice as long (RFC 6298, 5.5); a new connection has more packets that can be lost, its SYN among them. The \
-    sender of datagrams has to bring a timer of its own; this one asks again every time after the same pause, which is \
-    why its worst case is better, and why RFC 8085 wants such senders to be patient, too. UDP saves the handshake; it \
-    does not save the repair.";
+    What loss costs: with UDP and with TCP somebody has to notice it and send again. TCP's time-out is 1 s before the first \
+    round trip is measured, and by the RFC never less (RFC 6298, 2.1 and 2.4); each further one is twice as long (5.5). A \
+    new connection has more packets that can be lost, its SYN among them. The sender of datagrams asks again after the same \
+    pause every time here, which is why its slowest message is faster; RFC 8085, 3.1.1 wants such senders to slow down, too. \
+    UDP saves the handshake; it does not save the repair.";
 
 fn table(cases: &[WayAtLoss]) -> Table {
     let mut table = Table::new(&[
         "way",
         "loss",
-        "R2 has it: 50 %",
-        "90 %",
-        "99 %",
-        "worst",
-        "KALI knows: 50 %",
-        "90 %",
-        "99 %",
-        "worst",
+        "arrived p50",
+        "p90",
+        "p99",
+        "max",
+        "answered p50",
+        "p90",
+        "p99",
+        "max",
     ]);
     for case in cases {
         let names = [case.way.name().to_owned(), format!("{} %", case.loss_percent)];
@@ -92,37 +104,39 @@ fn tell_slowest(slowest: &Slowest) -> String {
         .collect();
     let all: Vec<_> = pauses.iter().copied().map(ms).collect();
     let mut text = format!(
-        "The slowest message on a connection kept open, at {} % lost: sent in frame {}, and again after {}; each pause is \
+        "The slowest message on a connection kept open, at {} % loss, was sent in frame {} and again after {}. Each pause is \
          twice the one before (RFC 6298, 5.5).",
         slowest.loss,
         slowest.sent[0].number,
         all.join(", ")
     );
     if pauses[0] > FIRST_PAUSE * 3 / 2 {
-        text += " The first is longer than 1 s already, for losses outlast their message. A doubled time-out holds until a \
-                 segment that was sent only once has been acknowledged: of one that was sent twice nobody knows which \
-                 was (Karn's algorithm; RFC 6298, 3). And where R2's answer was lost, the next round trip that is measured has \
-                 R2's own time-out in it, and all later time-outs follow that.";
+        text += " The first pause is above 1 s already: earlier losses had doubled the time-out, and it stays doubled until a \
+                 segment that was sent only once is acknowledged, because the acknowledgement of a repeated segment does not \
+                 tell which of the two it is for (Karn's algorithm; RFC 6298, 3). If R2's answer was lost, the next round trip \
+                 that KALI measures contains R2's own time-out, and all later time-outs follow that.";
     }
     text
 }
 
 fn conclusion<'c>(cases: impl Iterator<Item = &'c WayAtLoss>, rtt: Duration) -> String {
-    let mut text = String::from("At the least loss of the table, half of the messages by");
+    let mut text = String::from("Medians at the least loss of the table.");
+    let mut before = " ";
     for case in cases {
         let (had, known) = (case.had[0], case.known[0]);
-        let _ = write!(text, " {}: R2 has them after {}", case.way.name(), ms(had));
+        let _ = write!(text, "{before}{}: arrived after {}", case.way.name(), ms(had));
         if !rtt.is_zero() {
             let trips = |time: Duration| time.as_secs_f64() / rtt.as_secs_f64();
             let _ = write!(
                 text,
-                " ({:.2} round trips), KALI knows after {:.2}",
+                " ({:.2} round trips), answered after {:.2}",
                 trips(had),
                 trips(known)
             );
         }
-        text += ".";
+        before = "; ";
     }
-    text + " Theory: a datagram leaves at once, half a round trip. TCP's SYN and SYN-ACK are a round trip before the first \
-            byte (RFC 9293, 3.5), so one and a half; a connection that is open already pays only the half."
+    text + ". Theory: a datagram needs nothing before it and arrives after half a round trip. TCP's SYN and SYN-ACK take a round \
+            trip before the first byte may leave (RFC 9293, 3.5), so it arrives after one and a half; on a connection that is \
+            open already, after the half alone."
 }
