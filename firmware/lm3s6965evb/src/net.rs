@@ -39,6 +39,9 @@ const CHECK: usize = 4;
 
 const HEADER: usize = 14;
 
+/// How many frames the controller's FIFO of 2 KiB holds: what may come while the core does something else.
+pub const HELD: usize = 2048 / (LENGTH + MTU + CHECK);
+
 /// Words of a frame with its length.
 const WORDS: usize = (LENGTH + MTU).div_ceil(4);
 
@@ -101,7 +104,7 @@ impl Device for Ethernet {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        frame::capabilities(MTU, Some(1))
+        frame::capabilities(MTU, Some(HELD))
     }
 }
 

@@ -83,13 +83,13 @@ impl<'a, W: World> Node<'a, W> {
             capture,
             storage,
         } = registry;
-        let (pools, slots) = pool::make(&services, &config.limits, storage);
+        let capabilities = device.capabilities();
+        let (pools, slots) = pool::make(&services, &config.limits, &capabilities, storage);
         let counters = world.counters();
         counters.sessions_max = slots.len();
         for service in &services {
             counters.register(service.spec().name);
         }
-        let capabilities = device.capabilities();
         let offered = capture.and_then(|ServiceId(index)| {
             let (service, pool) = (services.get(index)?, pools.get(index)?);
             Some((index, service.spec().port, pool.slots()))
