@@ -17,6 +17,10 @@ pub struct Config<'a> {
     /// Of IPv6 with the feature `ipv6` only: with it the node has the [`link_local`] address of `mac`, too, wherever it is
     /// (RFC 4291, section 2.8).
     pub addresses: &'a [IpCidr],
+    /// Where the node finds its IPv4 address by itself: the host name that it tells the DHCP server, of which 63 bytes count.
+    /// Those of IPv4 in [`addresses`](Self::addresses) are ignored then. See [`Node::addresses`](crate::Node::addresses).
+    #[cfg(feature = "dhcp")]
+    pub dhcp: Option<&'a str>,
     /// The router to other networks, where there is one: needed for calls beyond the own network only, since an
     /// answer goes to the Ethernet address that the question came from.
     pub gateway: Option<Ipv4Address>,
@@ -52,6 +56,8 @@ impl<'a> Config<'a> {
         Self {
             mac,
             addresses,
+            #[cfg(feature = "dhcp")]
+            dhcp: None,
             gateway: None,
             allow: &[],
             secret,
@@ -87,6 +93,8 @@ impl Config<'_> {
     /// All addresses that the node answers at.
     pub(crate) fn all_addresses(&self) -> Addresses {
         let given = self.addresses.iter().copied().take(ADDRESSES_MAX);
+        #[cfg(feature = "dhcp")]
+        let given = given.filter(|cidr| self.dhcp.is_none() || !matches!(cidr, IpCidr::Ipv4(_)));
         #[cfg(feature = "ipv6")]
         let given = given.chain([IpCidr::new(link_local(self.mac).into(), LINK_LOCAL_PREFIX)]);
         given.collect()

@@ -116,6 +116,9 @@ pub struct Counters {
     pub sessions_open: usize,
     /// Connections that can be open at a time.
     pub sessions_max: usize,
+    /// Connections that were reset because the node no longer had the address that they were to.
+    #[cfg(feature = "dhcp")]
+    pub sessions_readdressed: u64,
     /// Frames that a capture connection had no room for, each as often as there were such connections.
     pub capture_lost: u64,
     dropped: [u64; Reason::ALL.len()],

@@ -100,6 +100,8 @@ pub mod config;
 pub mod counters;
 mod deadline;
 mod gate;
+#[cfg(feature = "dhcp")]
+mod ipv4;
 pub mod limits;
 #[cfg(feature = "call")]
 mod neighbor;

@@ -58,6 +58,16 @@ pub const ACK_DELAY: Duration = Duration::from_millis(10);
 /// After how long a call to an address that did not answer ARP or NDP asks again.
 pub const RESOLVE_EVERY: Duration = Duration::from_secs(1);
 
+/// After how long without a lease the node takes a link-local address: by then it has asked twice. Less, and a server that
+/// is slow to start is not waited for; more, and a cable between two machines is of no use for as much longer.
+pub const LINK_LOCAL_AFTER: Duration = Duration::from_secs(8);
+
+/// How many addresses may be somebody else's in a row before the node asks for the next one slowly, and how slowly: RFC
+/// 5227, section 1.1, `MAX_CONFLICTS` and `RATE_LIMIT_INTERVAL`.
+pub const CONFLICTS_MAX: u8 = 10;
+/// See [`CONFLICTS_MAX`].
+pub const SLOW_DOWN_AFTER_CONFLICTS: Duration = Duration::from_secs(60);
+
 /// How long a device that took no frame is left alone.
 pub const CONGESTED_FOR: Duration = Duration::from_millis(1);
 

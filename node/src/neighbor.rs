@@ -5,17 +5,14 @@
 #[cfg(feature = "ipv6")]
 mod ndp;
 
-use smoltcp::phy::{Device, TxToken};
+use smoltcp::phy::Device;
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress, IpCidr,
-    Ipv4Address,
-};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
+use crate::answer::arp;
 use crate::config::Config;
 use crate::gate::Neighbor;
 use crate::limits::RESOLVE_EVERY;
-use crate::wire::ETHERNET_HEADER;
 
 /// Asks for one address at a time.
 pub(crate) struct Resolver {
@@ -39,6 +36,11 @@ impl Resolver {
             gateway: config.gateway,
             asked: None,
         }
+    }
+
+    #[cfg(feature = "dhcp")]
+    pub(crate) fn set_gateway(&mut self, gateway: Option<Ipv4Address>) {
+        self.gateway = gateway;
     }
 
     /// Begins to ask for `address`, from our address `local`.
@@ -88,7 +90,7 @@ impl Resolver {
         };
         asked.next_at = now + smoltcp::time::Duration::from_millis(RESOLVE_EVERY.as_millis());
         match (asked.next_hop, asked.local) {
-            (IpAddress::Ipv4(target), IpAddress::Ipv4(local)) => send_arp(token, self.ours, local, target),
+            (IpAddress::Ipv4(target), IpAddress::Ipv4(local)) => arp::ask(local, target, self.ours, token),
             #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(target), IpAddress::Ipv6(local)) => ndp::send(token, self.ours, local, target),
             #[cfg(feature = "ipv6")]
@@ -109,21 +111,4 @@ impl Resolver {
         asked.found.get_or_insert(neighbor.at);
         true
     }
-}
-
-fn send_arp(token: impl TxToken, ours: EthernetAddress, local: Ipv4Address, target: Ipv4Address) {
-    let arp = ArpRepr::EthernetIpv4 {
-        operation: ArpOperation::Request,
-        source_hardware_addr: ours,
-        source_protocol_addr: local,
-        target_hardware_addr: EthernetAddress([0; 6]),
-        target_protocol_addr: target,
-    };
-    token.consume(ETHERNET_HEADER + arp.buffer_len(), |frame| {
-        let mut ethernet = EthernetFrame::new_unchecked(frame);
-        ethernet.set_src_addr(ours);
-        ethernet.set_dst_addr(EthernetAddress::BROADCAST);
-        ethernet.set_ethertype(EthernetProtocol::Arp);
-        arp.emit(&mut ArpPacket::new_unchecked(ethernet.payload_mut()));
-    });
 }

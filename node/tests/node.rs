@@ -13,6 +13,8 @@ mod node {
     mod fins;
     mod forged;
     mod icmp;
+    mod lease_lab;
+    mod leases;
     mod neighbors;
     mod news;
     mod nonsense;

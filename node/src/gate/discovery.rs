@@ -1,5 +1,7 @@
 //! ARP (RFC 826) and NDP (RFC 4861): who asks for our Ethernet address, and who says what its own is.
 
+#[cfg(feature = "dhcp")]
+use smoltcp::wire::Ipv4Address;
 use smoltcp::wire::{ArpOperation, ArpPacket, ArpRepr, EthernetAddress};
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Icmpv6Packet, IpAddress, Ipv6Address};
@@ -31,6 +33,13 @@ impl Border<'_> {
         else {
             return Err(Reason::Malformed);
         };
+        #[cfg(feature = "dhcp")]
+        if let Some(address) = self.claimed(address, target, operation)
+            && at != self.mac
+            && at.is_unicast()
+        {
+            return Ok(Parsed::Claim(Neighbor { address, at }));
+        }
         if !self.is_ours(target.into()) {
             return Err(Reason::NotForUs);
         }
@@ -49,6 +58,27 @@ impl Border<'_> {
         }
         let address = address.into();
         Ok(Parsed::Neighbor(Neighbor { address, at }))
+    }
+}
+
+#[cfg(feature = "dhcp")]
+impl Border<'_> {
+    /// The address of ours, or that we ask for, that the sender of an ARP packet claims (RFC 5227, sections 2.1.1 and
+    /// 2.4). A question for one of ours is none: it is answered, and the answer says whose the address is.
+    fn claimed(
+        &self,
+        sender: Ipv4Address,
+        target: Ipv4Address,
+        operation: ArpOperation,
+    ) -> Option<Ipv4Address> {
+        let asks = operation == ArpOperation::Request;
+        if let Some(candidate) = self.candidate
+            && (sender == candidate || asks && sender.is_unspecified() && target == candidate)
+        {
+            return Some(candidate);
+        }
+        let claims_ours = self.is_ours(sender.into()) && !(asks && self.is_ours(target.into()));
+        claims_ours.then_some(sender)
     }
 }
 

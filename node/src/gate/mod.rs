@@ -47,6 +47,8 @@
 
 mod backlog;
 mod bare;
+#[cfg(feature = "dhcp")]
+mod dhcp;
 mod discovery;
 mod flows;
 mod headers;
@@ -58,6 +60,8 @@ mod time_wait;
 
 pub(crate) use backlog::Backlog;
 pub(crate) use bare::{BARE_MAX, Bare};
+#[cfg(feature = "dhcp")]
+pub(crate) use dhcp::DhcpAnswer;
 pub(crate) use discovery::Neighbor;
 #[cfg(all(feature = "call", feature = "ipv6"))]
 pub(crate) use discovery::solicited_node;

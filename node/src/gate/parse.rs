@@ -8,6 +8,8 @@ use smoltcp::wire::{
 #[cfg(feature = "ipv6")]
 use smoltcp::wire::{Ipv6Address, Ipv6Packet};
 
+#[cfg(feature = "dhcp")]
+use super::dhcp::{DhcpAnswer, is_dhcp};
 use super::headers::behind_ethernet;
 #[cfg(feature = "ipv6")]
 use super::headers::{carried, without_extensions};
@@ -17,10 +19,16 @@ use crate::counters::Reason;
 
 /// Who we are, who may talk to us, and which checksums the link leaves to us.
 pub(crate) struct Border<'a> {
-    mac: EthernetAddress,
-    pub(super) addresses: Addresses,
+    pub(super) mac: EthernetAddress,
+    pub(crate) addresses: Addresses,
     allow: &'a [IpCidr],
     pub(super) checksum: ChecksumCapabilities,
+    /// An address that the node asks for, and does not have yet.
+    #[cfg(feature = "dhcp")]
+    pub(crate) candidate: Option<Ipv4Address>,
+    /// Whether the node asks DHCP.
+    #[cfg(feature = "dhcp")]
+    asks_dhcp: bool,
 }
 
 /// What a frame is, for R2.
@@ -41,6 +49,12 @@ pub(crate) enum Parsed<'f> {
     /// Somebody asks who has this IPv6 address of ours.
     #[cfg(feature = "ipv6")]
     Solicitation(Neighbor<Ipv6Address>, Ipv6Address),
+    /// Somebody else says that it has an address of ours, or has or asks for the one that we ask for.
+    #[cfg(feature = "dhcp")]
+    Claim(Neighbor<Ipv4Address>),
+    /// A DHCP server says something to a client.
+    #[cfg(feature = "dhcp")]
+    Dhcp(DhcpAnswer<'f>),
     /// Somebody says who it is.
     #[cfg_attr(not(feature = "call"), allow(dead_code, reason = "nobody asks"))]
     Neighbor(Neighbor<IpAddress>),
@@ -111,7 +125,7 @@ pub(super) struct Packet<'f> {
     pub(super) destination: IpAddress,
     pub(super) protocol: IpProtocol,
     pub(super) payload: &'f [u8],
-    fragment: bool,
+    pub(super) fragment: bool,
     /// Whether extension headers stand before the payload.
     #[cfg(feature = "ipv6")]
     extended: bool,
@@ -139,6 +153,10 @@ impl<'a> Border<'a> {
             addresses: config.all_addresses(),
             allow: config.allow,
             checksum,
+            #[cfg(feature = "dhcp")]
+            candidate: None,
+            #[cfg(feature = "dhcp")]
+            asks_dhcp: config.dhcp.is_some(),
         }
     }
 
@@ -166,6 +184,10 @@ impl<'a> Border<'a> {
         #[cfg(feature = "ipv6")]
         if is_neighbor_discovery(&packet) {
             return self.ndp(&packet, from);
+        }
+        #[cfg(feature = "dhcp")]
+        if self.asks_dhcp && is_dhcp(&packet) {
+            return self.dhcp(&packet, from);
         }
         if !self.allow.is_empty() && !self.allow.iter().any(|cidr| cidr.contains_addr(&packet.source)) {
             return Err(Reason::NotAllowed);
@@ -273,7 +295,7 @@ impl<'a> Border<'a> {
         })
     }
 
-    fn udp<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Datagram<'f>, Reason> {
+    pub(super) fn udp<'f>(&self, packet: &Packet<'f>, from: EthernetAddress) -> Result<Datagram<'f>, Reason> {
         let udp = UdpPacket::new_checked(packet.payload).map_err(|_| Reason::Malformed)?;
         // From port 0 comes what wants no answer (RFC 768).
         if udp.dst_port() == 0 {
@@ -293,7 +315,7 @@ impl<'a> Border<'a> {
         })
     }
 
-    pub(super) fn is_ours(&self, address: IpAddress) -> bool {
+    pub(crate) fn is_ours(&self, address: IpAddress) -> bool {
         self.addresses.iter().any(|ours| ours.address() == address)
     }
 

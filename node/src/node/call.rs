@@ -2,12 +2,14 @@
 
 use smoltcp::phy::Device;
 use smoltcp::time::Instant;
+#[cfg(feature = "dhcp")]
+use smoltcp::wire::Ipv4Address;
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 use super::ingress::NO_PORT;
 use super::{Node, flow_of, millis};
 use crate::capture::Recording;
-use crate::config::{Addresses, Config};
+use crate::config::Config;
 use crate::counters::add;
 use crate::gate::{Flow, Neighbor};
 use crate::neighbor::Resolver;
@@ -20,8 +22,6 @@ const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
 /// Who is being called, and what became of it.
 pub(super) struct Caller {
-    /// From where: our addresses.
-    addresses: Addresses,
     resolver: Resolver,
     call: Option<Call>,
     outcome: Option<CallOutcome>,
@@ -31,7 +31,6 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(config: &Config<'_>) -> Self {
         Self {
-            addresses: config.all_addresses(),
             resolver: Resolver::new(config),
             call: None,
             outcome: None,
@@ -49,11 +48,10 @@ impl Caller {
         self.resolver.learn(neighbor)
     }
 
-    /// Our address of the family of `remote`, of its network where there is one.
-    fn address_towards(&self, remote: IpAddress) -> Option<IpCidr> {
-        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.version();
-        let ours = self.addresses.iter().filter(same_family);
-        ours.min_by_key(|cidr| !cidr.contains_addr(&remote)).copied()
+    /// The router to other networks.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn set_gateway(&mut self, gateway: Option<Ipv4Address>) {
+        self.resolver.set_gateway(gateway);
     }
 
     /// Something has become of the connection in `slot`: if that was the call, it ends so.
@@ -113,7 +111,6 @@ impl<W: World> Node<'_, W> {
             return Err(CallError::Busy);
         }
         let local = self
-            .caller
             .address_towards(remote.addr)
             .ok_or(CallError::Unaddressable)?;
         if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
@@ -129,6 +126,13 @@ impl<W: World> Node<'_, W> {
         });
         self.caller.resolver.ask(remote.addr, local, now);
         Ok(())
+    }
+
+    /// Our address of the family of `remote`, of its network where there is one.
+    fn address_towards(&self, remote: IpAddress) -> Option<IpCidr> {
+        let same_family = |cidr: &&IpCidr| cidr.address().version() == remote.version();
+        let ours = self.border.addresses.iter().filter(same_family);
+        ours.min_by_key(|cidr| !cidr.contains_addr(&remote)).copied()
     }
 
     /// What became of the last call: once for each, `None` until it is known.
@@ -184,6 +188,23 @@ impl<W: World> Node<'_, W> {
         }
         self.flows.insert(&flow, slot);
         self.touch(slot);
+    }
+
+    /// The node no longer has the address `local`: a call from there that nobody has answered is over.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn end_call_from(&mut self, local: IpAddress, world: &mut W) {
+        let call = self.caller.call.as_ref();
+        let Some(slot) = call
+            .filter(|call| call.local.address() == local)
+            .map(|call| call.slot)
+        else {
+            return;
+        };
+        // The SYN has not left; one that has is ended with its slot.
+        if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Free) {
+            self.give_back(slot, world);
+            self.caller.end(CallOutcome::Unreachable);
+        }
     }
 
     /// A dynamic port from which `remote` is not being talked to.

@@ -36,7 +36,18 @@ impl<W: World> Node<'_, W> {
             Ok(Parsed::Unknown(asked)) => {
                 self.answer_error(Fault::Protocol, &asked, answer, now, world);
             }
-            Ok(Parsed::Arp(asker, address)) => self.answer_arp(&asker, address, answer, world),
+            Ok(Parsed::Arp(asker, address)) => {
+                self.answer_arp(&asker, address, answer, world);
+                #[cfg(feature = "dhcp")]
+                self.take_claim(&asker, now, world);
+            }
+            #[cfg(feature = "dhcp")]
+            Ok(Parsed::Claim(other)) => {
+                world.counters().drop(Reason::NoAnswer);
+                self.take_claim(&other, now, world);
+            }
+            #[cfg(feature = "dhcp")]
+            Ok(Parsed::Dhcp(answer)) => self.take_dhcp(&answer, now, world),
             #[cfg(feature = "ipv6")]
             Ok(Parsed::Solicitation(asker, address)) => self.answer_ndp(&asker, address, answer, world),
             #[cfg(feature = "call")]
@@ -179,6 +190,11 @@ impl<W: World> Node<'_, W> {
                     world.counters().bug("the packet was inspected when it came");
                     continue;
                 };
+                #[cfg(feature = "dhcp")]
+                if !self.border.is_ours(segment.flow.local.addr) {
+                    world.counters().drop(Reason::NotForUs);
+                    continue;
+                }
                 if stopping {
                     self.refuse(&segment, answer, now, &mut world.counters().frames_out);
                     continue;

@@ -1,5 +1,7 @@
 //! The whole loop: frames in, slots served, frames out.
 
+#[cfg(feature = "dhcp")]
+mod addresses;
 mod answers;
 #[cfg(feature = "call")]
 mod call;
@@ -24,8 +26,12 @@ use crate::config::{Config, Limits};
 use crate::counters::add;
 use crate::deadline::{Deadlines, earlier};
 use crate::gate::{Backlog, Border, Flow, Flows, TimeWait};
+#[cfg(feature = "dhcp")]
+use crate::ipv4::{Found, Ipv4};
 use crate::limits::{ANSWER_BUCKETS, CONGESTED_FOR, ETHERNET_FRAME, FRAMES_PER_PASS, SERVICES_MAX};
 use crate::service::{Registry, ServiceId, Services, Spec};
+#[cfg(feature = "dhcp")]
+use crate::slot::to_smoltcp;
 use crate::slot::{Phase, Slot, to_core};
 use crate::storage::Storage;
 use crate::wire::{Inward, Nowhere, longest_frame, steered_capabilities};
@@ -64,6 +70,11 @@ pub struct Node<'a, W> {
     captures: Captures,
     #[cfg(feature = "call")]
     caller: Caller,
+    #[cfg(feature = "dhcp")]
+    ipv4: Ipv4<'a>,
+    /// What of it the border knows.
+    #[cfg(feature = "dhcp")]
+    found: Option<Found>,
     search_at: Option<Instant>,
     stop_by: Option<Instant>,
 }
@@ -97,6 +108,8 @@ impl<'a, W: World> Node<'a, W> {
         let whole_checksums = capabilities.checksum.tcp.tx();
         let captures = Captures::new(offered, whole_checksums, config.started_at);
         let steered_capabilities = steered_capabilities(&capabilities);
+        #[cfg(feature = "dhcp")]
+        let ipv4 = Ipv4::new(config, to_core(now));
         let seed = u64::from_ne_bytes(*config.secret.first_chunk().unwrap_or(&[0; 8]));
         Self {
             ours: config.mac,
@@ -121,6 +134,10 @@ impl<'a, W: World> Node<'a, W> {
             slots,
             touched: Queue::default(),
             captures,
+            #[cfg(feature = "dhcp")]
+            found: ipv4.found(),
+            #[cfg(feature = "dhcp")]
+            ipv4,
             search_at: None,
             stop_by: None,
         }
@@ -162,6 +179,8 @@ impl<'a, W: World> Node<'a, W> {
                 self.take_in(frame, answer, now, world);
             });
         }
+        #[cfg(feature = "dhcp")]
+        self.go_on_searching(now, device, world);
         self.hear_news(world);
         while let Some(slot) = self.deadlines.take_due(now) {
             self.touch(slot);
@@ -183,6 +202,10 @@ impl<'a, W: World> Node<'a, W> {
         #[cfg(feature = "call")]
         {
             next = earlier(next, self.caller.poll_at());
+        }
+        #[cfg(feature = "dhcp")]
+        {
+            next = earlier(next, self.ipv4.poll_at().map(to_smoltcp));
         }
         next
     }

@@ -245,7 +245,7 @@ impl<'a, W: World> Node<'a, W> {
         pool.len >= CROWD && self.backlog.waits_beside(index, remote.addr) && slots.iter().all(stays)
     }
 
-    fn end_slot(&mut self, index: usize, now: Instant, world: &mut W, ending: Ending) {
+    pub(super) fn end_slot(&mut self, index: usize, now: Instant, world: &mut W, ending: Ending) {
         let Some(slot) = self.slots.get_mut(index) else {
             world.counters().bug("a slot that gives way is there");
             return;
@@ -268,7 +268,7 @@ impl<'a, W: World> Node<'a, W> {
 
 /// How a connection is made to give way.
 #[derive(Clone, Copy)]
-enum Ending {
+pub(super) enum Ending {
     /// With RST.
     Abort,
     /// What is under way, then FIN.
