@@ -36,7 +36,7 @@ pub struct About {
 }
 
 /// The lines that come before those of the services.
-const GENERAL: usize = 9;
+const GENERAL: usize = if cfg!(feature = "dhcp") { 10 } else { 9 };
 const PER_SERVICE: usize = 4;
 
 /// A line of the status page: two parts of its key, and what is behind it.
@@ -76,6 +76,11 @@ impl<S: Store> Shared<'_, S> {
             4 => ("sessions_open", Value::Count(counters.sessions_open as u64)),
             5 => ("sessions_max", Value::Count(counters.sessions_max as u64)),
             6 => ("frames_in", Value::Count(counters.frames_in)),
+            #[cfg(feature = "dhcp")]
+            9 => (
+                "sessions_readdressed",
+                Value::Count(counters.sessions_readdressed),
+            ),
             8 => ("capture_lost", Value::Count(counters.capture_lost)),
             _ => ("frames_out", Value::Count(counters.frames_out)),
         };

@@ -42,6 +42,12 @@ pub trait Link: Device + AsFd {
         None
     }
 
+    /// An Ethernet address for an R2 that has no IP address yet: the same as long as the link exists, and no other R2's.
+    /// `None` where R2 always has an IP address.
+    fn own_ethernet_address(&self) -> Option<EthernetAddress> {
+        None
+    }
+
     /// Where peers find R2's TCP `port`; `None` where it is not offered.
     fn tcp_port(&self, port: u16) -> Option<u16> {
         Some(port)
@@ -71,7 +77,7 @@ pub trait Link: Device + AsFd {
     fn take_error(&mut self) -> Option<io::Error>;
 }
 
-/// R2's own Ethernet address: locally administered, `02:52:` ("R") `32` ("2"), and the last three bytes of its
+/// R2's own Ethernet address where it has this IPv4 address: locally administered, `02:52:` ("R") `32` ("2"), and the last three bytes of its
 /// IPv4 address. The same at every start, so that nobody's ARP cache goes stale; two R2s in one network differ
 /// as their addresses do; a TAP's own is random, and its second and third byte would have to be these.
 pub fn ethernet_address(ip: Ipv4Addr) -> EthernetAddress {

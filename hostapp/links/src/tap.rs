@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use r2_node::{Counters, Reason};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium, PacketMeta};
 use smoltcp::time::Instant;
+use smoltcp::wire::EthernetAddress;
 
 use super::{Link, checksum};
 
@@ -43,6 +44,8 @@ pub struct Tap {
     file: File,
     name: String,
     mtu: usize,
+    /// The Ethernet address of this machine's end.
+    peer: [u8; 6],
     /// Frames stand behind a header that tells of their checksum and of what they are to be cut into.
     offload: bool,
     rx: FrameRoom,
@@ -99,6 +102,7 @@ impl Tap {
 
     fn on(file: File, name: &str, offload: bool) -> Result<Self, TapError> {
         let mtu = open::mtu(name)?.min(MTU_MAX);
+        let peer = open::ethernet_address(name)?;
         let (header, largest) = if offload {
             (virtio::HEADER, FRAME_MAX)
         } else {
@@ -109,6 +113,7 @@ impl Tap {
             file,
             name: name.to_owned(),
             mtu,
+            peer,
             offload,
             rx: room(FRAME_MAX),
             corrupt: 0,
@@ -131,6 +136,12 @@ impl Tap {
 impl Link for Tap {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// `02:52:32` and the last three bytes of the interface's own, which another TAP does not have.
+    fn own_ethernet_address(&self) -> Option<EthernetAddress> {
+        let [.., a, b, c] = self.peer;
+        Some(EthernetAddress([0x02, 0x52, 0x32, a, b, c]))
     }
 
     fn wanted(&self) -> PollFlags {

@@ -4,10 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
+use smoltcp::wire::{IpCidr, Ipv6Cidr};
 
-use super::values::{callee, host_v4, host_v6, link_choice, listen_address, network, nick, own_services};
-use crate::serve::{LinkChoice, Options};
+use super::values::{
+    callee, host_v6, hostname, ipv4_choice, link_choice, listen_address, network, nick, own_services,
+};
+use crate::serve::{Ipv4Choice, LinkChoice, Options};
 
 /// How to serve.
 #[derive(Clone, Debug, Args)]
@@ -21,15 +23,20 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Vec<SocketAddr>,
 
-    /// R2's IPv4 address and its network: 192.168.69.1/24 where none is given.
-    #[arg(long, value_name = "ADDR/LEN", value_parser = host_v4)]
-    pub ip: Option<Ipv4Cidr>,
+    /// R2's IPv4 address and its network, 192.168.69.1/24 where none is given; or dhcp, and R2 asks the network's server for
+    /// one, and takes one of 169.254.0.0/16 as long as none answers.
+    #[arg(long, value_name = "dhcp|ADDR/LEN", value_parser = ipv4_choice)]
+    pub ip: Option<Ipv4Choice>,
+
+    /// R2's name in the network: with --ip dhcp the server hears it.
+    #[arg(long, default_value = "r2", value_name = "NAME", value_parser = hostname)]
+    pub hostname: String,
 
     /// R2's IPv6 address and its network. On a TAP it has a link-local one in any case.
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
     pub ip6: Option<Ipv6Cidr>,
 
-    /// The router to what lies beyond that network.
+    /// The router to what lies beyond that network; with --ip dhcp the server's word for it where none is given.
     #[arg(long, value_name = "IP")]
     pub gateway: Option<IpAddr>,
 
@@ -80,6 +87,7 @@ impl From<Serve> for Options {
             link: serve.link,
             listen: serve.listen,
             ip: serve.ip,
+            hostname: serve.hostname,
             ip6: serve.ip6,
             gateway: serve.gateway,
             store: serve.store,

@@ -22,7 +22,8 @@ fn serve_without_options_is_the_lab() {
         ..Options::local("r2-store")
     };
     assert_eq!(serve, lab);
-    assert_eq!(serve.ipv4().to_string(), "192.168.69.1/24");
+    assert_eq!(serve.ipv4().unwrap().to_string(), "192.168.69.1/24");
+    assert_eq!(serve.hostname, "r2");
 }
 
 #[test]
@@ -43,6 +44,14 @@ fn serve_takes_every_option() {
 }
 
 #[test]
+fn an_address_is_given_or_asked_for() {
+    let asks = serve("hostapp serve --ip dhcp --hostname lab-7");
+    assert_eq!((asks.ipv4(), asks.hostname.as_str()), (None, "lab-7"));
+    let given = serve("hostapp serve --ip 10.0.0.2/8");
+    assert_eq!(given.ipv4().unwrap().to_string(), "10.0.0.2/8");
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for line in [
         "hostapp",
@@ -56,6 +65,10 @@ fn what_makes_no_sense_is_a_usage_error() {
         "hostapp serve --ip 192.168.69.1/33",
         "hostapp serve --ip 192.168.69.0/24",
         "hostapp serve --ip 192.168.69.255/24",
+        "hostapp serve --ip DHCP",
+        "hostapp serve --hostname ",
+        "hostapp serve --hostname r2.local",
+        "hostapp serve --hostname -r2",
         "hostapp serve --ip 224.0.0.1/24",
         "hostapp serve --ip6 ff02::1/64",
         "hostapp serve --sessions 0",

@@ -10,7 +10,7 @@ use r2_links::stdio::is_standard_output;
 use smoltcp::wire::{IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::host::is_ipv6;
-use crate::serve::LinkChoice;
+use crate::serve::{Ipv4Choice, LinkChoice};
 use crate::services::OWN;
 
 /// The wire that R2 is on.
@@ -71,6 +71,29 @@ pub(super) fn host_v4(text: &str) -> Result<Ipv4Cidr, &'static str> {
         return Err("no address of a single host in its network");
     }
     Ok(cidr)
+}
+
+/// R2's IPv4 address, or who gives it one.
+pub(super) fn ipv4_choice(text: &str) -> Result<Ipv4Choice, String> {
+    if text == "dhcp" {
+        return Ok(Ipv4Choice::Dhcp);
+    }
+    host_v4(text)
+        .map(Ipv4Choice::Given)
+        .map_err(|wrong| format!("{wrong}, or dhcp"))
+}
+
+/// A label of the DNS (RFC 1123, section 2.1).
+pub(super) fn hostname(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=63).contains(&text.len());
+    let clean = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits && clean && !text.starts_with('-') && !text.ends_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("a host name has 1 to 63 of A-Z a-z 0-9 - and a dash neither first nor last")
+    }
 }
 
 pub(super) fn host_v6(text: &str) -> Result<Ipv6Cidr, &'static str> {

@@ -13,24 +13,24 @@ use std::process::ExitCode;
 
 use r2_core::chat::Peer;
 use r2_core::io::Pump;
+use r2_links::Link;
 use r2_links::local::{Local, Ports, R2_V4, R2_V6};
 use r2_links::server::{OPERATOR, Operator};
 use r2_links::stdio::is_standard_output;
 #[cfg(target_os = "linux")]
 use r2_links::tap::{Tap, TapError};
-use r2_links::{Link, ethernet_address};
 use r2_node::Size;
-use r2_node::config::link_local;
 use r2_node::service::Spec;
 use smoltcp::time::Instant;
+use smoltcp::wire::IpCidr;
 
 use self::call::Calling;
-pub use self::options::{LinkChoice, Options};
+pub use self::options::{Ipv4Choice, LinkChoice, Options};
 pub use self::r2::R2;
 use crate::console::{Console, Screen};
 #[cfg(target_os = "linux")]
 use crate::privileges;
-use crate::service_table::Ready;
+use crate::service_table::ServiceTable;
 use crate::signals::{self, Signals};
 use crate::stdio::say;
 
@@ -130,7 +130,7 @@ pub(crate) fn on_the_wire(options: &Options) -> Result<Options, Refusal> {
         }
     }
     Ok(Options {
-        ip: Some(R2_V4),
+        ip: Some(Ipv4Choice::Given(R2_V4)),
         ip6: Some(R2_V6),
         ..options.clone()
     })
@@ -179,20 +179,23 @@ fn serve<L: Link>(
         signals,
         call: options.call.map(Calling::begin),
         signalled: false,
+        ready: Announcer {
+            table: ServiceTable::new(&options.allow, r2.link(), r2.served.services()),
+            hosts: r2.link().addresses().map(<[IpAddr]>::to_vec),
+            told: Vec::new(),
+            quiet,
+        },
     };
-    let addresses = addresses(options, r2.link());
-    let on_link = link_local(ethernet_address(options.ipv4().address())).into();
-    let own = [addresses.as_slice(), &[on_link]].concat();
+    let own: Vec<_> = match r2.link().addresses() {
+        Some(hosts) => hosts.to_vec(),
+        None => r2.served.node.addresses().iter().map(address_of).collect(),
+    };
     if let Some(remote) = options.call
         && call::is_own(remote, &own, r2.link(), r2.served.services())
     {
         return Err(Refusal::at_start(format!(
             "--call {remote}: that is R2 itself; call where somebody else waits, with `nc -l -p PORT`"
         )));
-    }
-    if !quiet {
-        let ready = Ready::new(&addresses, &options.allow, r2.link(), r2.served.services());
-        say(ready);
     }
     r2_threads::take_stack();
     r2.run(&mut terminal).map_err(|error| {
@@ -201,16 +204,43 @@ fn serve<L: Link>(
     })
 }
 
-/// The addresses at which peers reach R2: its own, or this machine's.
-fn addresses(options: &Options, link: &impl Link) -> Vec<IpAddr> {
-    let own = || {
-        let v6 = options.ip6.map(|cidr| cidr.address().into());
-        [Some(options.ipv4().address().into()), v6]
-            .into_iter()
-            .flatten()
-            .collect()
-    };
-    link.addresses().map_or_else(own, <[IpAddr]>::to_vec)
+/// Says where R2 is reached: when it is up and has an address, and again when that is another one.
+struct Announcer {
+    table: ServiceTable,
+    /// This machine's addresses, where these are R2's.
+    hosts: Option<Vec<IpAddr>>,
+    /// The node's addresses as they were when they were told.
+    told: Vec<IpCidr>,
+    quiet: bool,
+}
+
+impl Announcer {
+    fn tell(&mut self, r2: &mut R2) {
+        if r2.node.addresses() == self.told {
+            return;
+        }
+        self.told = r2.node.addresses().to_vec();
+        let own = self
+            .told
+            .iter()
+            .map(address_of)
+            .filter(|own| !is_of_the_link(own));
+        let own = self.hosts.clone().unwrap_or_else(|| own.collect());
+        let first = own.first().copied();
+        r2.world.about.address = first.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into();
+        if first.is_some() && !self.quiet {
+            say(self.table.at(&own));
+        }
+    }
+}
+
+fn address_of(cidr: &IpCidr) -> IpAddr {
+    cidr.address().into()
+}
+
+/// Whether that is the IPv6 address that R2 has wherever it is, and that a peer has to name an interface for.
+fn is_of_the_link(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// R2's operator at a terminal, and the signals that end R2.
@@ -220,6 +250,7 @@ struct Terminal {
     call: Option<Calling>,
     /// A signal has come.
     signalled: bool,
+    ready: Announcer,
 }
 
 impl Operator<R2> for Terminal {
@@ -237,6 +268,7 @@ impl Operator<R2> for Terminal {
     }
 
     fn turn(&mut self, now: Instant, r2: &mut R2) -> Option<Instant> {
+        self.ready.tell(r2);
         let heard = r2.world.room.revision();
         self.console.connection().clear();
         // The console has no errors of its own: where its output has gone, what is written is lost.

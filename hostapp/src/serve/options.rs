@@ -12,8 +12,10 @@ pub struct Options {
     pub link: LinkChoice,
     /// On the local link: where R2 listens, each with port 0; 127.0.0.1 where nothing was chosen.
     pub listen: Vec<SocketAddr>,
-    /// R2's IPv4 address and its network; `None` where none was chosen. See [`ipv4`](Self::ipv4).
-    pub ip: Option<Ipv4Cidr>,
+    /// Where R2's IPv4 address comes from; `None` where nothing was chosen. See [`ipv4`](Self::ipv4).
+    pub ip: Option<Ipv4Choice>,
+    /// R2's name in the network, which it tells the DHCP server.
+    pub hostname: String,
     /// R2's IPv6 address and its network, beside the link-local one.
     pub ip6: Option<Ipv6Cidr>,
     /// The router to what lies beyond that network.
@@ -51,6 +53,15 @@ pub enum LinkChoice {
     Tap(String),
 }
 
+/// Where R2's IPv4 address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ipv4Choice {
+    /// A DHCP server, or, where none answers, nobody: it is link-local then.
+    Dhcp,
+    /// The user: this address in this network.
+    Given(Ipv4Cidr),
+}
+
 impl Options {
     /// The lab's R2, on this host's own ports, with its files in `store`.
     pub fn local(store: impl Into<PathBuf>) -> Self {
@@ -58,6 +69,7 @@ impl Options {
             link: LinkChoice::Local,
             listen: Vec::new(),
             ip: None,
+            hostname: "r2".into(),
             ip6: None,
             gateway: None,
             store: store.into(),
@@ -73,9 +85,13 @@ impl Options {
         }
     }
 
-    /// R2's IPv4 address and its network: the lab's where none was chosen.
-    pub fn ipv4(&self) -> Ipv4Cidr {
+    /// R2's IPv4 address and its network: the lab's where nothing was chosen, `None` where R2 finds it by itself.
+    pub fn ipv4(&self) -> Option<Ipv4Cidr> {
         const LAB: Ipv4Cidr = Ipv4Cidr::new(Ipv4Address::new(192, 168, 69, 1), 24);
-        self.ip.unwrap_or(LAB)
+        match self.ip {
+            None => Some(LAB),
+            Some(Ipv4Choice::Given(cidr)) => Some(cidr),
+            Some(Ipv4Choice::Dhcp) => None,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! [`R2`]: a node and its world, without a link and without anybody who types.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -53,17 +53,20 @@ impl R2 {
             ..Limits::default()
         };
         let store = DiskStore::open(&options.store, limits).map_err(Refusal::at_start)?;
-        let address = super::addresses(options, &link)[0];
+        let hosts = link.addresses().and_then(|hosts| hosts.first());
+        let address = hosts
+            .copied()
+            .or(options.ipv4().map(|cidr| cidr.address().into()));
         let link = tee(link, options.pcap.as_deref())?;
         Server::start(link, |link| {
-            let config = config(options, &plan, SystemTime::now())?;
+            let config = config(options, &plan, link.device(), SystemTime::now())?;
             let seats = Leaked.slice(plan.chat.connections, |_| Seat::default());
             let room = Room::new(Leaked.bytes(ROOM), seats, &options.name, &options.peer_name)
                 .map_err(|_| Refusal::at_start("--name and --peer-name must be different names"))?;
             let about = About {
                 version: env!("CARGO_PKG_VERSION"),
                 board: "host",
-                address: address.into(),
+                address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into(),
                 stack_high_water: None,
             };
             let mut world = Shared {
@@ -132,7 +135,12 @@ fn tee<L: Link>(link: L, pcap: Option<&Path>) -> Result<Tee<L>, Refusal> {
 }
 
 /// The node's addresses and secrets.
-fn config(options: &Options, plan: &Plan, started_at: SystemTime) -> Result<Config<'static>, Refusal> {
+fn config(
+    options: &Options,
+    plan: &Plan,
+    link: &impl Link,
+    started_at: SystemTime,
+) -> Result<Config<'static>, Refusal> {
     let mut secret = [0; 16];
     getrandom::fill(&mut secret)
         .map_err(|error| Refusal::at_start(format!("the system gives no random numbers: {error}")))?;
@@ -142,13 +150,18 @@ fn config(options: &Options, plan: &Plan, started_at: SystemTime) -> Result<Conf
         Some(IpAddr::V6(_)) => return Err(Refusal::at_start("--gateway takes an IPv4 address")),
     };
     let allow: &'static [IpCidr] = options.allow.clone().leak();
-    let addresses = [Some(options.ipv4().into()), options.ip6.map(IpCidr::from)]
-        .into_iter()
-        .flatten();
-    let addresses: &'static [IpCidr] = addresses.collect::<Vec<_>>().leak();
+    let ipv4 = options.ipv4();
+    let addresses = [ipv4.map(IpCidr::from), options.ip6.map(IpCidr::from)];
+    let addresses: &'static [IpCidr] = addresses.into_iter().flatten().collect::<Vec<_>>().leak();
+    let mac = ipv4.map_or_else(
+        || link.own_ethernet_address(),
+        |cidr| Some(ethernet_address(cidr.address())),
+    );
+    let hostname: &'static str = options.hostname.clone().leak();
     Ok(Config {
-        mac: ethernet_address(options.ipv4().address()),
+        mac: mac.ok_or_else(|| Refusal::at_start("--ip dhcp needs a TAP: use --link tap:NAME"))?,
         addresses,
+        dhcp: ipv4.is_none().then_some(hostname),
         gateway,
         allow,
         secret,

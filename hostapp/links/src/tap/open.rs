@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::ifaddrs::getifaddrs;
 use nix::libc;
 use thiserror::Error;
 use tun_tap::{Iface, Mode};
@@ -86,6 +87,15 @@ fn set_offload(file: &File, flags: libc::c_uint) -> io::Result<()> {
 /// The largest IP packet that `name` carries, in bytes.
 pub(super) fn mtu(name: &str) -> Result<usize, TapError> {
     read_mtu(name).map_err(|error| TapError::Other(name.to_owned(), error))
+}
+
+/// The Ethernet address of this machine's end of the interface `name`: the kernel chose it by chance.
+pub(super) fn ethernet_address(name: &str) -> Result<[u8; 6], TapError> {
+    let interfaces = getifaddrs().map_err(|error| TapError::Other(name.to_owned(), error.into()))?;
+    let mut addresses = interfaces.filter(|interface| interface.interface_name == name);
+    addresses
+        .find_map(|interface| interface.address?.as_link_addr()?.addr())
+        .ok_or_else(|| TapError::NotATap(name.to_owned()))
 }
 
 fn read_mtu(name: &str) -> io::Result<usize> {
