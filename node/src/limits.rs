@@ -20,6 +20,20 @@ pub const ETHERNET_FRAME: usize = 1514;
 /// Measured on a TAP with super-frames, 8 of them a turn make a download neither faster nor slower.
 pub const SEGMENTS_PER_TURN: usize = 64;
 
+/// How many segments smoltcp is asked to say again in a turn while holes in what was sent are repaired: a window of 1 MiB and
+/// a half in segments of Ethernet. Most of them do not leave, and cost a copy.
+#[cfg(feature = "recovery")]
+pub const SWEPT_PER_TURN: usize = 1024;
+
+/// How many bytes under way there are to a piece of the scoreboard: a window of full segments in pieces of one segment, and half
+/// as many again. Each piece costs 24 bytes; too few, and more is repeated than was lost.
+#[cfg(feature = "recovery")]
+pub const BYTES_PER_PIECE: usize = 1024;
+
+/// How many pieces a connection has besides: small answers under way.
+#[cfg(feature = "recovery")]
+pub const PIECES_MIN: usize = 4;
+
 /// How often a slot's session is asked again in one turn while bytes move: a ring comes in two pieces, and a session
 /// may take less than it is given. Measured on a TAP, 2 are as fast as 16 both ways; the rest waits for the next pass.
 pub const ROUNDS_PER_TURN: usize = 16;

@@ -38,6 +38,21 @@ pub(crate) fn steered_capabilities(device: &DeviceCapabilities) -> DeviceCapabil
     capabilities
 }
 
+/// The same of a device that cuts nothing.
+#[cfg(feature = "recovery")]
+#[cfg_attr(
+    not(feature = "segmentation-offload"),
+    allow(unused_mut, reason = "no device cuts anything")
+)]
+pub(crate) fn without_super_frames(capabilities: &DeviceCapabilities) -> DeviceCapabilities {
+    let mut capabilities = capabilities.clone();
+    #[cfg(feature = "segmentation-offload")]
+    {
+        (capabilities.segmentation.tcpv4, capabilities.segmentation.tcpv6) = (None, None);
+    }
+    capabilities
+}
+
 /// Whether a window on a receive buffer of so many bytes is two full segments or more. smoltcp shows no wider one than
 /// the device takes at once.
 pub(crate) fn holds_two_segments(device: &DeviceCapabilities, receive: usize) -> bool {
@@ -220,7 +235,7 @@ impl<T: TxToken> TxToken for Outgoing<'_, T> {
 }
 
 /// The TCP segment in a packet that smoltcp has just written, and its addresses.
-fn tcp_of(packet: &mut [u8]) -> Option<(&mut [u8], IpAddress, IpAddress)> {
+pub(crate) fn tcp_of(packet: &mut [u8]) -> Option<(&mut [u8], IpAddress, IpAddress)> {
     let (start, protocol, source, destination): (usize, _, IpAddress, IpAddress) = match packet.first()? >> 4
     {
         #[cfg(feature = "ipv6")]

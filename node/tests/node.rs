@@ -15,6 +15,7 @@ mod node {
     mod icmp;
     mod lease_lab;
     mod leases;
+    mod losses;
     mod neighbors;
     mod news;
     mod nonsense;

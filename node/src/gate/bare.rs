@@ -45,6 +45,13 @@ impl Bare {
         self
     }
 
+    /// The same with that window.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn with_window(mut self, window: u16) -> Self {
+        self.tcp.window_len = window;
+        self
+    }
+
     /// The same with RST.
     pub(crate) fn with_rst(mut self) -> Self {
         self.tcp.control = TcpControl::Rst;

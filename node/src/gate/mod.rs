@@ -39,11 +39,13 @@
 //! | has no backlog | SYNs are held | RFC 4987 | `a_syn_to_a_full_service_is_held_and_served_when_a_slot_is_free` |
 //! | holds a socket in TIME-WAIT | a table of its own | RFC 9293, 3.6.1 | `a_late_fin_is_acknowledged_though_the_slot_has_another_peer` |
 //! | draws its numbers from a generator of 64 bits | it is seeded with a keyed hash for each connection | RFC 6528 | `ten_sequence_numbers_of_one_peer_do_not_predict_that_of_another` |
+//! | repeats one segment at the third duplicate, takes no notice of SACK, and then waits for a second at least | with the feature `recovery`: the slot finds what is lost, and has it said again | RFC 2018, 6298, 6675, 8985 | `a_burst_of_lost_segments_is_repaired_without_a_time_out` |
+//! | takes no acknowledgement from bytes that meet a closed window | with the feature `recovery`: it is handed in by itself | RFC 9293, 3.10.7.4 | `an_acknowledgement_in_bytes_that_meet_a_closed_window_counts` |
 //!
 //! On boards smoltcp keeps what its congestion control has learned of one peer for the next; it begins anew with each.
 //!
-//! Left as they are: received SACK is not used for sending, a time-out is a second at least, four islands out of order are
-//! kept, and a zero window of R2's lets it take no acknowledgement from a segment with bytes.
+//! Left as they are: four islands out of order are kept on boards, and of these that end at one acknowledgement, SACK names
+//! the one that has grown, or else the lowest, and no other.
 
 mod backlog;
 mod bare;

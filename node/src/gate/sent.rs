@@ -160,6 +160,27 @@ impl Sent {
         flies.saturating_sub(self.probe.into())
     }
 
+    /// What was sent and is not acknowledged: from the first sequence number to behind the last, a probe of a closed window
+    /// left out.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn under_way(&self) -> (u32, u32) {
+        (self.acked, self.acked.wrapping_add(self.flies()))
+    }
+
+    /// Bytes of the longest segment that both sides take.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn mss(&self) -> u16 {
+        self.mss
+    }
+
+    /// Whether a segment would tell the peer of an acknowledgement or a window that no segment before it has.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn has_news(&self, tcp: &TcpPacket<&[u8]>) -> bool {
+        let ack = tcp.ack_number().0.cast_unsigned();
+        let window = u32::from(tcp.window_len()).wrapping_shl(self.shift.into());
+        (ack, ack.wrapping_add(window)) != (self.ack, self.right_edge)
+    }
+
     /// Whether nothing can hold up a FIN behind `queued` bytes that are not acknowledged: they have left, or the window
     /// has room for them, and they are no more than one segment.
     pub(crate) fn may_end_behind(&self, queued: usize) -> bool {

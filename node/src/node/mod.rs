@@ -34,6 +34,8 @@ use crate::service::{Registry, ServiceId, Services, Spec};
 use crate::slot::to_smoltcp;
 use crate::slot::{Phase, Slot, to_core};
 use crate::storage::Storage;
+#[cfg(feature = "recovery")]
+use crate::wire::without_super_frames;
 use crate::wire::{Inward, Nowhere, longest_frame, steered_capabilities};
 use crate::world::World;
 
@@ -50,6 +52,9 @@ pub struct Node<'a, W> {
     steered_capabilities: DeviceCapabilities,
     /// All TCP, one socket at a time.
     steered: Interface,
+    /// The same for a device without super-frames: what is repeated is sent in segments.
+    #[cfg(feature = "recovery")]
+    whole: Interface,
     /// How many ICMP errors may leave.
     errors: Bucket,
     /// How many datagrams may leave that are much longer than what they answer, by a hash of whom they go to.
@@ -116,6 +121,8 @@ impl<'a, W: World> Node<'a, W> {
             secret: config.secret,
             border: Border::new(config, capabilities.checksum.clone()),
             steered: interface(seed, &steered_capabilities, now),
+            #[cfg(feature = "recovery")]
+            whole: interface(seed, &without_super_frames(&steered_capabilities), now),
             errors: Bucket::default(),
             long_answers: [Bucket::default(); ANSWER_BUCKETS],
             no_sockets: SocketSet::new(&mut [][..]),

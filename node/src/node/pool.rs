@@ -13,9 +13,13 @@ use super::{Node, millis};
 use crate::config::{Limits, Size};
 use crate::counters::{Reason, add};
 use crate::gate::Flow;
+#[cfg(feature = "recovery")]
+use crate::limits::{BYTES_PER_PIECE, PIECES_MIN};
 use crate::limits::{CROWD, SEARCH_IDLE_EVERY, SERVICES_MAX};
 use crate::service::{Services, Spec};
 use crate::slot::{Phase, Slot, to_core};
+#[cfg(feature = "recovery")]
+use crate::slot::{Piece, Recovery};
 use crate::storage::Storage;
 use crate::world::World;
 
@@ -50,6 +54,8 @@ struct Memory<'a> {
     sockets: &'a mut [SocketStorage<'a>],
     receive: &'a mut [u8],
     transmit: &'a mut [u8],
+    #[cfg(feature = "recovery")]
+    pieces: &'a mut [Piece],
 }
 
 impl<'a> Memory<'a> {
@@ -63,6 +69,12 @@ impl<'a> Memory<'a> {
             self.receive.split_off_mut(..receive)?,
             self.transmit.split_off_mut(..transmit)?,
         ))
+    }
+
+    /// Takes what the scoreboard of the next slot has, of those that have not had theirs.
+    #[cfg(feature = "recovery")]
+    fn of_a_scoreboard(&mut self, pieces: usize) -> Option<&'a mut [Piece]> {
+        self.pieces.split_off_mut(..pieces)
     }
 }
 
@@ -91,6 +103,8 @@ pub(super) fn make<'a, W>(
             sockets: storage.slice(len, |_| SocketStorage::EMPTY),
             receive: storage.bytes(len.saturating_mul(receive)),
             transmit: storage.bytes(len.saturating_mul(transmit)),
+            #[cfg(feature = "recovery")]
+            pieces: storage.slice(len.saturating_mul(pieces(transmit)), |_| Piece::default()),
         };
         let pool = Pool {
             first,
@@ -117,6 +131,13 @@ pub(super) fn make<'a, W>(
         let memory = memories.get_mut(service).and_then(Memory::of_a_slot);
         let (sockets, receive, transmit) = memory.unwrap_or_default();
         let mut slot = Slot::new(service, place, (spec, limits), device, sockets, receive, transmit);
+        #[cfg(feature = "recovery")]
+        if let Some(memory) = memories.get_mut(service)
+            && let Some(service) = services.get(service)
+            && let Some(pieces) = memory.of_a_scoreboard(pieces(service.size().transmit))
+        {
+            slot.recovery = Recovery::new(pieces);
+        }
         slot.next = if last {
             None
         } else {
@@ -125,6 +146,12 @@ pub(super) fn make<'a, W>(
         slot
     });
     (pools, slots)
+}
+
+/// How many pieces the scoreboard of a connection has, which may have so many bytes under way.
+#[cfg(feature = "recovery")]
+const fn pieces(transmit: usize) -> usize {
+    transmit.div_ceil(BYTES_PER_PIECE).saturating_add(PIECES_MIN)
 }
 
 impl<'a, W: World> Node<'a, W> {

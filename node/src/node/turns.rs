@@ -80,6 +80,10 @@ impl<W: World> Node<'_, W> {
         let device = &mut Recording { device, tap };
         let mut turn = Turn {
             interface: &mut self.steered,
+            #[cfg(feature = "recovery")]
+            whole: &mut self.whole,
+            #[cfg(feature = "recovery")]
+            scratch: &mut *self.scratch,
             device,
             capabilities: &self.steered_capabilities,
             limits: &self.limits,

@@ -58,6 +58,10 @@ enum Verdict {
 impl Slot<'_> {
     /// Takes in a segment of this slot's connection: shows smoltcp what it is to see of it, and notes the rest.
     pub(crate) fn take<T: TxToken>(&mut self, segment: &Segment<'_>, taking: Taking<'_, T>) -> Taken {
+        #[cfg(feature = "recovery")]
+        self.recovery.look_at(taking.now);
+        #[cfg(feature = "recovery")]
+        let ((acked, _), queued) = (self.sent.heard(), self.queued());
         let mut question = [0; BARE_MAX];
         let verdict = self.judge(segment, to_core(taking.now));
         let (packet, taken) = match verdict {
@@ -93,6 +97,8 @@ impl Slot<'_> {
         let interface = taking.interface;
         interface.poll_ingress_single(taking.now, &mut inward, &mut self.sockets);
         self.behind(segment.rst);
+        #[cfg(feature = "recovery")]
+        self.look_at_queue(acked, queued);
         taken
     }
 
@@ -151,7 +157,11 @@ impl Slot<'_> {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
+        #[cfg(feature = "recovery")]
+        let before = self.sent.heard();
         let is_taken = self.sent.hear(segment, ack);
+        #[cfg(feature = "recovery")]
+        self.recover_by(segment, before);
         is_taken.then(|| self.sent.shows(segment, ack)).flatten()
     }
 
@@ -176,6 +186,8 @@ impl Slot<'_> {
         // are outstanding).
         let repeats = self.sent.is_old(ack)
             || (self.sent.lacks_only_fin(ack) && self.with_socket(|socket| socket.send_queue()) == Some(0));
+        #[cfg(feature = "recovery")]
+        let repeats = repeats || self.heard_twice();
         repeats.then_some(Verdict::Known)
     }
 

@@ -1,6 +1,8 @@
 //! One connection: its socket in a set of its own, its session, its deadline.
 
 mod hear;
+#[cfg(feature = "recovery")]
+mod recovery;
 mod turn;
 
 use r2_core::session::{Over, Session};
@@ -14,6 +16,8 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
 
 pub(crate) use self::hear::{Taken, Taking};
+#[cfg(feature = "recovery")]
+pub(crate) use self::recovery::{Piece, Recovery};
 pub(crate) use self::turn::{After, Tally, Turn};
 use crate::config::Limits;
 use crate::gate::{Flow, Sent};
@@ -67,6 +71,9 @@ pub(crate) struct Slot<'a> {
     pub(crate) flow: Option<Flow>,
     peer: EthernetAddress,
     pub(crate) sent: Sent,
+    /// Without memory until the node gives it some.
+    #[cfg(feature = "recovery")]
+    pub(crate) recovery: Recovery<'a>,
     /// When a byte last moved, in either direction, or FIN was sent for want of any; while the connection opens, when it
     /// began.
     pub(crate) moved: Instant,
@@ -118,6 +125,8 @@ impl<'a> Slot<'a> {
             flow: None,
             peer: EthernetAddress([0; 6]),
             sent: Sent::default(),
+            #[cfg(feature = "recovery")]
+            recovery: Recovery::default(),
             moved: Instant::default(),
             heard: Instant::default(),
             silent_after,
@@ -191,6 +200,8 @@ impl<'a> Slot<'a> {
         (self.sent, self.read) = (Sent::new(peer_next), peer_next);
         (self.moved, self.heard, self.window_closed) = (now, now, now);
         (self.peer_fin, self.delivered, self.reset) = (None, false, false);
+        #[cfg(feature = "recovery")]
+        self.recovery.begin();
     }
 
     /// Tells the session that its connection is over, if that has not happened, and lets the socket close in
@@ -252,6 +263,8 @@ impl<'a> Slot<'a> {
             return false;
         }
         self.phase = Phase::Open { finished: false };
+        #[cfg(feature = "recovery")]
+        self.recovery.opened();
         session.opened(now, world);
         true
     }

@@ -20,6 +20,12 @@ use crate::wire::{Header, Inward, Outgoing, Outward};
 /// What a turn needs beyond the slot.
 pub(crate) struct Turn<'t, D: ?Sized, W> {
     pub(crate) interface: &'t mut Interface,
+    /// The same without super-frames.
+    #[cfg(feature = "recovery")]
+    pub(crate) whole: &'t mut Interface,
+    /// Where a segment is written before it is known whether it leaves.
+    #[cfg(feature = "recovery")]
+    pub(crate) scratch: &'t mut [u8],
     pub(crate) device: &'t mut D,
     pub(crate) capabilities: &'t DeviceCapabilities,
     pub(crate) limits: &'t Limits,
@@ -64,6 +70,11 @@ impl Slot<'_> {
         let mut budget = SEGMENTS_PER_TURN;
         let mut more = true;
         self.look_at_clocks(session, turn, now);
+        #[cfg(feature = "recovery")]
+        {
+            self.look_for_losses(turn.now);
+            self.hand_in_acknowledgement(turn);
+        }
         if self.peer_fin.is_some() {
             self.take_fin(session, turn, now);
         }
@@ -88,6 +99,8 @@ impl Slot<'_> {
             None
         };
         let at = earlier(socket_at, session_at.map(to_smoltcp));
+        #[cfg(feature = "recovery")]
+        let at = earlier(at, self.recovers_at());
         After::Wait(earlier(at, self.clock(turn.limits).map(to_smoltcp)))
     }
 
@@ -199,6 +212,13 @@ impl Slot<'_> {
             return false;
         }
         let mut sent = false;
+        #[cfg(feature = "recovery")]
+        {
+            sent |= self.sweep(turn);
+            if self.is_swept() {
+                return sent;
+            }
+        }
         while *budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.
             let Some(token) = turn.device.transmit(turn.now) else {
@@ -225,6 +245,8 @@ impl Slot<'_> {
                 PollResult::SocketStateChanged => sent = true,
             }
             *budget = budget.saturating_sub(1);
+            #[cfg(feature = "recovery")]
+            self.note_what_left();
         }
         sent
     }

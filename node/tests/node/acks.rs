@@ -190,3 +190,37 @@ fn an_acknowledgement_carries_the_number_behind_all_that_was_sent() {
     talk.lab.full = false;
     talk.lab.everybody_leaves();
 }
+
+/// RFC 9293, section 3.10.7.4: whatever the window, an acknowledgement counts. smoltcp takes none from bytes that it has no
+/// room for.
+#[test]
+fn an_acknowledgement_in_bytes_that_meet_a_closed_window_counts() {
+    for length in [1, 1000] {
+        let mut talk = Talk::to(7);
+        let (mut seq, mut end) = (1, 0);
+        // R2 has no room for more of its echo, and then for no more bytes.
+        let room = loop {
+            let heard = talk.says([bytes(seq, &[b'x'; 1000])]);
+            end = heard
+                .iter()
+                .filter(|it| !it.payload.is_empty())
+                .map(|it| it.end())
+                .last()
+                .unwrap_or(end);
+            seq = acknowledged(&heard).expect("an acknowledgement");
+            let room = heard.last().expect("an acknowledgement").window;
+            if room < 1000 {
+                break usize::from(room);
+            }
+        };
+        talk.says([bytes(seq, &vec![b'x'; room])]);
+        seq += u32::try_from(room).expect("a window");
+        talk.ack = end;
+        let heard = talk.says([bytes(seq, &vec![b'y'; length])]);
+        assert!(
+            !carried(&heard).is_empty(),
+            "the echo goes on: {length} {heard:?}"
+        );
+        talk.lab.everybody_leaves();
+    }
+}

@@ -52,12 +52,15 @@ fn take_all(lab: &mut Simulation) -> Vec<(u16, u32)> {
     taken
 }
 
-/// The ports of the stranger to which R2 has sent FIN since this was asked last.
+/// The ports of the stranger to which R2 has sent FIN since this was asked last, maybe more than once.
 fn closed(lab: &mut Simulation) -> Vec<u16> {
-    lab.heard()
+    let mut ports: Vec<_> = lab
+        .heard()
         .into_iter()
         .filter_map(|heard| heard.fin.then_some(heard.to))
-        .collect()
+        .collect();
+    ports.dedup();
+    ports
 }
 
 #[test]
