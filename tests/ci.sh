@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Everything that must be green, on a machine that has only Rust and Debian.
 #
-#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|publish]|bench_smoke|soak [Ns]|all]...
+#   tests/ci.sh [setup|lint|unit|sim|e2e|firmware|fuzz [Ns]|mutants|bench [SHOW...|far|publish]|bench_smoke|soak [Ns]|all]...
 #
-# Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, and
-# `publish` puts the figures where the README shows them; beside `fuzz`, `60s` lets each target run for so long (10 s
-# without), beside `soak` the load (600 s without). Each step says what it does and how long it took; the first that
-# fails ends the run.
+# Without a word it is `all`. Beside `bench`, numbers name the shows to be measured, all of them without, `far` downloads
+# over wires with delay and loss, and `publish` puts the figures where the README shows them; beside `fuzz`, `60s` lets
+# each target run for so long (10 s without), beside `soak` the load (600 s without). Each step says what it does and
+# how long it took; the first that fails ends the run.
 # What is missing is installed where that is allowed (root or sudo), and named where it is not; nothing is skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -332,7 +332,7 @@ for word in "$@"; do
     case $word in
     setup | lint | unit | sim | e2e | firmware | fuzz | mutants | bench | bench_smoke | soak | all) STEPS+=("$word") ;;
     *[0-9]s) LASTING=${word%s} ;;
-    [1-8] | publish) SHOWS+=("$word") ;;
+    [1-8] | far | publish) SHOWS+=("$word") ;;
     *) die "no step \`$word\`: setup, lint, unit, sim, e2e, firmware, fuzz, mutants, bench, bench_smoke, soak or all" ;;
     esac
 done

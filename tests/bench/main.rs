@@ -2,6 +2,7 @@
 //!
 //!     tests/ci.sh bench             measures everything, and fails where a ratio is out of its bound
 //!     tests/ci.sh bench 1 5         measures some of it
+//!     tests/ci.sh bench far         measures downloads over wires with delay and loss, and judges nothing
 //!     tests/ci.sh bench publish     measures everything, and puts table and picture into the README
 //!     tests/ci.sh bench_smoke       runs the same with small sizes
 //!
@@ -15,6 +16,7 @@ mod connections;
 mod counts;
 mod crowd;
 mod echo;
+mod far;
 mod files;
 mod latency;
 mod measure;
@@ -72,6 +74,10 @@ fn main() -> ExitCode {
         }
         ["replay", direction, frames, bytes] => {
             replay::run(direction, frames, bytes.parse().expect("a number"));
+            return ExitCode::SUCCESS;
+        }
+        ["far", ..] => {
+            far::downloads();
             return ExitCode::SUCCESS;
         }
         _ => {}

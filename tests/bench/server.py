@@ -1,5 +1,8 @@
-"""Python's socketserver, which R2 is compared with: discard, chargen and the secret code, a thread a connection."""
+"""Python's socketserver, which R2 is compared with: discard, chargen and the secret code, a thread a connection.
+
+Behind its address, the congestion control to be used, and a number to add to its ports."""
 from re import findall
+from socket import IPPROTO_TCP, TCP_CONGESTION
 from socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer
 from sys import argv
 from threading import Thread
@@ -34,7 +37,10 @@ class Secret(StreamRequestHandler):
 ThreadingTCPServer.allow_reuse_address = True
 ThreadingTCPServer.daemon_threads = True
 ThreadingTCPServer.request_queue_size = 1024  # its default of 5 makes a crowd of clients wait for repeated SYNs
-servers = [ThreadingTCPServer((argv[1], port), handler) for port, handler in ((9, Discard), (19, Chargen), (5010, Secret))]
+CONTROLLER, BEHIND = argv[2:4] or ("", 0)
+servers = [ThreadingTCPServer((argv[1], port + int(BEHIND)), handler) for port, handler in ((9, Discard), (19, Chargen), (5010, Secret))]
 for server in servers:
+    if CONTROLLER:
+        server.socket.setsockopt(IPPROTO_TCP, TCP_CONGESTION, CONTROLLER.encode())
     Thread(target=server.serve_forever).start()
 print("ready", flush=True)

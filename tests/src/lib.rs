@@ -12,6 +12,7 @@ pub mod aftermath;
 pub mod board;
 pub mod card;
 pub mod carrier;
+pub mod far;
 pub mod lab;
 pub mod lan;
 pub mod namespace;
