@@ -69,12 +69,8 @@ fn offset(ends: &Ends, had: u64, length: u64) -> u64 {
 
 impl Files {
     /// `SEND` was said, of more than 0, or of a file that begins like a command.
-    pub(super) fn expect_either<S: Store>(&mut self, now: Instant, store: &mut S) {
-        if self.body.offset == 0 {
-            self.skipped(now, self.body.had, store);
-        } else {
-            self.step = Step::Either { matched: 0 };
-        }
+    pub(super) fn expect_either<S: Store>(&mut self, store: &mut S) {
+        self.step = Step::Either { matched: 0 };
         if self.peer_finished {
             self.body_ended(store);
         }

@@ -44,7 +44,7 @@ impl Files {
                 if resumes || created.offset == 0 || self.behind == Behind::File {
                     self.expect(now, self.body.left(), store);
                 } else {
-                    self.expect_either(now, store);
+                    self.expect_either(store);
                 }
             }
         }
@@ -115,7 +115,7 @@ impl Files {
                     .or_bug("the outbox has room for SEND and one answer");
                 self.done(store);
                 match self.behind {
-                    Behind::File => self.expect_either(now, store),
+                    Behind::File => self.expect_either(store),
                     Behind::Resume => self.step = Step::Closing { since: now },
                     _ => {}
                 }

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::{HELLO, Peer, with_store};
+use crate::store::ram::RamStore;
 use std::string::String;
 
 #[test]
@@ -48,6 +49,75 @@ fn what_is_no_command_behind_a_file_that_is_there_closes() {
         assert_eq!(peer.wants(), Wants::Close);
         assert!(peer.heard.starts_with(b"ERROR bad-request "));
         peer.heard.clear();
+        peer.is_over();
+    });
+}
+
+/// A file that is there, in `text`, and a peer to which R2 has said so.
+fn sent_again<'s, 'a>(store: &'s mut RamStore<'a>, text: &str) -> Peer<'s, 'a> {
+    let sha = crate::store::sha256(&mut core::iter::once(text.as_bytes()));
+    let put = std::format!("PUT a {} {}\n", text.len(), crate::hex::Hex(&sha));
+    let mut peer = Peer::new(store, 1000);
+    peer.says(put.as_bytes()).says(text.as_bytes()).heard.clear();
+    peer.says(put.as_bytes()).heard.clear();
+    peer
+}
+
+#[test]
+fn a_command_that_begins_as_the_file_that_is_there_is_carried_out() {
+    for (text, command, answer) in [
+        (
+            "PUNK rock",
+            "PUT b 5\nhello",
+            std::format!("SEND 0\nSTORED b 5 {HELLO}\n"),
+        ),
+        ("LISP", "LIST\n", String::from("END\n")),
+        ("GEM", "GET b\n", String::from("ERROR not-found no such file\n")),
+        ("Dear", "DEL b\n", String::from("ERROR not-found no such file\n")),
+    ] {
+        for piece in [1, 2, 3, 99] {
+            with_store(|store| {
+                let mut peer = sent_again(store, text);
+                for piece in command.as_bytes().chunks(piece) {
+                    peer.says(piece);
+                }
+                let heard = String::from_utf8(core::mem::take(&mut peer.heard)).unwrap();
+                assert!(heard.ends_with(&answer), "{text} {piece}: {heard}");
+                peer.is_over();
+            });
+        }
+    }
+}
+
+#[test]
+fn the_first_line_of_a_file_that_is_there_is_no_command() {
+    with_store(|store| {
+        let mut peer = sent_again(store, "a\nbcdefgh");
+        peer.says(b"a\nLIST\n").finishes();
+        peer.hears("ERROR bad-request the file ended 2 bytes too early\n");
+        peer.is_over();
+    });
+}
+
+#[test]
+fn a_wrong_command_behind_a_file_that_was_sent_again_is_an_answer_and_no_end() {
+    with_store(|store| {
+        let mut peer = sent_again(store, "hello");
+        peer.says(b"hello").says(b"nonsense\n");
+        assert!(peer.heard.starts_with(b"ERROR bad-request "));
+        assert_eq!(peer.wants(), Wants::Nothing);
+        peer.heard.clear();
+        peer.says(b"DEL a\n").hears("DELETED a\n");
+        peer.is_over();
+    });
+}
+
+#[test]
+fn a_peer_that_ends_its_side_where_the_file_is_there_is_done() {
+    with_store(|store| {
+        let mut peer = sent_again(store, "hello");
+        peer.finishes().hears("");
+        assert_eq!(peer.wants(), Wants::Close);
         peer.is_over();
     });
 }
@@ -223,6 +293,43 @@ fn the_old_file_is_whole_until_the_new_one_is() {
             .says(b"GET a\n")
             .hears(&std::format!("FILE a 5 {HELLO}\nhello"));
     });
+}
+
+#[test]
+fn fin_before_the_last_byte_of_a_file_of_which_a_part_is_there_is_told() {
+    // What has come behind SEND 2: nothing, the rest's first byte, and of the whole file one and four.
+    for (comes, missing) in [("", 3), ("l", 2), ("h", 4), ("hell", 1)] {
+        with_store(|store| {
+            let put = std::format!("PUT a 5 {HELLO}\n");
+            Peer::new(store, 100).says(put.as_bytes()).says(b"hel").is_over();
+            let mut peer = Peer::new(store, 100);
+            peer.says(put.as_bytes()).hears("SEND 2\n");
+            peer.says(comes.as_bytes()).finishes();
+            peer.hears(&std::format!(
+                "ERROR bad-request the file ended {missing} bytes too early\n"
+            ));
+            assert_eq!(peer.wants(), Wants::Close);
+            peer.is_over();
+        });
+    }
+    // And where it is there, but begins like a command, so that some of it is asked for.
+    let sha = crate::store::sha256(&mut core::iter::once(&b"LIST\n12345"[..]));
+    let put = std::format!("PUT a 10 {}\n", crate::hex::Hex(&sha));
+    for (comes, missing) in [("", 1), ("L", 9), ("LIST\n", 5)] {
+        with_store(|store| {
+            Peer::new(store, 200)
+                .says(put.as_bytes())
+                .says(b"LIST\n12345")
+                .is_over();
+            let mut peer = Peer::new(store, 200);
+            peer.says(put.as_bytes()).hears("SEND 9\n");
+            peer.says(comes.as_bytes()).finishes();
+            peer.hears(&std::format!(
+                "ERROR bad-request the file ended {missing} bytes too early\n"
+            ));
+            peer.is_over();
+        });
+    }
 }
 
 #[test]
