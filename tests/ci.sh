@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # By theme: the lab's clients, networks and programs of the tests, checkers and a linker.
 PACKAGES=(
     netcat-openbsd netcat-traditional ncat socat mawk tmux
-    iproute2 iputils-arping iputils-ping procps util-linux nftables nmap
+    dnsmasq-base iproute2 iputils-arping iputils-ping procps util-linux nftables nmap
     shellcheck gcc g++ libc6-dev
     python3 iperf strace valgrind tshark
 )
@@ -68,7 +68,7 @@ setup() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     local program
-    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip arping ping shellcheck iperf strace valgrind tshark python3; do
+    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip dnsmasq arping ping shellcheck iperf strace valgrind tshark python3; do
         command -v "$program" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null ||
             die "$program is not there although its package is"
     done
