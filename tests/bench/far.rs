@@ -1,5 +1,6 @@
 //! Over wires with delay and loss, beside a kernel on the same wire with CUBIC and with BBR.
 
+use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
@@ -56,11 +57,13 @@ pub(crate) fn downloads() {
             ],
         );
         let [r2, cubic, bbr] = figures.each_ref().map(|figures| median(figures));
-        table += &format!(
-            "| {name} | {r2:.1} | {cubic:.1} | {bbr:.1} | {:.2} | {:.2} |\n",
+        writeln!(
+            table,
+            "| {name} | {r2:.1} | {cubic:.1} | {bbr:.1} | {:.2} | {:.2} |",
             r2 / cubic,
             r2 / bbr
-        );
+        )
+        .expect("a string takes everything");
     }
     println!("\nDownload of {DOWNLOAD} bytes, Mbit/s, medians of {ROUNDS}:\n\n{table}");
 }

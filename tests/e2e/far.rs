@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::num::NonZeroU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,7 @@ fn a_download_over_a_wire_of_every_fault_is_exact() {
         burst: 8,
         reordered: 2_000,
         held_back: Duration::from_millis(3),
-        rate: 50_000_000,
+        rate: NonZeroU64::new(50_000_000),
         queue: Duration::from_millis(50),
         ..Weather::clear(Duration::from_millis(10)).losing(300)
     };

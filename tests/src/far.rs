@@ -1,5 +1,6 @@
 //! Machines that are far from each other: a wire with delay, loss, reordering and a bottleneck, between R2 and KALI.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -31,29 +32,29 @@ pub struct Weather {
     pub reordered: u32,
     /// For how long.
     pub held_back: Duration,
-    /// What the bottleneck lets through, in bits a second; 0: everything at once.
-    pub rate: u64,
+    /// What the bottleneck lets through, in bits a second; `None`: everything at once.
+    pub rate: Option<NonZeroU64>,
     /// What waits before the bottleneck at most, as the time that it takes; what comes then is lost.
     pub queue: Duration,
 }
 
 impl Weather {
     /// So far, and nothing else happens.
-    pub const fn clear(round_trip: Duration) -> Self {
+    pub fn clear(round_trip: Duration) -> Self {
         Self {
-            delay: Duration::from_nanos(round_trip.as_nanos() as u64 / 2),
+            delay: round_trip / 2,
             jitter: Duration::ZERO,
             loss: 0,
             burst: 1,
             reordered: 0,
             held_back: Duration::ZERO,
-            rate: 0,
+            rate: None,
             queue: Duration::ZERO,
         }
     }
 
     /// The same, with so many of 100,000 frames lost, one by one.
-    pub const fn losing(mut self, loss: u32) -> Self {
+    pub fn losing(mut self, loss: u32) -> Self {
         self.loss = loss;
         self
     }
@@ -224,19 +225,17 @@ impl Lane {
             return;
         }
         let mut arrives = now;
-        if weather.rate > 0 {
+        if let Some(rate) = weather.rate {
             let waits = self.free_at.saturating_sub(now);
             if waits > weather.queue {
                 return;
             }
-            let takes = Duration::from_nanos(frame.len() as u64 * 8 * 1_000_000_000 / weather.rate);
+            let takes = Duration::from_nanos(frame.len() as u64 * 8 * 1_000_000_000 / rate);
             self.free_at = now + waits + takes;
             arrives = self.free_at;
         }
         arrives += weather.delay;
-        if !weather.jitter.is_zero() {
-            arrives += Duration::from_micros(chance.u64(..=weather.jitter.as_micros() as u64));
-        }
+        arrives += weather.jitter.mul_f64(chance.f64());
         if chance.u32(..100_000) < weather.reordered {
             arrives += weather.held_back;
         }

@@ -44,8 +44,8 @@
 //!
 //! On boards smoltcp keeps what its congestion control has learned of one peer for the next; it begins anew with each.
 //!
-//! Left as they are: four islands out of order are kept on boards, and of these that end at one acknowledgement, SACK names
-//! the one that has grown, or else the lowest, and no other.
+//! Left as they are: boards keep four islands of what came out of order, and SACK names one of them, the one that has grown,
+//! or else the lowest.
 
 mod backlog;
 mod bare;
