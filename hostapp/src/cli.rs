@@ -141,6 +141,9 @@ pub enum Experiment {
         /// The folder for the report and its captures.
         #[arg(short, long, default_value = "lab-report", value_name = "FOLDER")]
         output: PathBuf,
+        /// Whose submission it is: the name stands below the title.
+        #[arg(long, value_name = "NAME")]
+        author: Option<String>,
         /// Where to measure.
         #[command(flatten)]
         wire: BenchWire,

@@ -40,11 +40,9 @@ fn measure(experiment: &Experiment) -> io::Result<()> {
         Experiment::Ports(bench) => on_a_wire(r2_lab::ports, bench)?,
         Experiment::Journey(bench) => on_a_wire(r2_lab::journey, bench)?,
         Experiment::Syscalls { json } => (r2_lab::syscalls()?, *json, None),
-        Experiment::Report { output, wire } => {
-            let mut transcript = Vec::new();
-            demo::play(&mut transcript)?;
-            let transcript = String::from_utf8_lossy(&transcript).into_owned();
-            let wrote = r2_lab::report(output, &wire.clone().into(), transcript)?;
+        Experiment::Report { output, author, wire } => {
+            let played = demo::play(&mut io::sink())?;
+            let wrote = r2_lab::report(output, &wire.clone().into(), author.as_deref(), &played)?;
             return writeln!(io::stdout().lock(), "{wrote}");
         }
     };

@@ -73,7 +73,7 @@ fn syscalls_tells_what_each_call_returned() {
 fn the_report_has_every_answer_as_a_page_and_on_paper() {
     let here = tempfile::TempDir::new().unwrap();
     let folder = here.path().join("report");
-    let said = lab(&format!("report --output {}", folder.display()));
+    let said = lab(&format!("report --author Ted --output {}", folder.display()));
     assert_eq!(said.lines().count(), 1, "{said}");
     let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
     let paper = std::fs::read(folder.join("report.pdf")).unwrap();
@@ -95,6 +95,28 @@ fn the_report_has_every_answer_as_a_page_and_on_paper() {
     for cell in ["1025.000", "bytes for one", "12.000", "on, 40 ms"] {
         assert!(page.contains(cell) && paper.contains(cell), "{cell}");
     }
+    assert!(page.contains("<p>Ted, 20") && paper.contains("(Ted, 20"));
+    // A quote that is copied from the paper is the one that a shell knows; and a reader lists the contents.
+    assert!(paper.contains("/Encoding/WinAnsiEncoding") || paper.contains("/Encoding /WinAnsiEncoding"));
+    assert!(paper.contains("/Outlines") && paper.contains("/Title"));
+    for item in [
+        "R2: Hi, my name is R2\nKALI: Hi R2",
+        "\nSent: 123Ted 32is 343SECRET cool\n\nReceived: Digits: 12332343 Count: 8",
+        "\nSent: sfdsd Ted is cool23432\n\nReceived: Secret code not found.",
+        "$ cat letter.txt\nDear R2,",
+        "$ cat r2-store/drop-0001\nDear R2,",
+        "fn conclude(&amp;mut self)",
+        "impl&lt;S: Store&gt; Session&lt;S&gt; for Deposit {",
+        "ephemeral",
+        "file descriptor",
+    ] {
+        let text = page
+            .replace("<b class=\"r2\">", "")
+            .replace("<b class=\"kali\">", "")
+            .replace("</b>", "");
+        assert!(text.contains(item), "{item}");
+    }
+    assert!(!page.contains("Try next"));
     for outside in ["http:", "https:", "<script", "<link", "<img"] {
         assert!(!page.contains(outside), "{outside}");
     }

@@ -59,6 +59,34 @@ pub(super) enum Part {
     Bars(Bars),
     /// Lines as a program has printed them.
     Printed(String),
+    Screen(Screen),
+}
+
+/// A terminal, as it looked.
+#[derive(Clone, Debug)]
+pub(super) struct Screen {
+    /// Whose it is.
+    pub(super) title: String,
+    pub(super) lines: String,
+}
+
+impl Screen {
+    pub(super) fn new(title: &str, lines: &str) -> Self {
+        Self {
+            title: title.into(),
+            lines: lines.trim_end().into(),
+        }
+    }
+
+    /// Each line: the label of its sender, if it has one, and the rest.
+    pub(super) fn labelled(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.lines().map(|line| {
+            let label = ["R2: ", "KALI: "]
+                .into_iter()
+                .find(|label| line.starts_with(label));
+            line.split_at(label.map_or(0, |label| label.len() - 1))
+        })
+    }
 }
 
 /// Cells under headings.
@@ -79,7 +107,12 @@ impl Table {
     /// Whether a column is of numbers, and stands to the right.
     pub(super) fn is_numeric(&self, column: usize) -> bool {
         let cells = || self.rows.iter().filter_map(|cells| cells.get(column));
-        cells().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(':'))
+        let is_address = |cell: &str| cell.matches('.').count() > 1;
+        cells().all(|cell| {
+            cell.starts_with(|c: char| c.is_ascii_digit())
+                && !cell.contains([':', '\u{2192}'])
+                && !is_address(cell)
+        })
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
@@ -106,6 +139,7 @@ impl fmt::Display for Part {
             Self::Ladder(ladder) => ladder.fmt(f),
             Self::Bars(_) => Ok(()),
             Self::Printed(lines) => writeln!(f, "{}", lines.trim_end()),
+            Self::Screen(screen) => writeln!(f, "{}:\n{}", screen.title, screen.lines),
         }
     }
 }

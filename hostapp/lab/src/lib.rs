@@ -4,6 +4,7 @@
 //! what it tells is read off these, not off what the calls meant to do.
 
 mod account;
+mod code;
 mod delayed_ack;
 mod diary;
 mod html;
@@ -17,6 +18,7 @@ mod nagle;
 mod on_tap;
 mod packet;
 mod pdf;
+mod played;
 mod ports;
 mod report;
 mod rtt;
@@ -37,6 +39,7 @@ use self::kali::{Kali, Setting};
 use self::packet::{Frame, Packet};
 
 pub use self::account::Account;
+pub use self::played::{Played, SentFile};
 pub use self::report::write as report;
 
 /// Where to measure.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpOption, TcpPacket, UdpPacket,
+    EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpOption,
+    TcpPacket, UdpPacket,
 };
 
 /// A frame on the wire.
@@ -26,6 +27,8 @@ pub(super) struct Packet {
     pub(super) at: Duration,
     pub(super) lost: bool,
     pub(super) from_r2: bool,
+    /// The IPv4 addresses of its sender and of its receiver; unspecified where there are none.
+    pub(super) addresses: [Ipv4Address; 2],
     /// KALI's port and R2's; 0 where there are none.
     pub(super) kali: u16,
     pub(super) r2: u16,
@@ -143,6 +146,7 @@ fn read_one(frame: &Frame, number: usize, r2: EthernetAddress, first: &mut First
         at: frame.at,
         lost: frame.lost,
         from_r2: ethernet.src_addr() == r2,
+        addresses: [Ipv4Address::UNSPECIFIED; 2],
         kali: 0,
         r2: 0,
         payload: Vec::new(),
@@ -153,6 +157,7 @@ fn read_one(frame: &Frame, number: usize, r2: EthernetAddress, first: &mut First
         EthernetProtocol::Arp => packet.carries = Carries::Arp,
         EthernetProtocol::Ipv4 => {
             if let Ok(ip) = Ipv4Packet::new_checked(ethernet.payload()) {
+                packet.addresses = [ip.src_addr(), ip.dst_addr()];
                 match ip.next_header() {
                     IpProtocol::Tcp => packet.read_tcp(ip.payload(), first),
                     IpProtocol::Udp => packet.read_udp(ip.payload()),

@@ -53,6 +53,9 @@ pub(super) struct PortFindings {
     /// The first connection, from its beginning to its end.
     #[serde(skip)]
     first: Ladder,
+    /// The same, as Wireshark lists it.
+    #[serde(skip)]
+    listed: Table,
 }
 
 #[derive(Serialize)]
@@ -78,13 +81,18 @@ pub(super) fn find(setting: &Setting, made: [u16; CONNECTIONS], evidence: &Evide
             answer_frame: answer.clone(),
         })
     };
+    let first = || packets.iter().filter(|packet| packet.is_of(made[0]));
     let mut datagrams = packets.iter().filter(|packet| packet.carries == Carries::Udp);
     PortFindings {
         experiment: "ports",
         wire: setting.wire.clone(),
         connections: made.iter().filter_map(connection).collect(),
         datagram: datagrams.find(|packet| packet.from_r2).cloned(),
-        first: Ladder::of(packets.iter().filter(|packet| packet.is_of(made[0]))),
+        first: Ladder::of(first()),
+        listed: wireshark(
+            packets.first().map_or(Duration::ZERO, |packet| packet.at),
+            first(),
+        ),
     }
 }
 
@@ -122,8 +130,81 @@ pub(super) fn tell(setting: &Setting, findings: &PortFindings) -> Account {
                 .into(),
         ),
         Part::Ladder(findings.first.clone()),
+        Part::Heading("The same frames, as Wireshark lists them".into()),
+        Part::Text(format!(
+            "The filter is tcp.port == {}. Wireshark takes R2's port {} for a protocol called IPSICTL; Analyze, Decode As..., \
+             (none) lists the frames as here, and so does tshark --disable-protocol ipsictl. If hostapp serve runs without a TAP, \
+             its own capture (port 5050) shows the TCP between R2 and the gateway in its process: the ports and the bytes are \
+             netcat's, the packets are not. To see netcat's packets give R2 a TAP, or run tcpdump -i lo.",
+            findings.connections.first().map_or(0, |first| first.kali_port),
+            SECRET.port
+        )),
+        Part::Table(findings.listed.clone()),
     ]);
     Account::new("Ports, and a connection's life", parts)
+}
+
+/// Wireshark's columns of these packets of a connection; the capture began at `from`.
+fn wireshark<'p>(from: Duration, packets: impl Iterator<Item = &'p Packet>) -> Table {
+    let mut table = Table::new(&[
+        "No.",
+        "Time",
+        "Source",
+        "Destination",
+        "Protocol",
+        "Length",
+        "Info",
+    ]);
+    for packet in packets {
+        let [source, destination] = packet.addresses.map(|address| address.to_string());
+        table.row([
+            packet.number.to_string(),
+            format!("{:.6}", packet.at.saturating_sub(from).as_secs_f64()),
+            source,
+            destination,
+            "TCP".into(),
+            packet.length.to_string(),
+            info(packet),
+        ]);
+    }
+    table
+}
+
+/// What Wireshark says of a segment.
+fn info(packet: &Packet) -> String {
+    let Carries::Tcp {
+        syn,
+        fin,
+        rst,
+        push,
+        seq,
+        ack,
+        window,
+        mss,
+    } = packet.carries
+    else {
+        return String::new();
+    };
+    let flags = [
+        (fin, "FIN"),
+        (syn, "SYN"),
+        (rst, "RST"),
+        (push, "PSH"),
+        (ack.is_some(), "ACK"),
+    ];
+    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name);
+    let (from, to) = if packet.from_r2 {
+        (packet.r2, packet.kali)
+    } else {
+        (packet.kali, packet.r2)
+    };
+    let ack = ack.map_or(String::new(), |ack| format!(" Ack={ack}"));
+    let mss = mss.map_or(String::new(), |mss| format!(" MSS={mss}"));
+    format!(
+        "{from} \u{2192} {to} [{}] Seq={seq}{ack} Win={window} Len={}{mss}",
+        flags.collect::<Vec<_>>().join(", "),
+        packet.payload.len()
+    )
 }
 
 fn table(connections: &[PortPair]) -> Table {

@@ -5,9 +5,11 @@ mod r2;
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use r2_core::hex::Hex;
+use r2_lab::{Played, SentFile};
 use sha2::{Digest as _, Sha256};
 
 use self::kali::{Netcat, ask_by_datagram};
@@ -22,7 +24,8 @@ const FILE: usize = 1024 * 1024;
 
 /// Plays the lab and prints what happens; what it returns is the exit status of the program.
 pub fn run() -> ExitCode {
-    match play(&mut io::stdout().lock()) {
+    let mut out = io::stdout().lock();
+    match play(&mut out).and_then(|_| out.write_all(END.as_bytes())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!(
@@ -33,16 +36,18 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Plays the lab, and tells `out` what happens.
-pub(crate) fn play(out: &mut impl Write) -> io::Result<()> {
+/// Plays the lab, and tells `out` what happens; what came of it.
+pub(crate) fn play(out: &mut impl Write) -> io::Result<Played> {
     out.write_all(BEGINNING.as_bytes())?;
     let store = tempfile::TempDir::with_prefix("r2-demo-")?;
     let mut r2 = Running::start(store.path())?;
-    chat(&mut r2, out)?;
-    secret(&r2, out)?;
+    let mut played = Played::default();
+    chat(&mut r2, out, &mut played)?;
+    secret(&r2, out, &mut played)?;
+    played.file = letter(&r2, store.path(), out)?;
     file(&r2, store.path(), out)?;
     r2.stop();
-    out.write_all(END.as_bytes())
+    Ok(played)
 }
 
 const BEGINNING: &str = "\
@@ -58,7 +63,7 @@ const END: &str = "
 #   sudo tap-setup/tap-setup up             then hostapp serve gives R2 an IP address of its own: 192.168.69.1
 ";
 
-fn chat(r2: &mut Running, out: &mut impl Write) -> io::Result<()> {
+fn chat(r2: &mut Running, out: &mut impl Write, played: &mut Played) -> io::Result<()> {
     writeln!(
         out,
         "\n# Part 1: a chat. R2 labels every line with its sender, so nobody can speak as somebody else.\n"
@@ -80,19 +85,21 @@ fn chat(r2: &mut Running, out: &mut impl Write) -> io::Result<()> {
         kali.sees(&labelled)?;
         r2.sees(&labelled)?;
     }
+    played.kali = kali.finish()?;
     writeln!(
         out,
         "\n# KALI's screen, which is that of `nc 127.0.0.1 5000`:\n\n{}",
-        kali.finish()?
+        played.kali
     )?;
     r2.sees("* KALI left\n")?;
-    writeln!(out, "# R2's screen:\n\n{}", r2.screen())
+    r2.screen().clone_into(&mut played.r2);
+    writeln!(out, "# R2's screen:\n\n{}", played.r2)
 }
 
-fn secret(r2: &Running, out: &mut impl Write) -> io::Result<()> {
+fn secret(r2: &Running, out: &mut impl Write, played: &mut Played) -> io::Result<()> {
     writeln!(
         out,
-        "# Part 2: a secret code. Where a string holds the word SECRET, R2 answers with its digits.\n"
+        "# Part 2: a secret code. If a string contains the word SECRET, R2 answers with its digits and their number.\n"
     )?;
     for string in [
         "sfdsd Ted is cool23432",
@@ -100,11 +107,9 @@ fn secret(r2: &Running, out: &mut impl Write) -> io::Result<()> {
         "123Ted 32is 343SECRET cool",
     ] {
         let answer = Netcat::run(r2.at(5010), format!("{string}\n").as_bytes())?;
-        writeln!(
-            out,
-            "$ echo '{string}' | nc -N 127.0.0.1 5010\n{}",
-            answer.trim_end()
-        )?;
+        let answer = answer.trim_end();
+        writeln!(out, "$ echo '{string}' | nc -N 127.0.0.1 5010\n{answer}")?;
+        played.secrets.push([string.into(), answer.into()]);
     }
     let string = "R2D2 has a SECRET too";
     let answer = ask_by_datagram(r2.udp_at(5010), string)?;
@@ -115,19 +120,57 @@ fn secret(r2: &Running, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-fn file(r2: &Running, store: &std::path::Path, out: &mut impl Write) -> io::Result<()> {
+/// A small file of text, so that one sees it whole on both sides.
+const LETTER: &str =
+    "Dear R2,\n\nplease keep this letter as it is: every byte, and these two  spaces.\n\nKALI\n";
+
+fn letter(r2: &Running, store: &Path, out: &mut impl Write) -> io::Result<SentFile> {
     writeln!(
         out,
         "\n# Part 3: a file, byte for byte. R2 answers when it is on the disk, with its SHA-256.\n"
     )?;
+    let receipt = Netcat::run(r2.at(5020), LETTER.as_bytes())?;
+    let receipt = receipt.trim_end().to_owned();
+    let stored = stored(store, "drop-0001")?;
+    writeln!(
+        out,
+        "$ cat letter.txt\n{LETTER}$ nc -N 127.0.0.1 5020 < letter.txt\n{receipt}"
+    )?;
+    writeln!(
+        out,
+        "# In the folder where R2 was started:\n$ cat r2-store/drop-0001"
+    )?;
+    out.write_all(&stored)?;
+    Ok(SentFile {
+        name: "letter.txt".into(),
+        original: LETTER.into(),
+        sha256: sha256(LETTER.as_bytes()),
+        receipt,
+        stored_as: "drop-0001".into(),
+        stored_sha256: sha256(&stored),
+        stored: String::from_utf8(stored).map_err(io::Error::other)?,
+    })
+}
+
+/// What R2 has of an upload, which is confirmed when R2 hears that its receipt has arrived.
+fn stored(store: &Path, name: &str) -> io::Result<Vec<u8>> {
+    fs::read(store.join(name)).or_else(|_| fs::read(store.join(format!("{name}.unconfirmed"))))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Hex(&Sha256::digest(bytes).into()).to_string()
+}
+
+fn file(r2: &Running, store: &Path, out: &mut impl Write) -> io::Result<()> {
     let photo = noise();
     let receipt = Netcat::run(r2.at(5020), &photo)?;
-    let sha256 = Hex(&Sha256::digest(&photo).into()).to_string();
-    writeln!(out, "$ nc -N 127.0.0.1 5020 < photo.jpg\n{}", receipt.trim_end())?;
-    writeln!(out, "$ sha256sum photo.jpg\n{sha256}  photo.jpg")?;
-    let stored =
-        fs::read(store.join("drop-0001")).or_else(|_| fs::read(store.join("drop-0001.unconfirmed")))?;
-    if stored != photo {
+    writeln!(
+        out,
+        "\n$ nc -N 127.0.0.1 5020 < photo.jpg\n{}",
+        receipt.trim_end()
+    )?;
+    writeln!(out, "$ sha256sum photo.jpg\n{}  photo.jpg", sha256(&photo))?;
+    if stored(store, "drop-0002")? != photo {
         return Err(io::Error::other("R2 has other bytes than KALI sent"));
     }
     writeln!(

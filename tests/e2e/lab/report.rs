@@ -60,6 +60,46 @@ fn is_the_journey(section: &str, folder: &Path) {
     }
 }
 
+/// The table of 4a is what Wireshark lists, as far as the first sentence of its last column.
+fn is_listed_as_by_wireshark(section: &str, folder: &Path) {
+    let (_, table) = section.rsplit_once("<tbody>").unwrap();
+    let listed: Vec<Vec<String>> = table
+        .split("<tr>")
+        .skip(1)
+        .map(|row| {
+            let cells = row.split("</td>").filter_map(|cell| cell.rsplit_once('>'));
+            cells
+                .map(|(_, text)| text.to_owned())
+                .filter(|text| !text.trim().is_empty())
+                .collect()
+        })
+        .collect();
+    let port = listed[0][6].split(' ').next().unwrap();
+    let columns = [
+        "No.",
+        "Time",
+        "Source",
+        "Destination",
+        "Protocol",
+        "Length",
+        "Info",
+    ];
+    let columns = columns.map(|column| format!("_ws.col.{column}"));
+    let fields: Vec<_> = columns.iter().map(String::as_str).collect();
+    let filter = format!("tcp.port == {port}");
+    let shown = tshark(&folder.join("ports.pcap"), &filter, &fields);
+    assert_eq!(listed.len(), shown.len(), "{listed:?} {shown:?}");
+    for (ours, theirs) in listed.iter().zip(&shown) {
+        assert_eq!(ours[..4], theirs[..4]);
+        assert_eq!(ours[5], theirs[5]);
+        // With IPSICTL in the way its last column is of that.
+        if theirs[4] == "TCP" {
+            let info = ours[6].split(" MSS").next().unwrap();
+            assert!(theirs[6].starts_with(info), "{} is not {}", ours[6], theirs[6]);
+        }
+    }
+}
+
 #[test]
 fn the_report_is_of_its_own_run() {
     let (namespace, folder) = (Namespace::new(), tempfile::tempdir().unwrap());
@@ -90,4 +130,5 @@ fn the_report_is_of_its_own_run() {
         names_frames_of_its_capture(sections[section], name, folder.path());
     }
     is_the_journey(sections[2], folder.path());
+    is_listed_as_by_wireshark(sections[1], folder.path());
 }

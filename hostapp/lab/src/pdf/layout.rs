@@ -1,6 +1,6 @@
 //! The parts of an account as strips of a page, each as wide as the text.
 
-use super::super::account::{Part, Table};
+use super::super::account::{Part, Screen, Table};
 use super::super::html::Bars;
 use super::super::ladder::{Ladder, Rung};
 use super::font::Font;
@@ -52,6 +52,8 @@ pub(super) enum Mark {
 #[derive(Default)]
 pub(super) struct Strip {
     pub(super) height: f32,
+    /// What a reader's list of contents calls this place.
+    pub(super) bookmark: Option<String>,
     pub(super) marks: Vec<Mark>,
 }
 
@@ -62,7 +64,7 @@ impl Strip {
     fn empty(height: f32) -> Self {
         Self {
             height,
-            marks: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -99,6 +101,7 @@ pub(super) fn block(part: &Part) -> Block {
         Part::Heading(text) => return heading(text, 11.0),
         Part::Text(text) => paragraph(text),
         Part::Printed(lines) => printed(lines),
+        Part::Screen(screen) => screen_of(screen),
         Part::Table(table) => rows(table),
         Part::Ladder(ladder) => rungs(ladder),
         Part::Bars(bars) => bars_of(bars),
@@ -154,6 +157,53 @@ fn printed(text: &str) -> Block {
         strip
     });
     set.collect()
+}
+
+/// A terminal in a frame, under the name of whose it is.
+fn screen_of(screen: &Screen) -> Block {
+    let mut block = vec![
+        Strip::empty(TABLE * 1.7).text(GAP / 2.0, (Font::Bold, TABLE, Ink::Soft), &screen.title),
+        Strip::empty(PRINTED * 0.5),
+    ];
+    block[1].marks.push(Mark::Line {
+        from: (0.0, PRINTED * 0.5),
+        to: (WIDTH, PRINTED * 0.5),
+        ink: Ink::Pale,
+    });
+    block.extend(screen.labelled().map(|(label, rest)| {
+        let ink = if label == "R2:" { Ink::R2 } else { Ink::Kali };
+        Strip::empty(PRINTED * 1.35)
+            .text(GAP / 2.0, (Font::Mono, PRINTED, ink), label)
+            .text(
+                GAP / 2.0 + Font::Mono.width(label, PRINTED),
+                (Font::Mono, PRINTED, Ink::Black),
+                rest,
+            )
+    }));
+    block.push(Strip::empty(PRINTED * 0.5));
+    for strip in &mut block {
+        for x in [0.0, WIDTH] {
+            strip.marks.push(Mark::Line {
+                from: (x, 0.0),
+                to: (x, strip.height),
+                ink: Ink::Pale,
+            });
+        }
+    }
+    let height: f32 = block[0].height;
+    block[0].marks.push(Mark::Line {
+        from: (0.0, height),
+        to: (WIDTH, height),
+        ink: Ink::Pale,
+    });
+    let mut end = Strip::empty(1.0);
+    end.marks.push(Mark::Line {
+        from: (0.0, 1.0),
+        to: (WIDTH, 1.0),
+        ink: Ink::Pale,
+    });
+    block.push(end);
+    block
 }
 
 /// How wide each column is: as its widest cell, or, where all are too wide together, the widest ones narrower.
@@ -297,7 +347,10 @@ fn rung(rung: &Rung) -> Strip {
     let size = 7.5;
     let width = Font::Text.width(&rung.label, size);
     strip.marks.push(Mark::Text {
-        at: (f32::midpoint(KALI, R2) - width / 2.0, y + 3.0),
+        at: (
+            f32::midpoint(from, if rung.lost { back } else { to }) - width / 2.0,
+            y + 3.0,
+        ),
         font: Font::Text,
         size,
         ink: Ink::Black,

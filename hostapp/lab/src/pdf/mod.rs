@@ -3,7 +3,7 @@
 mod font;
 mod layout;
 
-use pdf_writer::{Content, Finish as _, Pdf, Rect, Ref, Str};
+use pdf_writer::{Content, Finish as _, Name, Pdf, Rect, Ref, Str};
 
 use self::font::Font;
 use self::layout::{Block, Ink, Mark, Strip, WIDTH, block, heading};
@@ -17,18 +17,27 @@ const MARGIN: f32 = 50.0;
 pub(super) fn document(title: &str, lead: &str, accounts: &[Account]) -> Vec<u8> {
     let mut blocks = vec![heading(title, 18.0), block(&Part::Text(lead.into()))];
     for account in accounts {
-        // A title stays with what follows it.
-        let mut titles = heading(&account.title, 14.0);
-        for part in &account.parts {
-            titles.extend(block(part));
-            if !matches!(part, Part::Heading(_)) {
-                blocks.push(std::mem::take(&mut titles));
+        let mut together = heading(&account.title, 14.0);
+        together[1].bookmark = Some(account.title.clone());
+        for (index, part) in account.parts.iter().enumerate() {
+            together.extend(block(part));
+            // A title stays with what follows it, and a paragraph with the table or the drawing that it is about.
+            let is_shown_next = matches!(
+                account.parts.get(index + 1),
+                Some(Part::Table(_) | Part::Ladder(_) | Part::Bars(_) | Part::Screen(_))
+            );
+            if !(matches!(part, Part::Heading(_)) || matches!(part, Part::Text(_)) && is_shown_next) {
+                blocks.push(std::mem::take(&mut together));
             }
         }
-        blocks.push(titles);
+        blocks.push(together);
     }
     write(title, &pages(blocks))
 }
+
+/// How much of a block at least is on the page where it begins: a block that is higher than half a page may be cut
+/// below that.
+const KEPT_TOGETHER: f32 = 140.0;
 
 fn pages(blocks: Vec<Block>) -> Vec<Vec<Strip>> {
     let room = PAGE.1 - 2.0 * MARGIN;
@@ -36,7 +45,7 @@ fn pages(blocks: Vec<Block>) -> Vec<Vec<Strip>> {
     let mut left = room;
     for block in blocks {
         let whole: f32 = block.iter().map(|strip| strip.height).sum();
-        let mut fits = whole <= left || whole > room;
+        let mut fits = whole <= left || whole > room / 2.0 && left >= KEPT_TOGETHER;
         for strip in block {
             if !fits || strip.height > left {
                 pages.push(Vec::new());
@@ -51,6 +60,46 @@ fn pages(blocks: Vec<Block>) -> Vec<Vec<Strip>> {
     pages
 }
 
+/// Without it a reader takes a typewriter's quotes for typographic ones, and a command that is copied fails.
+const ENCODING: Name<'static> = Name(b"WinAnsiEncoding");
+
+/// Each title with the index of its page, and the height at which it begins.
+fn bookmarks(pages: &[Vec<Strip>]) -> Vec<(&str, usize, f32)> {
+    let mut found = Vec::new();
+    for (strips, page) in pages.iter().zip(0..) {
+        let mut y = PAGE.1 - MARGIN;
+        for strip in strips {
+            if let Some(title) = &strip.bookmark {
+                found.push((&**title, page, y));
+            }
+            y -= strip.height;
+        }
+    }
+    found
+}
+
+/// The list of contents that a reader shows beside the pages.
+fn write_contents(pdf: &mut Pdf, contents: Ref, titles: &[(&str, usize, f32, Ref)], places: &[(Ref, Ref)]) {
+    let (Some(first), Some(last)) = (titles.first(), titles.last()) else {
+        return;
+    };
+    let count = i32::try_from(titles.len()).unwrap_or(i32::MAX);
+    pdf.outline(contents).first(first.3).last(last.3).count(count);
+    for (index, (title, page, top, place)) in titles.iter().enumerate() {
+        let mut item = pdf.outline_item(*place);
+        item.title(pdf_writer::TextStr(title)).parent(contents);
+        if let Some(next) = titles.get(index + 1) {
+            item.next(next.3);
+        }
+        if let Some(before) = index.checked_sub(1).and_then(|before| titles.get(before)) {
+            item.prev(before.3);
+        }
+        if let Some((page, _)) = places.get(*page) {
+            item.dest().page(*page).xyz(0.0, *top, None);
+        }
+    }
+}
+
 fn write(title: &str, pages: &[Vec<Strip>]) -> Vec<u8> {
     let mut next = 0;
     let mut reference = || {
@@ -59,17 +108,26 @@ fn write(title: &str, pages: &[Vec<Strip>]) -> Vec<u8> {
     };
     let [catalog, tree, about] = [reference(), reference(), reference()];
     let fonts = Font::ALL.map(|font| (font, reference()));
+    let titles: Vec<_> = bookmarks(pages)
+        .into_iter()
+        .map(|(title, page, top)| (title, page, top, reference()))
+        .collect();
+    let contents = reference();
     let places: Vec<_> = pages.iter().map(|_| (reference(), reference())).collect();
     let mut pdf = Pdf::new();
-    pdf.catalog(catalog).pages(tree);
+    pdf.catalog(catalog).pages(tree).outlines(contents);
+    write_contents(&mut pdf, contents, &titles, &places);
     pdf.document_info(about).title(pdf_writer::TextStr(title));
     pdf.pages(tree)
         .kids(places.iter().map(|(page, _)| *page))
         .count(i32::try_from(pages.len()).unwrap_or(i32::MAX));
     for (font, place) in fonts {
-        pdf.type1_font(place).base_font(font.base());
+        pdf.type1_font(place)
+            .base_font(font.base())
+            .encoding_predefined(ENCODING);
     }
-    for ((strips, (page, contents)), number) in pages.iter().zip(places).zip(1..) {
+    for ((strips, (page, contents)), number) in pages.iter().zip(&places).zip(1..) {
+        let (page, contents) = (*page, *contents);
         let mut writer = pdf.page(page);
         writer.parent(tree).contents(contents);
         writer.media_box(Rect::new(0.0, 0.0, PAGE.0, PAGE.1));
@@ -113,10 +171,14 @@ fn draw(content: &mut Content, mark: &Mark, (left, bottom): (f32, f32)) {
             ink,
             text,
         } => {
-            // What these fonts have without being told more.
+            // What these fonts have without being told more: they have no arrow.
             let bytes: Vec<u8> = text
                 .chars()
-                .map(|c| if c.is_ascii() { c as u8 } else { b'?' })
+                .map(|c| match c {
+                    '\u{2192}' => b'>',
+                    c if c.is_ascii() => c as u8,
+                    _ => b'?',
+                })
                 .collect();
             let (x, y) = at(*place);
             let [red, green, blue] = color(*ink);
