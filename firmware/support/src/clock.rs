@@ -7,7 +7,7 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 use smoltcp::time::Instant;
 
-/// Milliseconds since the start, and how often that number has wrapped (every 49.7 days). Only the tick writes.
+/// Milliseconds since the start, and how often that number has wrapped (every 49.7 days). Only [`count`] writes.
 static MILLIS: AtomicU32 = AtomicU32::new(0);
 static WRAPS: AtomicU32 = AtomicU32::new(0);
 
@@ -31,10 +31,19 @@ pub fn now() -> Instant {
     }
 }
 
+/// Counts ticks that could not come, since interrupts were off for longer than one.
+pub fn missed(ticks: u32) {
+    cortex_m::interrupt::free(|_| count(ticks));
+}
+
 #[exception]
 fn SysTick() {
-    let millis = MILLIS.load(Ordering::Relaxed).wrapping_add(1);
-    if millis == 0 {
+    count(1);
+}
+
+fn count(ticks: u32) {
+    let (millis, wrapped) = MILLIS.load(Ordering::Relaxed).overflowing_add(ticks);
+    if wrapped {
         WRAPS.store(WRAPS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
     MILLIS.store(millis, Ordering::Relaxed);
