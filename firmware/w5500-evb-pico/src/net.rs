@@ -41,6 +41,9 @@ pub(crate) struct Ethernet {
     chip: Chip,
     /// Low while the controller wants something.
     wants: Input<'static>,
+    /// A frame was taken, and the controller's memory was not seen to be empty since. The pin need not say that another
+    /// one waits: the data sheet does not promise an interrupt for what came before the last one was cleared.
+    more: bool,
     received: Frame,
     leaving: Frame,
 }
@@ -82,6 +85,7 @@ impl Ethernet {
         Ok(Self {
             chip,
             wants,
+            more: false,
             received: Frame::EMPTY,
             leaving: Frame::EMPTY,
         })
@@ -93,9 +97,11 @@ impl Ethernet {
             self.chip.set_sn_ir(Sn::Sn0, SocketInterrupt::RECV_MASK)?;
             // One that came meanwhile has lost its interrupt.
             if self.chip.sn_rx_rsr(Sn::Sn0)? <= LENGTH {
+                self.more = false;
                 return Ok(false);
             }
         }
+        self.more = true;
         let start = self.chip.sn_rx_rd(Sn::Sn0)?;
         let mut length = [0; LENGTH as usize];
         self.chip.sn_rx_buf(Sn::Sn0, start, &mut length)?;
@@ -145,7 +151,7 @@ fn command(chip: &mut Chip, command: SocketCommand) -> Result<(), Failure> {
 
 impl Idle for Ethernet {
     fn has_frame(&self) -> bool {
-        let has = self.wants.is_low();
+        let has = self.more || self.wants.is_low();
         if !has {
             // The interrupt handler of the pins lets each interrupt come once.
             PIN_INTERRUPTS.set(PIN_21_LOW);
