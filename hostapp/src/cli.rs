@@ -56,6 +56,19 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Send bytes without a name, and FIN, to R2's drop service or to any program that listens; print the receipt.
+    ///
+    /// The exit status is 1 where the receipt tells of other bytes than were sent. A program that is no R2 gives no
+    /// receipt: compare what is there.
+    Drop {
+        /// Where R2, or another listener, is: an address or a name, with or without :PORT.
+        host: Host,
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Print what was sent as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Send a file; what was broken off goes on where it was.
     Send {
         /// Where R2 is: an address or a name, with or without :PORT.

@@ -12,7 +12,7 @@ use crate::session::Wants;
 use crate::store::Entry;
 
 /// What stands between the words of an answer: a set of one, since the search for a single `char` has a panic path.
-const BLANK: [char; 1] = [' '];
+pub(super) const BLANK: [char; 1] = [' '];
 
 /// What R2 said behind `ERROR `: a code word and a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,14 +203,14 @@ fn read(line: Line<'_>) -> Option<Answer> {
         return Some(Answer::End);
     }
     // An entry first: a file may be called ERROR.
-    if let Some(entry) = entry(text) {
+    if let Some(entry) = entry(text.split(BLANK)) {
         return Some(Answer::Listed(entry));
     }
     let (word, rest) = text.split_once(BLANK)?;
     match word {
         "SEND" => rest.parse().ok().map(Answer::Send),
-        "STORED" => entry(rest).map(Answer::Stored),
-        "FILE" => entry(rest).map(Answer::File),
+        "STORED" => entry(rest.split(BLANK)).map(Answer::Stored),
+        "FILE" => entry(rest.split(BLANK)).map(Answer::File),
         "DELETED" => Name::parse(rest).map(Answer::Deleted),
         "ERROR" => Some(Answer::Error(refusal(rest))),
         _ => None,
@@ -218,7 +218,7 @@ fn read(line: Line<'_>) -> Option<Answer> {
 }
 
 /// Only printable ASCII reaches the reader's terminal.
-fn refusal(said: &str) -> Refusal {
+pub(super) fn refusal(said: &str) -> Refusal {
     let printable = said
         .chars()
         .map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' });
@@ -230,8 +230,8 @@ fn refusal(said: &str) -> Refusal {
     Refusal(kept)
 }
 
-fn entry(text: &str) -> Option<Entry> {
-    let mut words = text.split(BLANK);
+/// A file of its name, its length and its SHA-256, and nothing behind.
+pub(super) fn entry<'t>(mut words: impl Iterator<Item = &'t str>) -> Option<Entry> {
     let entry = Entry {
         name: Name::parse(words.next()?)?,
         length: words.next()?.parse().ok()?,

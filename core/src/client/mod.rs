@@ -1,6 +1,7 @@
 //! The clients: the other end of each service, sessions as well.
 
 pub mod chat;
+pub mod drop;
 pub mod exchange;
 pub mod get;
 pub mod list;

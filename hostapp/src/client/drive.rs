@@ -112,7 +112,10 @@ impl<S> Client<S> {
             if let Some(keyboard) = keyboard(world) {
                 keyboard.clear();
             }
+            let began = Clock::now();
             let stepped = self.pump.step(self.now(), world);
+            // The time in which this side reads or writes a file is no silence of the server's.
+            heard += began.elapsed();
             let waits = next(self.pump.session());
             if waits == Next::Done {
                 return Ok(());
@@ -124,7 +127,8 @@ impl<S> Client<S> {
             if self.pump.over().is_some() {
                 return Ok(());
             }
-            let mut events = PollFlags::POLLIN;
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::POLLIN, !self.pump.connection().peer_finished());
             events.set(PollFlags::POLLOUT, self.pump.wants_to_write());
             let mut fds = vec![PollFd::new(socket, events)];
             let keyboard = keyboard(world);

@@ -2,6 +2,7 @@
 
 mod chat;
 mod drive;
+mod drop;
 mod files;
 mod report;
 mod secret;
@@ -25,6 +26,7 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
         }
         Command::Chat { host, name } => chat::run(&host, &name, report(false)),
         Command::Secret { host, strings, json } => secret::run(&host, &strings.join(" "), json),
+        Command::Drop { host, file, json } => drop::run(&host, &file, report(json)),
         Command::Send {
             host,
             file,
@@ -51,6 +53,17 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
 
 /// What is said where what answered, or did not, is no R2: it has a service for `what`.
 fn no_answer(server: SocketAddr, heard: &[u8], what: &str) -> Trouble {
+    let did = match answered(heard) {
+        None => "closed without an answer".to_owned(),
+        Some(answer) => format!("answered {answer}, as R2 does not"),
+    };
+    Trouble::failed(format!(
+        "{server} {did}: is R2 there, with its service for {what}?"
+    ))
+}
+
+/// What somebody answered, in words that fit on a line; `None` where that is nothing.
+fn answered(heard: &[u8]) -> Option<String> {
     /// What fits on the line.
     const SHOWN: usize = 60;
     let mut text = String::new();
@@ -59,16 +72,13 @@ fn no_answer(server: SocketAddr, heard: &[u8], what: &str) -> Trouble {
     cleaner.finish(|run| text.push_str(run));
     let shown: String = text.chars().take(SHOWN).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
-    let did = if heard.is_empty() {
-        "closed without an answer".to_owned()
+    if heard.is_empty() {
+        None
     } else if shown.is_empty() {
-        "answered with what is no text".to_owned()
+        Some("with what is no text".to_owned())
     } else {
-        format!("answered \"{shown}{dots}\", as R2 does not")
-    };
-    Trouble::failed(format!(
-        "{server} {did}: is R2 there, with its service for {what}?"
-    ))
+        Some(format!("\"{shown}{dots}\""))
+    }
 }
 
 /// What is said where a line does not end.

@@ -1,7 +1,7 @@
 //! `hostapp send`, `get`, `ls`, `rm`.
 
 mod sink;
-mod source;
+pub(super) mod source;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

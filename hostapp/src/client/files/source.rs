@@ -23,24 +23,8 @@ impl LocalFile {
     /// Opens `path`, `-` for standard input, and reads it once, to know its SHA-256. What has no length, as a pipe, goes
     /// into a temporary file first; `waits` is called before its end is waited for. A device may have no end.
     pub(super) fn open(path: &Path, waits: impl FnOnce()) -> io::Result<Self> {
-        let input = path == Path::new("-");
-        let found = if input {
-            File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()?
-        } else {
-            path.metadata()?
-        };
-        if let Some(why) = never_sent(&found, input) {
-            return Err(io::Error::new(ErrorKind::InvalidInput, why));
-        }
-        let has_length = found.is_file() && found.len() > 0 && !input;
-        if !found.is_file() {
-            waits();
-        }
-        let mut file = if input {
-            File::from(io::stdin().as_fd().try_clone_to_owned()?)
-        } else {
-            File::open(path)?
-        };
+        let (mut file, found) = open(path, waits)?;
+        let has_length = found.is_file() && found.len() > 0 && path != Path::new("-");
         let (file, length, hasher) = if has_length {
             // What is written behind its end meanwhile is not waited for.
             let (length, hasher) = hash(&mut (&mut file).take(found.len()))?;
@@ -60,6 +44,26 @@ impl LocalFile {
     pub(super) fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
     }
+}
+
+/// Opens `path`, `-` for standard input, where it is a file or a stream that ends. Before that is opened, `waits` is called:
+/// there may be nobody yet who writes into it.
+pub(in crate::client) fn open(path: &Path, waits: impl FnOnce()) -> io::Result<(File, Metadata)> {
+    let is_input = path == Path::new("-");
+    let input = || io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let found = if is_input {
+        input()?.metadata()?
+    } else {
+        path.metadata()?
+    };
+    if let Some(why) = never_sent(&found, is_input) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, why));
+    }
+    if !found.is_file() {
+        waits();
+    }
+    let file = if is_input { input()? } else { File::open(path)? };
+    Ok((file, found))
 }
 
 /// Why what was found is no file and no stream that ends.
