@@ -69,14 +69,10 @@ fn main() -> ! {
     config.frequency = 33_000_000;
     let bus = Spi::new_blocking(chip.SPI0, chip.PIN_18, chip.PIN_19, chip.PIN_16, config);
     let select = Output::new(chip.PIN_17, Level::High);
-    reset(Output::new(chip.PIN_20, Level::Low));
+    let reset = Output::new(chip.PIN_20, Level::High);
     let wants = Input::new(chip.PIN_21, Pull::Up);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, select);
-    let Ok(ethernet) = Ethernet::start(bus, wants, mac) else {
-        error!("the Ethernet controller does not answer");
-        exit::failure();
-    };
-    let device = ETHERNET.init_with(|| ethernet);
+    let device = ETHERNET.init_with(|| Ethernet::start(bus, reset, wants, mac));
 
     let seats = SEATS.init_with(|| core::array::from_fn(|_| Seat::default()));
     let world = r2::world(&WORLD, "w5500-evb-pico", ROOM.take(), seats, || store(flash));
@@ -87,16 +83,6 @@ fn main() -> ! {
     // SAFETY: no critical section of this program masks single interrupts.
     unsafe { interrupt::UART0_IRQ.enable() };
     r2::run(node, world, device, operator)
-}
-
-/// Resets the W5500, which takes 0.5 ms, and gives its clock the 1 ms to settle (data sheet, section 5.5.1).
-fn reset(mut pin: Output<'static>) {
-    let millisecond = clk_sys_freq() / 1000;
-    cortex_m::asm::delay(millisecond);
-    pin.set_high();
-    cortex_m::asm::delay(2 * millisecond);
-    // The pin stays as it is.
-    core::mem::forget(pin);
 }
 
 /// From the jitter of the chip's ring oscillator, beside what is no secret.
