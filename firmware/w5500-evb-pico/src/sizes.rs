@@ -41,7 +41,7 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// What the node takes for that plan.
-pub(crate) const ARENA: usize = 128 * 1024;
+pub(crate) const ARENA: usize = 132 * 1024;
 
 const fn size(connections: usize, receive: usize, transmit: usize) -> Size {
     Size {
