@@ -224,7 +224,7 @@ fn one_lost_last_segment_costs_60_ms_at_most() {
 fn a_lost_end_costs_60_ms_at_most() {
     let mut talk = Talk::to(5040);
     talk.lab.pass(Duration::from_millis(1));
-    let page = talk.says([bare(1)]);
+    let page = talk.waits_for_the_page();
     let last = page.last().expect("a page");
     assert!(last.fin);
     talk.ack = last.seq;
