@@ -120,6 +120,12 @@ fn a_peer_that_ends_its_side_where_the_file_is_there_is_done() {
         assert_eq!(peer.wants(), Wants::Close);
         peer.is_over();
     });
+    with_store(|store| {
+        let mut peer = sent_again(store, "hello");
+        peer.says(b"he").finishes();
+        peer.hears("ERROR bad-request the file ended 3 bytes too early\n");
+        peer.is_over();
+    });
 }
 
 #[test]
