@@ -70,7 +70,8 @@ const VERDICT: &str = "\
 
 const WHAT_LOSS_COSTS: &str = "\
     What loss costs: with UDP and with TCP somebody has to notice it and send again. TCP's time-out is 1 s before the first \
-    round trip is measured, and by the RFC never less (RFC 6298, 2.1 and 2.4); each further one is twice as long (5.5). A \
+    round trip is measured, and by the RFC never less (RFC 6298, 2.1 and 2.4); each further one is twice as long (5.5). R2 \
+    sends an answer again much sooner, after two round trips and 45 ms: it probes an end that stays silent (RFC 8985, 7). A \
     new connection has more packets that can be lost, its SYN among them. The sender of datagrams asks again after the same \
     pause every time here, which is why its slowest message is faster; RFC 8085, 3.1.1 wants such senders to slow down, too. \
     UDP saves the handshake; it does not save the repair.";
