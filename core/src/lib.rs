@@ -32,6 +32,14 @@
 //! 4. [`store`]: what is asked of a disk, a flash or a piece of RAM; [`mod@drop`] and [`files`] are its users.
 //! 5. [`client`]: the other end of each, sessions as well.
 //! 6. [`limits`]: every bound, with its reason.
+//!
+//! # Features
+//!
+//! - `services` (default): the protocols of R2, its clients and its stores. Without it: what a session is, and what
+//!   sessions are made of.
+//! - `flash`: the store on NOR flash, over `embedded-storage`.
+//! - `async`: `io::AsyncPump`.
+//! - `log` or `defmt`: where log lines go. With neither they go nowhere.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -15,15 +15,19 @@ pub(crate) use self::values::{is_interface_name, upload_name};
 use crate::host::Host;
 use crate::serve::LinkChoice;
 
+const EXIT_STATUS: &str = "\
+Exit status: 0 success; 1 R2 refused, or a transfer failed; 2 wrong usage, no connection, or no port to serve on.
+`hostapp help COMMAND` lists the options of a command.";
+
 /// A network server whose client is netcat, and its clients.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_STATUS)]
 pub struct Cli {
-    /// Say more on standard error; twice for everything. `RUST_LOG` rules where it is set.
+    /// Log more to standard error; -vv logs everything. `RUST_LOG` overrides it.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 
-    /// Say only errors, and show no progress.
+    /// Print only errors, and show no progress.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -35,7 +39,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve: chat on standard input and output, everything else on standard error.
+    /// Run R2. Its chat is on standard input and output, everything else on standard error.
     Serve(Box<Serve>),
     /// Join the chat.
     Chat {
@@ -45,7 +49,7 @@ pub enum Command {
         #[arg(long, default_value = "KALI", value_parser = nick)]
         name: String,
     },
-    /// Ask whether a string holds the secret code.
+    /// Ask whether a string contains the secret code, and which digits.
     Secret {
         /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
@@ -69,7 +73,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Send a file; what was broken off goes on where it was.
+    /// Send a file; an interrupted transfer resumes where it stopped.
     Send {
         /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
@@ -82,7 +86,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Get a file; what was broken off goes on where it was.
+    /// Get a file; an interrupted transfer resumes where it stopped.
     Get {
         /// Where R2 is: an address or a name, with or without :PORT.
         host: Host,
@@ -115,9 +119,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Play the lab in this process, chat, secret code and files, as a transcript: needs nothing and takes no ports.
+    /// Play the lab's parts 1 to 3 in this process and print a transcript; needs no netcat and no free port 5000.
     Demo,
-    /// Measure what the lab asks about, on R2's own wire: tables, ladders of packets, and a capture of them.
+    /// Answer the lab's questions 4a to 4g by experiment: tables, packet diagrams ("ladders"), and the captured frames.
     Lab {
         /// What to measure.
         #[command(subcommand)]
@@ -133,23 +137,23 @@ pub enum Command {
 /// What to measure.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Experiment {
-    /// The urgent message: UDP, a new TCP connection, and one kept open; what a round trip and a lost packet cost.
+    /// (4e) The urgent message: UDP, a new TCP connection, and one kept open; what a round trip and a lost packet cost.
     Rtt(Bench),
-    /// What Nagle's algorithm does to one, two and ten small writes.
+    /// (4f) What Nagle's algorithm does to one, two and ten small writes.
     Nagle(Bench),
-    /// Where Nagle's algorithm and delayed acknowledgements wait for each other, and what helps.
+    /// (4g) Where Nagle's algorithm and delayed acknowledgements wait for each other, and what helps.
     DelayedAck(Bench),
-    /// Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
+    /// (4a) Which port of the client the server sends to, who chose it and when; a connection from beginning to end.
     Ports(Bench),
-    /// How a byte of a question and of a file travels: every frame on the wire, and every call inside R2.
+    /// (4b) How a byte of a question and of a file travels: every frame on the wire, and every call inside R2.
     Journey(Bench),
-    /// A server and a client on this machine's sockets, call by call, and the same steps in smoltcp.
+    /// (4c, 4d) A server and a client on this machine's sockets, call by call, and the same steps in smoltcp.
     Syscalls {
         /// Print what was measured as a line of JSON.
         #[arg(long)]
         json: bool,
     },
-    /// All of them, and the demo, as one page of HTML and as PDF.
+    /// The lab's submission: parts 1 to 3, all experiments and the code, as one page of HTML and as PDF.
     Report {
         /// The folder for the report and its captures.
         #[arg(short, long, default_value = "lab-report", value_name = "FOLDER")]
@@ -174,7 +178,7 @@ pub struct Bench {
     #[arg(long)]
     pub json: bool,
 
-    /// Print one part by itself, such as `question-frames` of `journey`; after a wrong name: which there are.
+    /// Print one part by itself, such as `question-frames` of `journey`; a wrong name is answered with a list of them.
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     pub part: Option<String>,
 
@@ -194,15 +198,15 @@ pub struct BenchWire {
     #[arg(long, default_value = "192.168.69.1/24", value_name = "ADDR/LEN", value_parser = host_v4)]
     pub ip: Ipv4Cidr,
 
-    /// The round trip of the wire in memory, in milliseconds; each experiment has one that suits it.
+    /// Round-trip time of the wire in memory, in milliseconds [default: delayed-ack 1, the others 50].
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub rtt: Option<u16>,
 
-    /// How many of a hundred packets the wire in memory loses.
+    /// Packet loss of the wire in memory, in percent [default: 0; rtt tries 0, 1, 2, 5 and 10].
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=50))]
     pub loss: Option<u8>,
 
-    /// Chooses which packets are lost: the same number, the same ones.
+    /// Chooses which packets are lost; the same seed gives the same output.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
 }

@@ -76,6 +76,16 @@
 //! assert_eq!(next, None, "nothing to do before the first frame");
 //! # Ok::<(), r2_node::ServeError>(())
 //! ```
+//!
+//! # Features
+//!
+//! It works with smoltcp 0.14.
+//!
+//! - `ipv6`: IPv6 beside IPv4; 14 KiB of code on a Cortex-M3.
+//! - `call`: connections that this side opens; 3 KiB of code.
+//! - `segmentation-offload`: for devices that cut TCP super-frames, of up to 64 KiB, into segments.
+//! - `alloc`: memory from the allocator of a host, which is never given back.
+//! - `log` or `defmt`: where log lines go. With neither they go nowhere.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

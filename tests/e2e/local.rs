@@ -61,7 +61,7 @@ fn a_user_without_any_privilege_has_the_whole_lab() {
 
     let mut r2 = nobody.starts("exec hostapp serve");
     r2.complains(
-        "info: no TAP (tap0 does not exist: run sudo ./tap-setup/tap-setup up): serving on 127.0.0.1\n",
+        "info: serving on 127.0.0.1, without a TAP (tap0 does not exist: run sudo ./tap-setup/tap-setup up)\n",
     );
     r2.complains("R2 ready at 127.0.0.1 on local\n");
     r2.complains("  drop     5020/tcp       nc -N 127.0.0.1 5020 < FILE\n");

@@ -83,6 +83,12 @@ fn every_command_of_how_it_works_prints_what_stands_below_it() {
     prints_what_stands_below("docs/how-it-works.md");
 }
 
+#[test]
+fn every_command_of_the_page_for_scripts_prints_what_stands_below_it() {
+    let started = prints_what_stands_below("docs/scripts.md");
+    assert!(started, "its clients need R2");
+}
+
 /// Runs every command of a page of the project; whether it starts R2.
 fn prints_what_stands_below(page: &str) -> bool {
     let machine = Machine::new();

@@ -142,7 +142,7 @@ fn history_and_help_are_there() {
     console.terminal.presses("Enter");
     console
         .terminal
-        .shows_line("* commands: /nick NAME, /who, /quit, /help");
+        .shows_line("* commands: /who, /help, /quit (ends R2)");
     kali.types("/help\n");
     kali.sees("* commands: /nick NAME, /who, /quit, /help\n");
 }

@@ -187,6 +187,9 @@ fn obey(command: Command<'_>, who: Speaker, outgoing: &mut Outgoing, room: &mut 
         }
         Command::Quit => return Obeyed::Quit,
         Command::Who => outgoing.list(room),
+        Command::Help if who == Speaker::Host => {
+            outgoing.answer(room, &["* commands: /who, /help, /quit (ends R2)\n"])
+        }
         Command::Help => outgoing.answer(room, &["* commands: /nick NAME, /who, /quit, /help\n"]),
         Command::Unknown(word) => outgoing.answer(room, &["* unknown command ", word, "\n"]),
         Command::Nick(wish) => rename(wish, who, outgoing, room),

@@ -126,6 +126,10 @@ impl Then {
     }
 }
 
+/// What `HELP` is answered with.
+const HELP: &str =
+    "* commands: PUT <name> <length> [<sha256>], GET <name> [<offset>], LIST, DEL <name>, HELP\n";
+
 impl Files {
     /// A connection that has not sent anything.
     pub fn new() -> Self {
@@ -169,6 +173,10 @@ impl Files {
             Ok(Request::Progress) => {
                 self.line.clear();
                 return self.promise_progress(now);
+            }
+            Ok(Request::Help) => {
+                self.line.clear();
+                return self.outbox.write_str(HELP).or_bug("it is shorter than an answer");
             }
             Err(bad) => {
                 self.line.clear();

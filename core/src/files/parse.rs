@@ -35,6 +35,8 @@ pub enum Request<'l> {
     },
     /// `PROGRESS`
     Progress,
+    /// `HELP`
+    Help,
 }
 
 /// Why a line is no request. Always the peer's fault.
@@ -97,7 +99,7 @@ impl BadLine {
 const PUT: &str = "PUT";
 
 /// What a command begins with.
-const VERBS: [&str; 5] = [PUT, "GET", "LIST", "DEL", "PROGRESS"];
+const VERBS: [&str; 6] = [PUT, "GET", "LIST", "DEL", "PROGRESS", "HELP"];
 
 /// The longest of them, in bytes.
 pub(super) const VERB_MAX: usize = "PROGRESS".len();
@@ -142,6 +144,7 @@ fn request(text: &str) -> Result<Request<'_>, BadLine> {
             name: name(words.next())?,
         },
         Some("PROGRESS") => Request::Progress,
+        Some("HELP") => Request::Help,
         _ => return Err(BadLine::NoCommand),
     };
     match words.next() {
@@ -226,6 +229,7 @@ mod tests {
         assert_eq!(parse(Line::Whole(b"GET a.b 7")), Ok(get(7)));
         assert_eq!(parse(Line::Whole(b"LIST")), Ok(Request::List));
         assert_eq!(parse(Line::Whole(b"DEL a.b")), Ok(Request::Delete { name }));
+        assert_eq!(parse(Line::Whole(b"HELP")), Ok(Request::Help));
     }
 
     #[test]
@@ -234,6 +238,8 @@ mod tests {
             "",
             "list",
             "LIST x",
+            "help",
+            "HELP PUT",
             "GET",
             "GET a b",
             "GET a +1",

@@ -125,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn help_names_the_commands_and_the_next_one_is_read() {
+        let answer = heard("HELP\nHELP\nLIST\n", &[0, 1, 2]).concat();
+        let lines: Vec<_> = answer.lines().collect();
+        assert!(
+            lines[0].starts_with("* commands: PUT <name> <length>"),
+            "{answer}"
+        );
+        assert_eq!((lines[0], lines[2]), (lines[1], "END"), "{answer}");
+    }
+
+    #[test]
     fn progress_is_asked_for_in_one_word() {
         assert_eq!(
             heard("PROGRESS 5\n", &[0]),

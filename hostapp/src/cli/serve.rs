@@ -18,8 +18,8 @@ pub struct Serve {
     #[arg(long, default_value = "auto", value_name = "auto|local|tap:NAME", value_parser = link_choice)]
     pub link: LinkChoice,
 
-    /// On the local link: an address of this machine at which R2 listens, 127.0.0.1 where none is given; 0.0.0.0 and :: are
-    /// all of IPv4's and IPv6's. Give it several times for several.
+    /// On the local link: an address of this machine at which R2 listens [default: 127.0.0.1]; 0.0.0.0 is all of IPv4, :: all
+    /// of IPv6. May be repeated.
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Vec<SocketAddr>,
 
@@ -36,11 +36,11 @@ pub struct Serve {
     #[arg(long, value_name = "ADDR/LEN", value_parser = host_v6)]
     pub ip6: Option<Ipv6Cidr>,
 
-    /// The router to what lies beyond that network; with --ip dhcp the server's word for it where none is given.
+    /// R2's default gateway: the router to all other networks. With --ip dhcp, and without this, the server names it.
     #[arg(long, value_name = "IP")]
     pub gateway: Option<IpAddr>,
 
-    /// The folder of files.
+    /// The folder in which R2 keeps its files.
     #[arg(long, default_value = "r2-store", value_name = "DIR")]
     pub store: PathBuf,
 
@@ -52,23 +52,23 @@ pub struct Serve {
     #[arg(long, default_value = "KALI", value_name = "NAME", value_parser = nick)]
     pub peer_name: String,
 
-    /// Join the `nc -l -p PORT` that waits there.
+    /// Bring the `nc -l -p PORT` that waits at this address into the chat.
     #[arg(long, value_name = "IP:PORT", value_parser = callee)]
     pub call: Option<SocketAddr>,
 
-    /// Write every frame into a pcap file; `-` is standard output, and the chat is on standard error then.
+    /// Write every frame into a pcap file; with `-` to standard output, and the chat goes to standard error.
     #[arg(long, value_name = "FILE")]
     pub pcap: Option<PathBuf>,
 
-    /// Connections of each service with small buffers: chat, secret, status, echo.
+    /// Most simultaneous connections of each service with small buffers (chat, secret, status, echo); further ones wait.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub sessions: u16,
 
-    /// Serve only peers of this network; give it several times for several.
+    /// Serve only peers of this network. May be repeated.
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub allow: Vec<IpCidr>,
 
-    /// Serve this too, beside R2's own; give it several times for several.
+    /// Serve this service too, beside R2's own. May be repeated.
     #[arg(long, value_name = "SERVICE", value_parser = own_services())]
     pub with: Vec<String>,
 

@@ -95,7 +95,7 @@ fn open_tap(options: &Options) -> Result<Option<Tap>, Refusal> {
         Ok(tap) => Ok(Some(tap)),
         Err(error @ TapError::Held(_)) => Err(Refusal::at_start(error)),
         Err(error) => {
-            log::info!("no TAP ({error}): serving on 127.0.0.1");
+            log::info!("serving on 127.0.0.1, without a TAP ({error})");
             Ok(None)
         }
     }
