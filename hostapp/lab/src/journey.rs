@@ -262,7 +262,7 @@ mod tests {
                     panic!("a connection has an end")
                 };
                 assert!(fin.from_r2 && fin.label.starts_with("FIN") && !last.from_r2);
-                assert_eq!(last.at - fin.at, std::time::Duration::from_millis(25));
+                assert_eq!(last.at, fin.at + std::time::Duration::from_millis(25));
             }
         }
     }

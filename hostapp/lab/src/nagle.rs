@@ -136,7 +136,7 @@ fn look_at_the_byte(packets: &[&Packet]) -> Option<FullAndOne> {
     let full = data().next().filter(|full| full.payload.len() == FULL)?;
     let byte = data().find(|packet| packet.end() == full.end() + 1)?;
     let between = packets.iter().filter(|packet| packet.number < byte.number);
-    let ack = between.filter(|packet| packet.from_r2 && packet.ack() >= Some(full.end()));
+    let mut ack = between.filter(|packet| packet.from_r2 && packet.ack() >= Some(full.end()));
     let shown = full.number
         ..=packets
             .iter()
@@ -145,7 +145,7 @@ fn look_at_the_byte(packets: &[&Packet]) -> Option<FullAndOne> {
     Some(FullAndOne {
         full_frame: (*full).clone(),
         byte_frame: (*byte).clone(),
-        waited_for_frame: ack.last().copied().cloned(),
+        waited_for_frame: ack.next_back().copied().cloned(),
         ladder: Ladder::of(
             packets
                 .iter()
@@ -253,27 +253,26 @@ pub(super) fn tell(setting: &Setting, findings: &NagleFindings) -> Account {
 /// Which of the two rules KALI's TCP has.
 fn tell_of_the_byte(found: &FullAndOne) -> String {
     let (full, byte) = (&found.full_frame, &found.byte_frame);
-    let mut text = format!(
+    let begin = format!(
         "A write of a full segment and one of a byte, with Nagle. The full segment leaves at once (frame {}, {} bytes): a full \
          segment never waits. ",
         full.number,
         full.payload.len()
     );
-    text += &match &found.waited_for_frame {
+    match &found.waited_for_frame {
         Some(ack) => format!(
-            "The byte behind it leaves only when all before it is acknowledged (frame {}), in frame {}: that is the rule of \
+            "{begin}The byte behind it leaves only when all before it is acknowledged (frame {}), in frame {}: that is the rule of \
              RFC 896. Linux has Minshall's variant of it, in which only a small segment that is unacknowledged holds the next \
              small one; there the byte would leave at once (--link tap:tap0 shows it).",
             ack.number, byte.number
         ),
         None => format!(
-            "The byte behind it leaves at once too (frame {}), although the full segment is unacknowledged: that is Minshall's \
+            "{begin}The byte behind it leaves at once too (frame {}), although the full segment is unacknowledged: that is Minshall's \
              variant, which Linux has, and in which only a small segment that is unacknowledged holds the next small one. By \
              the rule of RFC 896 the byte would wait for the acknowledgement (--link local shows it, with smoltcp).",
             byte.number
         ),
-    };
-    text
+    }
 }
 
 fn table(cases: &[SmallWrites]) -> Table {
