@@ -17,6 +17,10 @@
 //! buffers are borrowed from a [`Storage`] when it is made. Host, simulator and board each drive [`Node::poll`]
 //! with a loop of a few lines.
 //!
+//! With the feature `dhcp` a node may find its IPv4 address by itself (`Config::dhcp`), from a DHCP server or, where none
+//! answers, a link-local one; it is probed before it is used, and defended. `Node::addresses` tells those that there are:
+//! ask after [`Node::poll`]. Connections to an address that is lost are reset and counted.
+//!
 //! # A service of one's own
 //!
 //! The node knows no protocol: a service is a [`Session`](r2_core::session::Session) and a [`Spec`](service::Spec), and

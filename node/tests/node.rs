@@ -12,6 +12,7 @@ mod node {
     mod extensions;
     mod fins;
     mod forged;
+    mod forged_leases;
     mod icmp;
     mod lease_lab;
     mod leases;

@@ -32,6 +32,7 @@ fn taken(plan: &Plan) -> usize {
     let config = Config {
         mac: EthernetAddress([2, 0, 0, 0, 0, 1]),
         addresses: const { &[IpCidr::Ipv4(Ipv4Cidr::new(R2, 24))] },
+        dhcp: None,
         gateway: None,
         allow: &[],
         secret: [0; 16],

@@ -114,6 +114,7 @@ fn node<'a>(world: &mut Shared<'a, RamStore<'a>>) -> Option<Node<'a, Shared<'a, 
     let config = Config {
         mac: EthernetAddress([0; 6]),
         addresses: black_box(&[]),
+        dhcp: black_box(Some("r2")),
         gateway: None,
         allow: &[],
         secret: [0; 16],

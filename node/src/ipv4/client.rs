@@ -69,9 +69,9 @@ pub(super) struct Lease {
 /// T1, T2 and the end (RFC 2131, section 4.4.5).
 #[derive(Clone, Copy)]
 struct Times {
-    renew_at: Instant,
-    rebind_at: Instant,
-    expires_at: Instant,
+    renewal: Instant,
+    rebinding: Instant,
+    end: Instant,
 }
 
 impl Client {
@@ -115,7 +115,7 @@ impl Client {
     /// Gives up a lease whose time is over; whether it is.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let times = self.lease().and_then(|lease| lease.times);
-        let is_over = times.is_some_and(|times| times.expires_at <= now);
+        let is_over = times.is_some_and(|times| times.end <= now);
         if is_over {
             self.become_at(State::Selecting, now);
         }
@@ -132,7 +132,7 @@ impl Client {
             State::Requesting(offer) => (Some(offer.address), Some(offer.server)),
             State::Bound(lease) => {
                 // Once nobody has answered, every server may (RFC 2131, section 4.4.5).
-                let rebinding = lease.times.is_some_and(|times| now >= times.rebind_at);
+                let rebinding = lease.times.is_some_and(|times| now >= times.rebinding);
                 (Some(lease.cidr.address()), (!rebinding).then_some(lease.server))
             }
             State::Declining(_) => return false,
@@ -149,7 +149,7 @@ impl Client {
             (Kind::Ack(terms), Some(address)) if terms.cidr.address() == address => {
                 let times = (terms.seconds != FOR_EVER).then(|| self.times(terms.seconds, terms.t1_t2));
                 self.asked = 0;
-                self.next_at = times.map(|times| times.renew_at.max(now));
+                self.next_at = times.map(|times| times.renewal.max(now));
                 self.state = State::Bound(Lease {
                     cidr: terms.cidr,
                     router: terms.router,
@@ -178,9 +178,9 @@ impl Client {
         };
         let at = |after| self.asked_at + Duration::from_millis(after);
         Times {
-            renew_at: at(renew),
-            rebind_at: at(rebind),
-            expires_at: at(length),
+            renewal: at(renew),
+            rebinding: at(rebind),
+            end: at(length),
         }
     }
 
@@ -230,12 +230,8 @@ impl Client {
 /// until the end (RFC 2131, section 4.4.5).
 fn renew(lease: &Lease, now: Instant) -> Option<(Said, Instant)> {
     let times = lease.times?;
-    let rebinding = now >= times.rebind_at;
-    let until = if rebinding {
-        times.expires_at
-    } else {
-        times.rebind_at
-    };
+    let rebinding = now >= times.rebinding;
+    let until = if rebinding { times.end } else { times.rebinding };
     let half = Duration::from_millis(until.since(now).as_millis() / 2).max(RENEWED_EVERY);
     let said = Said::Renew {
         address: lease.cidr.address(),

@@ -81,10 +81,10 @@ impl<'a> Ipv4<'a> {
             drawn: 0,
         };
         let client = config.dhcp.map(|_| Client::new(now, &mut random));
-        let given = config.addresses.iter().find_map(|cidr| match cidr {
-            IpCidr::Ipv4(cidr) => Some(*cidr),
+        let given = config.addresses.iter().fold(None, |given, cidr| match cidr {
+            IpCidr::Ipv4(cidr) => given.or(Some(*cidr)),
             #[cfg(feature = "ipv6")]
-            IpCidr::Ipv6(_) => None,
+            IpCidr::Ipv6(_) => given,
         });
         Self {
             mac: config.mac,
@@ -230,9 +230,7 @@ impl<'a> Ipv4<'a> {
     fn link_local(&self) -> Ipv4Cidr {
         /// The first and the last 256 addresses are reserved.
         const USABLE: u64 = 65_536 - 2 * 256;
-        let [a, b, c, d, e, f] = self.mac.0;
-        let of_this_machine = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-        let hash = SipHasher13::new_with_keys(of_this_machine, self.link_local_tried).hash(&[]);
+        let hash = SipHasher13::new_with_keys(self.link_local_tried, 0).hash(&self.mac.0);
         let number = (hash % USABLE).saturating_add(256);
         let [.., high, low] = number.to_be_bytes();
         Ipv4Cidr::new(Ipv4Address::new(169, 254, high, low), 16)

@@ -212,7 +212,9 @@ impl<'a, W: World> Node<'a, W> {
         }
         #[cfg(feature = "dhcp")]
         {
-            next = earlier(next, self.ipv4.poll_at().map(to_smoltcp));
+            // What is overdue waits for the device.
+            let at = self.ipv4.poll_at().map(to_smoltcp);
+            next = earlier(next, at.map(|at| at.max(now + millis(CONGESTED_FOR))));
         }
         next
     }
