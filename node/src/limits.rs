@@ -56,9 +56,13 @@ pub const CROWD: usize = 8;
 pub const SEARCH_IDLE_EVERY: Duration = Duration::from_millis(100);
 
 /// A window with room for less than one part in so many of the largest that the peer has shown is taken for a closed one.
-/// RFC 9293, section 3.8.6.2.1, recommends 2; what is held back waits for a byte a second until the window is wider, so
+/// RFC 9293, section 3.8.6.2.1, recommends 2; what is held back waits for a second, so
 /// that is only what is silly without a doubt.
 pub const SILLY_PART: u32 = 32;
+
+/// For how long such a window is taken for a closed one while there is something to send into it: the longest time that
+/// section allows. After it the window is filled, once.
+pub const SILLY_FOR: Duration = Duration::from_secs(1);
 
 /// How many closed connections share a bucket: that many are looked at for a SYN, whatever the size of the table. One
 /// bucket is all that a board has.

@@ -3,6 +3,7 @@
 mod node {
     mod acks;
     mod backlog;
+    mod calls;
     mod capture;
     mod closing;
     mod counting;
@@ -24,6 +25,7 @@ mod node {
     mod services;
     mod silence;
     mod speakers;
+    mod states;
     mod successor;
     mod talk;
     mod windows;

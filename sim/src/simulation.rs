@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use r2_core::limits::CHAT_RING_MIN;
 use r2_core::store::Store;
+use r2_node::node::CallOutcome;
 use r2_node::storage::Leaked;
 use r2_node::{Reason, ServeError};
 use r2_services::{CHAT, Plan};
@@ -206,6 +207,19 @@ impl Simulation {
         let chat = self.node.service_at(CHAT.port).expect("chat is served");
         self.node.call(chat, remote, self.now).expect("a free slot");
         self.settle();
+    }
+
+    /// Whether R2 begins to call `remote`.
+    pub fn can_call(&mut self, remote: IpEndpoint) -> bool {
+        let chat = self.node.service_at(CHAT.port).expect("chat is served");
+        let called = self.node.call(chat, remote, self.now).is_ok();
+        self.settle();
+        called
+    }
+
+    /// What became of R2's last call, once it is known.
+    pub fn call_outcome(&mut self) -> Option<CallOutcome> {
+        self.node.take_call_outcome()
     }
 
     /// R2 is told to stop.

@@ -39,16 +39,15 @@ impl Bare {
         self
     }
 
-    /// The same with FIN, and with that window as it stands in a header.
-    pub(crate) fn with_fin(mut self, window: u16) -> Self {
-        (self.tcp.control, self.tcp.window_len) = (TcpControl::Fin, window);
+    /// The same with that window, as it stands in a header.
+    pub(crate) fn with_window(mut self, window: u16) -> Self {
+        self.tcp.window_len = window;
         self
     }
 
-    /// The same with that window.
-    #[cfg(feature = "recovery")]
-    pub(crate) fn with_window(mut self, window: u16) -> Self {
-        self.tcp.window_len = window;
+    /// The same with FIN.
+    pub(crate) fn with_fin(mut self) -> Self {
+        self.tcp.control = TcpControl::Fin;
         self
     }
 

@@ -23,7 +23,8 @@
 //! | believes an acknowledgement of what was never sent | challenged | RFC 9293, 3.10.7.4 | `who_acknowledges_what_was_never_sent_is_not_believed` |
 //! | takes the window of a segment that was overtaken | the newer window is shown | RFC 9293, 3.10.7.4 | `the_window_of_a_segment_that_was_overtaken_is_not_taken` |
 //! | stops the timer of what is in flight when a window closes, and repeats nothing into a closed window | no window is shown that ends before what was sent | RFC 9293, 3.8.6 | `what_is_in_flight_is_repeated_though_the_window_closes` |
-//! | fills tiny windows with tiny segments | a window with room for very little is shown as a closed one | RFC 9293, 3.8.6.2.1, MUST-38 | `a_window_of_a_few_bytes_is_not_filled_with_tiny_segments` |
+//! | takes no acknowledgement and no window from a segment outside its own window, such as a keep-alive, or bytes where that is closed | the slot hands them in by themselves | RFC 9293, 3.10.7.4 | `a_window_that_a_keep_alive_opens_is_filled_at_once`, `a_window_that_a_probe_of_r2s_closed_window_opens_is_filled_at_once` |
+//! | fills tiny windows with tiny segments | a window with room for very little is shown as a closed one, unless all that is left has room, or a second is over | RFC 9293, 3.8.6.2.1, MUST-38 | `a_window_of_a_few_bytes_is_not_filled_with_tiny_segments`, `a_small_window_takes_a_short_answer_whole` |
 //! | probes a closed window for ever when all is acknowledged, FIN included | such a window is shown open | RFC 9293, 3.8.6.1 | `a_window_that_is_closed_when_all_is_acknowledged_is_not_probed` |
 //! | takes three duplicates while FIN alone is in flight for a loss, forgets FIN's timer, and has the next connection send a segment into any window | they are not shown | RFC 5681, 2 | `a_lost_fin_is_repeated_whatever_else_the_peer_acknowledges` |
 //! | remembers what an aborted connection was to repeat at once, and sends so much of the next one's, whatever the window | the slot sends the RST, and smoltcp forgets the connection | RFC 9293, 3.8.6 | `a_loss_is_not_made_good_to_the_next_one_in_the_slot` |
@@ -34,6 +35,8 @@
 //! | does not count a probe's byte, nor after a time-out what it has sent | acknowledgements and RST leave with SND.NXT | RFC 9293, 3.10.7.4 | `an_acknowledgement_carries_the_number_behind_a_probe` |
 //! | rounds each window down by itself: edges go back | a unit less is shown | RFC 7323, 2.4 | `what_a_window_has_once_allowed_is_taken` |
 //! | panics over a SYN that crosses its own before that has left | nothing is believed before the SYN has left | RFC 9293, 3.5 | `a_syn_that_crosses_one_that_has_not_left_waits` |
+//! | does not know a SYN beside the acknowledgement of its own that has crossed it | the acknowledgement is shown | RFC 9293, 3.5 | `two_syns_that_cross_and_are_both_acknowledged_open_the_connection` |
+//! | says nothing to another SYN in SYN-RECEIVED | answered with what is expected | RFC 9293, 3.10.7.4 | `who_begins_anew_in_the_middle_of_a_handshake_is_asked` |
 //! | takes the acknowledgement of SYN for that of FIN when it closes in SYN-RECEIVED | half-open connections are reset instead | RFC 9293, 3.10.4 | `a_connection_that_is_half_open_when_r2_stops_hears_of_it` |
 //! | holds a half-open or dead connection for ever | the slot's own clocks | RFC 4987 | `a_half_open_slot_is_taken_back_after_10_s` |
 //! | has no backlog | SYNs are held | RFC 4987 | `a_syn_to_a_full_service_is_held_and_served_when_a_slot_is_free` |

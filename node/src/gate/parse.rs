@@ -99,6 +99,11 @@ impl Segment<'_> {
         self.seq.wrapping_add(self.len)
     }
 
+    /// The sequence number behind SYN: that of the first byte.
+    pub(crate) fn first(&self) -> u32 {
+        self.seq.wrapping_add(1)
+    }
+
     /// Bytes of the payload.
     pub(crate) fn payload(&self) -> usize {
         self.packet.len().saturating_sub(self.headers)
@@ -321,7 +326,7 @@ impl<'a> Border<'a> {
 
     /// Whether one machine, and not this one, may have sent from there. At an address that is nobody's somebody may be in
     /// our own network only: a wire inside one machine, whose network is everything.
-    pub(super) fn is_host(&self, address: IpAddress) -> bool {
+    pub(crate) fn is_host(&self, address: IpAddress) -> bool {
         address.is_unicast()
             && !self.is_broadcast(address)
             && !self.is_ours(address)

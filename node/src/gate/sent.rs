@@ -31,6 +31,12 @@ pub(crate) struct Sent {
     unscaled: bool,
     /// How much of what lies before `next` is a probe of a closed window, which smoltcp does not count.
     probe: u8,
+    /// The acknowledgement and the window that smoltcp was shown last.
+    shown: (u32, u16),
+    /// smoltcp may not know what was heard last: it throws segments away whose acknowledgement or window is news.
+    pub(crate) has_news: bool,
+    /// The window has room for something, and smoltcp was shown a closed one.
+    pub(crate) hides_room: bool,
 }
 
 /// The longest segment of a peer that does not say (RFC 9293, section 3.7.1), and of one that says too little, as for
@@ -65,8 +71,9 @@ impl Sent {
             self.shift = 0;
         }
         self.mss = self.mss.min(offer.mss.unwrap_or(DEFAULT_MSS)).max(LEAST_MSS);
-        self.ack = syn.end();
-        self.right_edge = syn.end();
+        // Bytes that come with it smoltcp does not take.
+        self.ack = syn.first();
+        self.right_edge = syn.first();
     }
 
     /// Whether anything was sent that waits for its acknowledgement.
@@ -117,15 +124,70 @@ impl Sent {
     }
 
     /// The acknowledgement and the window that smoltcp must see in a segment that was heard, where they are others.
-    pub(crate) fn shows(&self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
-        let window = self.open_window();
-        let differs = self.is_old(ack) || (window != segment.window && !segment.syn);
-        differs.then_some((self.acked, window))
+    ///
+    /// smoltcp takes neither from a segment outside its window, not even where that is closed (RFC 9293, section
+    /// 3.10.7.4, would have it take an acknowledgement there): then they are news.
+    pub(crate) fn show(&mut self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
+        let heard = self.to_show();
+        let place = segment.seq.wrapping_sub(self.ack);
+        if place < self.right_edge.wrapping_sub(self.ack) || (place == 0 && segment.payload() == 0) {
+            self.shown = heard;
+        } else {
+            self.has_news = true;
+        }
+        let differs = self.is_old(ack) || (heard.1 != segment.window && !segment.syn);
+        differs.then_some(heard)
     }
 
-    /// The acknowledgement and window that smoltcp was shown last.
+    /// The acknowledgement that was heard last, and the window that smoltcp may see.
     pub(crate) fn heard(&self) -> (u32, u16) {
         (self.acked, self.open_window())
+    }
+
+    /// The same, noting whether the window has room that is not shown.
+    fn to_show(&mut self) -> (u32, u16) {
+        let heard = self.heard();
+        self.hides_room = heard.1 != self.window && self.room() > 0;
+        heard
+    }
+
+    /// The acknowledgement and the window that smoltcp is to see with FIN.
+    pub(crate) fn tell(&mut self) -> (u32, u16) {
+        self.has_news = false;
+        self.shown = self.to_show();
+        self.shown
+    }
+
+    /// The acknowledgement and the window that smoltcp has not seen, if there are any. `queued` bytes are not
+    /// acknowledged. A small window is shown as it is where it has room for all that is left to be sent, or where that has
+    /// waited long enough, `in_time` (RFC 9293, section 3.8.6.2.1).
+    pub(crate) fn take_news(&mut self, queued: usize, in_time: bool) -> Option<(u32, u16)> {
+        let mut news = self.to_show();
+        let left = self.left(queued);
+        if self.hides_room && left > 0 && (left <= self.room() || in_time) {
+            (news.1, self.hides_room) = (self.window, false);
+        }
+        self.has_news = false;
+        let is_news = news != self.shown;
+        self.shown = news;
+        is_news.then_some(news)
+    }
+
+    /// Whether some of `queued` bytes wait for a window that is too small for them.
+    pub(crate) fn holds_back(&self, queued: usize) -> bool {
+        self.hides_room && self.left(queued) > 0
+    }
+
+    /// How many of `queued` bytes that are not acknowledged were not sent.
+    fn left(&self, queued: usize) -> u32 {
+        u32::try_from(queued)
+            .unwrap_or(u32::MAX)
+            .saturating_sub(self.flies())
+    }
+
+    /// How many bytes more the peer's window has room for.
+    fn room(&self) -> u32 {
+        self.bytes(self.window).saturating_sub(self.flies())
     }
 
     /// The window that smoltcp may see: never one whose edge lies before what was sent. smoltcp would stop the timer of
@@ -137,8 +199,7 @@ impl Sent {
         if self.fin && !self.waits() {
             return self.window.max(1);
         }
-        let flies = self.flies();
-        let room = self.bytes(self.window).saturating_sub(flies);
+        let (flies, room) = (self.flies(), self.room());
         if room > 0 && room >= self.bytes(self.largest) / SILLY_PART {
             return self.window;
         }

@@ -80,7 +80,7 @@ struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CallError {
-    /// Every connection of the service is taken, or another call is under way. Try again later.
+    /// Every connection of the service is taken, or another call is under way: try again later. Or the node stops.
     Busy,
     /// The node has no address of that family, or the address or port is none that can be called.
     Unaddressable,
@@ -107,13 +107,13 @@ impl<W: World> Node<'_, W> {
         remote: IpEndpoint,
         now: Instant,
     ) -> Result<(), CallError> {
-        if self.caller.call.is_some() {
+        if self.caller.call.is_some() || self.stop_by.is_some() {
             return Err(CallError::Busy);
         }
         let local = self
             .address_towards(remote.addr)
             .ok_or(CallError::Unaddressable)?;
-        if remote.port == 0 || !remote.addr.is_unicast() || remote.addr == local.address() {
+        if remote.port == 0 || !self.border.is_host(remote.addr) {
             return Err(CallError::Unaddressable);
         }
         let slot = self.take_free(service).ok_or(CallError::Busy)?;
@@ -138,6 +138,17 @@ impl<W: World> Node<'_, W> {
     /// What became of the last call: once for each, `None` until it is known.
     pub fn take_call_outcome(&mut self) -> Option<CallOutcome> {
         self.caller.outcome.take()
+    }
+
+    /// Gives up a call whose SYN has not left: nobody has heard of it.
+    pub(super) fn stop_calling(&mut self, world: &mut W) {
+        let Some(slot) = self.caller.call.as_ref().map(|call| call.slot) else {
+            return;
+        };
+        if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Free) {
+            self.give_back(slot, world);
+            self.caller.end(CallOutcome::Refused);
+        }
     }
 
     /// Asks for the Ethernet address of whoever is called, and sends the SYN once it is known.

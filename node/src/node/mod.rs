@@ -228,6 +228,8 @@ impl<'a, W: World> Node<'a, W> {
     /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
     pub fn stop(&mut self, now: Instant, world: &mut W) {
         self.stop_by = Some(now + millis(self.limits.stop_within));
+        #[cfg(feature = "call")]
+        self.stop_calling(world);
         // Who has been sent everything, FIN included, may still acknowledge it.
         self.end_sessions(now, world, |slot| !slot.is_closing());
     }

@@ -49,6 +49,8 @@ enum Verdict {
     Answer,
     /// The same, since it lies beyond the window.
     Beyond,
+    /// smoltcp has an acknowledgement of that, with that window, in its place.
+    Acknowledge(u32, u16),
     /// The peer is asked whether it meant that.
     Challenge,
     /// Nothing.
@@ -60,8 +62,6 @@ impl Slot<'_> {
     pub(crate) fn take<T: TxToken>(&mut self, segment: &Segment<'_>, taking: Taking<'_, T>) -> Taken {
         #[cfg(feature = "recovery")]
         self.recovery.look_at(taking.now);
-        #[cfg(feature = "recovery")]
-        let ((acked, _), queued) = (self.sent.heard(), self.queued());
         let mut question = [0; BARE_MAX];
         let verdict = self.judge(segment, to_core(taking.now));
         let (packet, taken) = match verdict {
@@ -69,6 +69,11 @@ impl Slot<'_> {
             Verdict::Change(shown) => {
                 let changed = shown.write(segment, taking.scratch);
                 (changed.unwrap_or(segment.packet), Taken::In)
+            }
+            Verdict::Acknowledge(ack, window) => {
+                let Flow { remote, local } = segment.flow;
+                let bare = Bare::new(remote, local, self.read, ack).with_window(window);
+                (bare.write(&mut question, taking.capabilities), Taken::In)
             }
             Verdict::Known => return Taken::In,
             Verdict::Drop => return Taken::Dropped(Reason::Challenged),
@@ -97,8 +102,6 @@ impl Slot<'_> {
         let interface = taking.interface;
         interface.poll_ingress_single(taking.now, &mut inward, &mut self.sockets);
         self.behind(segment.rst);
-        #[cfg(feature = "recovery")]
-        self.look_at_queue(acked, queued);
         taken
     }
 
@@ -131,8 +134,9 @@ impl Slot<'_> {
         if self.sent.expects(segment) && !self.sent.is_old(ack) {
             (self.peer, self.heard) = (segment.from, now);
         }
-        let other = self.hear(segment, ack, now);
+        let is_taken = self.hear(segment, ack, now);
         if self.sent.overruns(segment) {
+            self.sent.has_news = true;
             return Verdict::Beyond;
         }
         if segment.payload() == 0
@@ -140,6 +144,7 @@ impl Slot<'_> {
         {
             return verdict;
         }
+        let other = is_taken.then(|| self.show(segment, ack, now)).flatten();
         let payload = if segment.fin || self.peer_fin.is_some() {
             self.before_fin(segment)
         } else {
@@ -152,8 +157,8 @@ impl Slot<'_> {
         Verdict::Change(Shown { ack, window, payload })
     }
 
-    /// Records the acknowledgement `ack` and the window of a segment. Those that smoltcp is to see, if they are others.
-    fn hear(&mut self, segment: &Segment<'_>, ack: u32, now: Instant) -> Option<(u32, u16)> {
+    /// Records the acknowledgement `ack` and the window of a segment; whether smoltcp takes them.
+    fn hear(&mut self, segment: &Segment<'_>, ack: u32, now: Instant) -> bool {
         if !self.sent.window_is_closed() {
             self.window_closed = now;
         }
@@ -162,7 +167,17 @@ impl Slot<'_> {
         let is_taken = self.sent.hear(segment, ack);
         #[cfg(feature = "recovery")]
         self.recover_by(segment, before);
-        is_taken.then(|| self.sent.shows(segment, ack)).flatten()
+        is_taken
+    }
+
+    /// The acknowledgement and the window of a segment that smoltcp is to see, if they are others.
+    fn show(&mut self, segment: &Segment<'_>, ack: u32, now: Instant) -> Option<(u32, u16)> {
+        let hid = self.sent.hides_room;
+        let shown = self.sent.show(segment, ack);
+        if self.sent.hides_room && !hid {
+            self.hides_since = now;
+        }
+        shown
     }
 
     /// Says what is to become of a segment without a payload, where that is clear.
@@ -172,6 +187,7 @@ impl Slot<'_> {
             // A keep-alive or a FIN that is repeated: smoltcp answers one a second, challenges counted (RFC 9293, sections
             // 3.8.4 and 3.10.7.4).
             if behind == 1 || (behind > 1 && segment.fin) {
+                self.sent.has_news = true;
                 return Some(Verdict::Answer);
             }
         }
@@ -248,11 +264,33 @@ impl Slot<'_> {
         if segment.syn && state == State::Listen {
             self.sent.meet(segment);
         }
+        if segment.syn && state == State::SynReceived {
+            return self.judge_repeated_syn(segment, now);
+        }
         match segment.ack {
             // Every segment but the first is an acknowledgement.
             None if !segment.syn => Verdict::Drop,
             _ if synchronized => Verdict::Challenge,
             _ => Verdict::Pass,
+        }
+    }
+
+    /// Says what is to become of a SYN where one has come before, and R2's own has left.
+    fn judge_repeated_syn(&mut self, segment: &Segment<'_>, now: Instant) -> Verdict {
+        if segment.first() != self.read {
+            // Its sender has begun anew. If it is the peer, it resets what it has forgotten.
+            return Verdict::Answer;
+        }
+        match segment.ack.filter(|ack| *ack == self.sent.next) {
+            // Two SYNs have crossed, and the peer repeats its own beside the acknowledgement, as R2 does (RFC 9293, section
+            // 3.5). smoltcp would challenge it.
+            Some(ack) => {
+                self.heard = now;
+                self.hear(segment, ack, now);
+                let (ack, window) = self.sent.tell();
+                Verdict::Acknowledge(ack, window)
+            }
+            None => Verdict::Pass,
         }
     }
 
@@ -267,7 +305,7 @@ impl Slot<'_> {
         }
         if segment.syn {
             self.sent.meet(segment);
-            self.read = segment.end();
+            self.read = segment.first();
         }
         if segment.syn
             && let Some(ack) = segment.ack.filter(|ack| self.sent.knows(*ack))

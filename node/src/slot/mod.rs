@@ -1,5 +1,6 @@
 //! One connection: its socket in a set of its own, its session, its deadline.
 
+mod hand_in;
 mod hear;
 #[cfg(feature = "recovery")]
 mod recovery;
@@ -82,6 +83,8 @@ pub(crate) struct Slot<'a> {
     silent_after: Duration,
     /// When the peer's window was closed last.
     window_closed: Instant,
+    /// Since when the peer's window is taken for a closed one, though it has a little room.
+    hides_since: Instant,
     /// The sequence number of the first byte that the session has not taken.
     read: u32,
     /// The sequence number behind the peer's FIN, once that came.
@@ -131,6 +134,7 @@ impl<'a> Slot<'a> {
             heard: Instant::default(),
             silent_after,
             window_closed: Instant::default(),
+            hides_since: Instant::default(),
             read: 0,
             peer_fin: None,
             delivered: false,
@@ -140,6 +144,11 @@ impl<'a> Slot<'a> {
         };
         slot.listen(spec);
         slot
+    }
+
+    /// How many bytes the socket has that are not acknowledged, sent or not.
+    fn queued(&mut self) -> usize {
+        self.with_socket(|socket| socket.send_queue()).unwrap_or(0)
     }
 
     /// The one socket.

@@ -13,9 +13,9 @@ use super::{Phase, Slot, to_core, to_smoltcp};
 use crate::config::Limits;
 use crate::counters::add;
 use crate::deadline::earlier;
-use crate::gate::{BARE_MAX, Bare, Flow};
+use crate::gate::{Bare, Flow};
 use crate::limits::{ROUNDS_PER_TURN, SEGMENTS_PER_TURN};
-use crate::wire::{Header, Inward, Outgoing, Outward};
+use crate::wire::{Header, Outgoing, Outward};
 
 /// What a turn needs beyond the slot.
 pub(crate) struct Turn<'t, D: ?Sized, W> {
@@ -71,17 +71,15 @@ impl Slot<'_> {
         let mut more = true;
         self.look_at_clocks(session, turn, now);
         #[cfg(feature = "recovery")]
-        {
-            self.look_for_losses(turn.now);
-            self.hand_in_acknowledgement(turn);
-        }
+        self.look_for_losses(turn.now);
         if self.peer_fin.is_some() {
             self.take_fin(session, turn, now);
         }
         for _ in 0..ROUNDS_PER_TURN {
             let moved = self.exchange(session, turn, now);
+            let hears = (self.sent.has_news || self.sent.hides_room) && self.take_news(turn, now);
             let sent = self.send(turn, &mut budget);
-            more = moved || sent;
+            more = moved || hears || sent;
             if turn.tally.congested || budget == 0 || !more {
                 break;
             }
@@ -101,6 +99,7 @@ impl Slot<'_> {
         let at = earlier(socket_at, session_at.map(to_smoltcp));
         #[cfg(feature = "recovery")]
         let at = earlier(at, self.recovers_at());
+        let at = earlier(at, self.sends_a_little_at().map(to_smoltcp));
         After::Wait(earlier(at, self.clock(turn.limits).map(to_smoltcp)))
     }
 
@@ -286,48 +285,6 @@ impl Slot<'_> {
         });
         // A socket that listens has forgotten everything.
         let _ = self.with_socket(|socket| socket.listen(local.port));
-    }
-
-    /// Gives smoltcp the peer's FIN, in a segment of the slot's own, once every byte before it is there. It would leave FIN
-    /// out where it asks whether a segment is in the window, forget one that overtakes bytes, and take bytes that stand
-    /// behind it (RFC 9293, section 3.10.7.4).
-    fn take_fin<W, D: Device + ?Sized>(
-        &mut self,
-        session: &mut dyn Session<W>,
-        turn: &mut Turn<'_, D, W>,
-        now: Instant,
-    ) {
-        match self.bytes_behind_fin() {
-            Some(0) => {}
-            // They came before FIN did: one of the two is a lie.
-            Some(1..) => return self.abort(session, Over::Reset, now, turn.world),
-            _ => return,
-        }
-        let (Some(Flow { remote, local }), Some(fin)) = (self.flow, self.expected()) else {
-            return;
-        };
-        let Some(answer) = turn.device.transmit(turn.now) else {
-            turn.tally.congested = true;
-            return;
-        };
-        let (ack, window) = self.sent.heard();
-        let mut room = [0; BARE_MAX];
-        let fin = Bare::new(remote, local, fin, ack).with_fin(window);
-        let mut inward = Inward {
-            received: Some(fin.write(&mut room, turn.capabilities)),
-            answer: Some(answer),
-            header: Some(Header {
-                ours: turn.ours,
-                peer: self.peer,
-                fill_checksum: turn.fill_checksum,
-                sent: &mut self.sent,
-            }),
-            frames_out: &mut turn.tally.frames_out,
-            capabilities: turn.capabilities,
-        };
-        turn.interface
-            .poll_ingress_single(turn.now, &mut inward, &mut self.sockets);
-        self.behind(false);
     }
 
     /// Notices that the connection has ended, tells the session how, and whether the slot may be used anew.

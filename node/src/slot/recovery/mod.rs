@@ -93,8 +93,6 @@ pub(crate) struct Recovery<'a> {
     repeated: bool,
     /// The last segment that was heard says nothing that smoltcp needs.
     repeats: bool,
-    /// smoltcp has not taken an acknowledgement that counts.
-    untaken: bool,
     /// Bytes of a full segment.
     mss: u32,
 }
