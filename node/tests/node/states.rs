@@ -17,7 +17,7 @@ struct Stand {
 /// A page of status of which all was sent, FIN included; behind its last byte.
 fn page(ipv6: bool) -> (Talk, u32) {
     let mut talk = Talk::with(5040, ipv6);
-    let mut heard = talk.says([bare(1)]);
+    let mut heard = talk.waits_for_the_page();
     for _ in 0..20 {
         if let Some(end) = heard.iter().find(|it| it.fin) {
             let end = end.end().wrapping_sub(1);
@@ -142,7 +142,7 @@ fn a_loss_is_made_good_at_once_in_every_state() {
         // FIN-WAIT-1 and CLOSING: a page of which the first segment is lost.
         let mut talk = Talk::to(5040);
         let first = talk.ack;
-        let heard = talk.says([bare(1)]);
+        let heard = talk.waits_for_the_page();
         assert!(carried(&heard).len() > 536, "more than a segment");
         let seq = if half_closes {
             talk.says([last(1, b"")]);
