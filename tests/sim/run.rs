@@ -29,7 +29,7 @@ use super::rest::Watch;
 use super::scenario::{Role, Scenario};
 use super::shelf::{self, Arena, Power, Shelf};
 use super::stranger::Throw;
-use super::twist::twisted;
+use super::twist::{Narrow, twisted};
 
 /// How long a run may take, of its own time: many of the longest time-outs, one after the other.
 const RUN: Duration = Duration::from_secs(3_600);
@@ -56,6 +56,9 @@ pub(super) fn run(seed: u64, bug: Option<Bug>) -> Outcome {
     let mut scenario = Scenario::of(&mut rng);
     if kept::scenarios_of(seed) >= 2 {
         scenario.widen(&mut Rng::with_seed(!seed));
+    }
+    if kept::scenarios_of(seed) >= 3 {
+        scenario.narrow(&mut Rng::with_seed(seed.swap_bytes()));
     }
     live(scenario, rng, bug)
 }
@@ -90,6 +93,7 @@ struct Run<'a, S: Store> {
     roles: Vec<Role>,
     greedy: bool,
     twisted: bool,
+    narrow: Vec<Option<Narrow>>,
     bug: Option<Bug>,
     /// The end of the window that R2 has shown to each peer, and of what it has sent it.
     edges: Vec<Option<(u32, u32)>>,
@@ -192,9 +196,12 @@ impl<'a, S: Store + 'a> Run<'a, S> {
     /// Lets each peer do what it can do now; whether anything moved.
     fn turn_of_peers(&mut self) -> bool {
         let mut moved = false;
-        for peer in &mut self.peers {
+        for (peer, narrow) in self.peers.iter_mut().zip(&self.narrow) {
             moved |= peer.turn(self.now);
-            while let Some(frame) = peer.host.wire.leaving.pop_front() {
+            while let Some(mut frame) = peer.host.wire.leaving.pop_front() {
+                if let Some(narrow) = narrow {
+                    frame = narrow.narrowed(self.now, frame);
+                }
                 if self.twisted {
                     for frame in twisted(frame, &mut self.rng) {
                         self.net.send(self.now, frame);

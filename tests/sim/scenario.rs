@@ -13,6 +13,7 @@ use super::net::Weather;
 use super::peer::{Peer, Step};
 use super::shelf::Shelf;
 use super::stranger::{self, Throw};
+use super::twist::Narrow;
 
 /// SYNs that wait, and closed connections that are remembered: few, so that runs reach the end of both.
 pub(super) const HELD: usize = 8;
@@ -55,6 +56,8 @@ pub(super) struct Scenario {
     pub(super) greedy: bool,
     /// Peers' segments are twisted on their way to R2.
     pub(super) twisted: bool,
+    /// The windows that peers show.
+    pub(super) narrow: Vec<Option<Narrow>>,
     pub(super) roles: Vec<Role>,
     pub(super) peers: Vec<Peer>,
     /// What R2's operator types, and when.
@@ -93,6 +96,7 @@ impl Scenario {
             stalls,
             greedy,
             twisted: false,
+            narrow: Vec::new(),
             roles: Vec::new(),
             peers: Vec::new(),
             typed: Vec::new(),
@@ -101,6 +105,7 @@ impl Scenario {
         };
         for index in 0..rng.usize(2..7) {
             scenario.add_peer(index, lying, rng);
+            scenario.narrow.push(None);
         }
         for number in 0..rng.usize(0..4) {
             let at = moment(rng);
@@ -125,6 +130,15 @@ impl Scenario {
         self.weather.held = if rng.u32(0..4) == 0 { 150 } else { 0 };
         if rng.bool() {
             self.add_stranger(rng);
+        }
+    }
+
+    /// Adds what scenarios have from their third version on.
+    pub(super) fn narrow(&mut self, rng: &mut Rng) {
+        if rng.bool() {
+            for narrow in &mut self.narrow {
+                *narrow = (rng.u32(0..3) == 0).then(|| Narrow::draw(rng));
+            }
         }
     }
 

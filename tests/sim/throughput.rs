@@ -44,6 +44,7 @@ fn throughput(buffer: usize, lost: u32) -> u64 {
             stalls: Vec::new(),
             greedy: false,
             twisted: false,
+            narrow: vec![None],
             roles: vec![Role::Discard],
             peers: vec![Peer::new(0, 9, 64 * 1024, Instant::ZERO, script)],
             typed: Vec::new(),

@@ -6,6 +6,7 @@ use std::ops::Range;
 use fastrand::Rng;
 use r2_sim::simulation::R2_MAC;
 use r2_sim::wire::Frame;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpPacket};
 
 use super::net::change_segment;
@@ -15,6 +16,41 @@ const ETHERNET: usize = 14;
 
 /// No window that a peer shows is smaller for long: an acknowledgement may be so much older than the last one.
 const OLD: i32 = 200;
+
+/// For how long a peer shows a window that is no larger than so much, though it could take more: it says so with an
+/// acknowledgement, and nobody tells R2 when that is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Narrow {
+    begins: Instant,
+    ends: Instant,
+    most: u16,
+}
+
+impl Narrow {
+    /// A window that closes, or stays tiny, for a while.
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let begins = Instant::from_millis(rng.i64(0..5_000));
+        Self {
+            begins,
+            ends: begins + Duration::from_millis(rng.u64(0..20_000)),
+            most: *rng
+                .choice([0, 0, 1, 3, 30, 200, 600].iter())
+                .expect("one of them"),
+        }
+    }
+
+    /// What goes onto the wire in the place of a peer's `frame`.
+    pub(super) fn narrowed(&self, now: Instant, mut frame: Frame) -> Frame {
+        if self.begins <= now && now < self.ends {
+            change_segment(&mut frame, |tcp| {
+                if !tcp.syn() {
+                    tcp.set_window_len(tcp.window_len().min(self.most));
+                }
+            });
+        }
+        frame
+    }
+}
 
 /// What goes onto the wire in the place of a peer's frame.
 pub(super) fn twisted(frame: Frame, rng: &mut Rng) -> Vec<Frame> {

@@ -60,6 +60,7 @@ impl<'a, S: Store + 'a> Run<'a, S> {
             roles: scenario.roles,
             greedy: scenario.greedy,
             twisted: scenario.twisted,
+            narrow: scenario.narrow,
             bug,
             operator,
             console: Vec::new(),
