@@ -254,6 +254,11 @@ impl Sent {
         self.fin && ack.wrapping_add(1) == self.next
     }
 
+    /// Whether FIN was sent.
+    pub(crate) fn has_fin(&self) -> bool {
+        self.fin
+    }
+
     /// Whether the peer's window is closed, so that one byte is a probe.
     pub(crate) fn window_is_closed(&self) -> bool {
         self.window == 0

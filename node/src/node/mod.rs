@@ -174,6 +174,7 @@ impl<'a, W: World> Node<'a, W> {
     ) -> Option<Instant> {
         if self.stop_by.is_some_and(|by| by <= now) {
             self.end_sessions(now, world, |_| true);
+            self.reset_unended(now, world);
         }
         self.captures.pass_at(now);
         let mut frames = 0_usize;
@@ -225,13 +226,33 @@ impl<'a, W: World> Node<'a, W> {
     }
 
     /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
-    /// FIN. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
+    /// FIN, or RST where that does not fit into its window in time. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
     pub fn stop(&mut self, now: Instant, world: &mut W) {
         self.stop_by = Some(now + millis(self.limits.stop_within));
         #[cfg(feature = "call")]
         self.stop_calling(world);
         // Who has been sent everything, FIN included, may still acknowledge it.
         self.end_sessions(now, world, |slot| !slot.is_closing());
+    }
+
+    /// Resets the connections whose FIN has not left in the time that it had: their peers have no room for what comes before
+    /// it, and would wait for an end that nobody is left to send.
+    fn reset_unended(&mut self, now: Instant, world: &mut W) {
+        for index in 0..self.slots.len() {
+            let unended =
+                |slot: &&mut Slot<'a>| matches!(slot.phase, Phase::Ended { .. }) && !slot.sent.has_fin();
+            let Some(slot) = self.slots.get_mut(index).filter(unended) else {
+                continue;
+            };
+            let session = self
+                .services
+                .get_mut(slot.service)
+                .and_then(|s| s.session(slot.place));
+            if let Some(session) = session {
+                slot.abort(session, Over::Stopped, to_core(now), world);
+                self.touch(index);
+            }
+        }
     }
 
     /// Ends the sessions that are still alive in some of the slots.

@@ -1,11 +1,12 @@
 //! Ends of connections, and what comes after them.
 
+use r2_node::Limits;
 use r2_sim::simulation::{Simulation, plan};
 use r2_sim::stranger::{Heard, Said};
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 
-use super::talk::UNTIL_THE_PAGE;
+use super::talk::{OPEN, Talk, UNTIL_THE_PAGE, bytes};
 
 const SYN: Said<'_> = Said {
     from: 1000,
@@ -127,6 +128,24 @@ fn everything_works_over_ipv6() {
     assert!(lab.read(drop).starts_with("stored drop-0001 5 bytes"));
     assert_eq!(lab.stored(), ["drop-0001 5"]);
     lab.everybody_leaves();
+}
+
+/// Once its time to stop is over, R2 is gone: whoever has no room for what is left, FIN included, hears of it.
+#[test]
+fn a_peer_whose_window_stays_closed_is_reset_when_the_time_to_stop_is_over() {
+    let stop_within = Duration::from_millis(Limits::DEFAULT.stop_within.as_millis());
+    for (window, ends) in [(0, false), (OPEN, true)] {
+        let mut talk = Talk::to(7);
+        talk.window = window;
+        talk.says([bytes(1, &[b'x'; 500])]);
+        talk.lab.stop();
+        talk.lab.pass(stop_within);
+        let heard = talk.heard();
+        let fin = heard.iter().any(|it| it.fin);
+        let rst = heard.iter().any(|it| it.rst);
+        assert_eq!((fin, rst), (ends, !ends), "{heard:?}");
+        assert!(talk.lab.is_stopped());
+    }
 }
 
 /// The acknowledgement of SYN-ACK, the first bytes and RST are read at once: R2 has heard of the connection when it is over.

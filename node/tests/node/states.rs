@@ -221,7 +221,7 @@ fn an_acknowledgement_beside_bytes_without_room_lets_an_echo_go_on() {
             heard.extend(talk.heard());
             seq = acknowledged(&heard).expect("an answer");
             let sent = heard.iter().filter(|it| !it.payload.is_empty());
-            end = sent.map(Heard::end).last().unwrap_or(end);
+            end = sent.map(Heard::end).next_back().unwrap_or(end);
             if heard.last().is_some_and(|it| it.window == 0) {
                 break;
             }
