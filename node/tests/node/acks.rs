@@ -1,5 +1,6 @@
 //! Acknowledgements: old ones, repeated ones, and those that R2 sends.
 
+use r2_sim::stranger::Heard;
 use smoltcp::time::{Duration, Instant};
 
 use super::talk::{OPEN, Talk, acknowledged, bare, bytes, carried, last, text};
@@ -204,8 +205,8 @@ fn an_acknowledgement_in_bytes_that_meet_a_closed_window_counts() {
             end = heard
                 .iter()
                 .filter(|it| !it.payload.is_empty())
-                .map(|it| it.end())
-                .last()
+                .map(Heard::end)
+                .next_back()
                 .unwrap_or(end);
             seq = acknowledged(&heard).expect("an acknowledgement");
             let room = heard.last().expect("an acknowledgement").window;

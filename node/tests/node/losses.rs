@@ -184,7 +184,7 @@ impl Reader {
     }
 
     /// Every byte that has come is the right one; the reader leaves.
-    fn is_exact(self) {
+    fn leaves_exact(self) {
         let ring = || (b'!'..=b'~').chain([b' ']).cycle();
         let line = |number| ring().skip(number).take(72).chain(*b"\r\n");
         let pattern = (0..95).flat_map(line).cycle();
@@ -255,7 +255,7 @@ fn a_burst_of_lost_segments_is_repaired_without_a_time_out() {
                 length as usize,
                 "{length} at {begin}: {again:?}"
             );
-            reader.is_exact();
+            reader.leaves_exact();
         }
     }
 }
@@ -269,7 +269,7 @@ fn holes_everywhere_are_repaired_in_one_round_trip_each() {
             reader.round(as_sent, |start, count| count == 1 && (start / 1460) % every == 1);
         }
         assert!(reader.time() < NO_TIME_OUT, "{every}: {}", reader.time());
-        reader.is_exact();
+        reader.leaves_exact();
     }
 }
 
@@ -285,7 +285,7 @@ fn a_lost_repeat_is_repeated_again() {
             "{times}: {}",
             reader.time()
         );
-        reader.is_exact();
+        reader.leaves_exact();
     }
 }
 
@@ -299,7 +299,7 @@ fn without_sack_losses_are_repaired_without_a_time_out() {
         });
     }
     assert!(reader.time() < NO_TIME_OUT, "{}", reader.time());
-    reader.is_exact();
+    reader.leaves_exact();
 }
 
 /// Segments that overtake each other are not lost.
@@ -319,7 +319,7 @@ fn segments_that_are_overtaken_are_not_repeated() {
     }
     let sent = reader.sent.len();
     assert!(reader.repeated() * 100 <= sent, "{} of {sent}", reader.repeated());
-    reader.is_exact();
+    reader.leaves_exact();
 }
 
 /// RFC 2018, section 8: a peer may forget what it has said that it has.
@@ -333,7 +333,7 @@ fn a_reader_that_forgets_what_it_said_that_it_has_gets_everything() {
         rounds += 1;
         assert!(rounds < 1000, "{} bytes have come", reader.got);
     }
-    reader.is_exact();
+    reader.leaves_exact();
 }
 
 /// Whatever blocks say, it costs time at most.
@@ -357,5 +357,5 @@ fn blocks_that_lie_do_no_harm() {
         rounds += 1;
         assert!(rounds < 10_000, "{} bytes have come", reader.got);
     }
-    reader.is_exact();
+    reader.leaves_exact();
 }
