@@ -152,9 +152,11 @@ fn letter(r2: &Running, store: &Path, out: &mut impl Write) -> io::Result<SentFi
     })
 }
 
-/// What R2 has of an upload, which is confirmed when R2 hears that its receipt has arrived.
+/// What R2 has of an upload. R2 renames it once, when it hears that its receipt has arrived: a file that has neither name
+/// has been renamed between the two looks.
 fn stored(store: &Path, name: &str) -> io::Result<Vec<u8>> {
-    fs::read(store.join(name)).or_else(|_| fs::read(store.join(format!("{name}.unconfirmed"))))
+    let look = |ending: &str| fs::read(store.join(format!("{name}{ending}")));
+    look("").or_else(|_| look(".unconfirmed")).or_else(|_| look(""))
 }
 
 fn sha256(bytes: &[u8]) -> String {
