@@ -320,3 +320,23 @@ fn r2_sleeps_while_nothing_happens_though_nobody_types_any_more() {
     let used = lab.processor_time() - before;
     assert!(used < 20, "{used} hundredths of a second");
 }
+
+#[test]
+fn a_name_that_is_taken_ends_hostapp_chat() {
+    let lab = Lab::local("");
+    let first = lab.start_kali("exec hostapp chat 127.0.0.1 --name Bob");
+    first.sees("* KALI is now Bob\n");
+    for name in ["R2", "r2", "bob"] {
+        // Its user is still there.
+        let ended = lab
+            .start_kali(&format!("exec hostapp chat 127.0.0.1 --name {name}"))
+            .wait();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(
+            ended.stderr.ends_with(&format!(
+                "somebody is called {name} there: take another name with --name\n"
+            )),
+            "{ended:?}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::bug::OrBug;
 use crate::limits::{CLIENT_LINE_MAX, CLIENT_SHOW_MAX, LABEL_MAX, NICK_MAX};
+use crate::line::{Line, LineReader};
 use crate::outbox::Outbox;
 use crate::session::{Over, Session, Wants};
 use crate::text::Cleaner;
@@ -40,12 +41,31 @@ pub struct Chat {
     typing_ended: bool,
     cleaner: Cleaner,
     shown: Outbox<CLIENT_SHOW_MAX>,
+    naming: Naming,
+    /// What has come of a line that may be about the name.
+    about_name: LineReader<ABOUT_NAME_MAX>,
     /// Bytes of the line that comes.
     line: usize,
     first: First,
     /// The first that has come, as much as there is room for.
     heard: Vec<u8, HEARD_MAX>,
 }
+
+/// What became of the name that was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// None was, or it is this one's now.
+    Done,
+    Asked,
+    Taken,
+}
+
+/// The longest line about a name: who is called what now.
+const ABOUT_NAME_MAX: usize = "* ".len() + LABEL_MAX + " is now ".len() + NICK_MAX;
+
+/// What R2 says where it is another's, and within the line where it is not.
+const TAKEN: &[u8] = b"* name taken";
+const RENAMED: &[u8] = b" is now ";
 
 /// What is kept of what came first: to be shown to the user where that is no R2, and the first two lines of a status page.
 const HEARD_MAX: usize = 128;
@@ -100,6 +120,12 @@ impl Chat {
             cleaner: Cleaner::new(),
             shown: Outbox::new(),
             line: 0,
+            naming: if nick.is_some() {
+                Naming::Asked
+            } else {
+                Naming::Done
+            },
+            about_name: LineReader::new(),
             first: First::Label(0),
             heard: Vec::new(),
         })
@@ -118,6 +144,31 @@ impl Chat {
             let mut lines = self.heard.split(|byte| *byte == b'\n');
             lines.next().unwrap_or_default()
         })
+    }
+
+    /// Whether the name that was asked for is another's. The connection is given up.
+    pub fn is_name_taken(&self) -> bool {
+        self.naming == Naming::Taken
+    }
+
+    /// Listens for the answer to the name. It comes before that to whatever is typed, and peers' lines have labels.
+    fn listen_for_name(&mut self, mut bytes: &[u8]) {
+        while self.naming == Naming::Asked && !bytes.is_empty() {
+            let (taken, is_whole) = self.about_name.take(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if !is_whole {
+                return;
+            }
+            if let Line::Whole(line) = self.about_name.line() {
+                let is_renamed = || line.windows(RENAMED.len()).any(|part| part == RENAMED);
+                if line == TAKEN {
+                    self.naming = Naming::Taken;
+                } else if line.starts_with(b"* ") && is_renamed() {
+                    self.naming = Naming::Done;
+                }
+            }
+            self.about_name.clear();
+        }
     }
 
     /// Whether what came, and ended, was R2's status page and no chat.
@@ -169,6 +220,7 @@ impl Chat {
     }
 
     fn clean(&mut self, bytes: &[u8]) {
+        self.listen_for_name(bytes);
         let Self { cleaner, shown, .. } = self;
         // Fits, all of it: TAKEN_AT_ONCE.
         let mut show = |run: &str| {
@@ -262,7 +314,7 @@ impl<T: Terminal + ?Sized> Session<T> for Chat {
     fn wants(&self) -> Wants {
         if self.is_too_long() || self.first == First::Foreign {
             Wants::Abort
-        } else if self.typing_ended && self.hello.is_empty() {
+        } else if self.is_name_taken() || self.typing_ended && self.hello.is_empty() {
             Wants::Close
         } else {
             Wants::Nothing

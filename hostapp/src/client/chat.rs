@@ -32,7 +32,7 @@ pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble
         &mut console,
         |console| Some(console),
         |chat| {
-            if chat.is_too_long() || chat.stranger().is_some() {
+            if chat.is_too_long() || chat.stranger().is_some() || chat.is_name_taken() {
                 Next::Done
             } else {
                 Next::Anytime
@@ -50,6 +50,11 @@ pub(super) fn run(host: &Host, name: &str, report: Report) -> Result<(), Trouble
         return Err(Trouble::failed(format!(
             "{} is R2's status page: for the chat, name R2 without a port",
             client.server()
+        )));
+    }
+    if client.session().is_name_taken() {
+        return Err(Trouble::failed(format!(
+            "somebody is called {name} there: take another name with --name"
         )));
     }
     report.tell("the chat is over");

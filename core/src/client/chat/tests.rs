@@ -239,6 +239,33 @@ fn a_status_page_is_shown_and_told_from_a_chat_at_its_end() {
 }
 
 #[test]
+fn a_name_that_is_taken_ends_the_chat_and_one_that_is_refused_later_does_not() {
+    for (nick, said, is_taken) in [
+        (Some("R2"), "* name taken\n", true),
+        (Some("R2"), "R2: hello\n* KALI-2 joined\n* name taken\r\n", true),
+        (Some("Bob"), "* KALI is now Bob\n* name taken\n", false),
+        (Some("Bob"), "KALI: * name taken\n* name taken!\n", false),
+        (Some("Bob"), "* name take", false),
+        (None, "* name taken\n", false),
+    ] {
+        for piece in [1, 7, 99] {
+            let mut chat = Chat::new(nick).unwrap();
+            let mut screen = Screen {
+                takes: usize::MAX,
+                ..Screen::default()
+            };
+            sent(&mut chat, &mut screen);
+            for piece in said.as_bytes().chunks(piece) {
+                chat.receive(NOW, piece, &mut screen);
+            }
+            assert_eq!(chat.is_name_taken(), is_taken, "{said}");
+            let wants = if is_taken { Wants::Close } else { Wants::Nothing };
+            assert_eq!(Session::<Screen>::wants(&chat), wants);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_a_name_is_refused() {
     assert!(Chat::new(Some("a\nb")).is_none());
     assert!(Chat::new(Some("abcdefghijklmnopq")).is_none());
