@@ -7,7 +7,7 @@ use clap::Args;
 use smoltcp::wire::{IpCidr, Ipv6Cidr};
 
 use super::values::{
-    callee, host_v6, hostname, ipv4_choice, link_choice, listen_address, network, nick, own_services,
+    bytes, callee, host_v6, hostname, ipv4_choice, link_choice, listen_address, network, nick, own_services,
 };
 use crate::serve::{Ipv4Choice, LinkChoice, Options};
 
@@ -72,12 +72,12 @@ pub struct Serve {
     #[arg(long, value_name = "SERVICE", value_parser = own_services())]
     pub with: Vec<String>,
 
-    /// The largest file to store.
-    #[arg(long, value_name = "BYTES")]
+    /// The largest file to store, in bytes, or with K, M or G as in 10M.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_file: Option<u64>,
 
-    /// The most bytes to store.
-    #[arg(long, value_name = "BYTES")]
+    /// The most bytes to store, or with K, M or G as in 10G.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_store: Option<u64>,
 }
 

@@ -52,6 +52,43 @@ fn an_address_is_given_or_asked_for() {
 }
 
 #[test]
+fn sizes_are_bytes_or_powers_of_1024() {
+    for (text, bytes) in [
+        ("0", 0),
+        ("1000", 1000),
+        ("1K", 1 << 10),
+        ("10m", 10 << 20),
+        ("3G", 3 << 30),
+        ("2T", 2 << 40),
+        ("18446744073709551615", u64::MAX),
+    ] {
+        let line = format!("hostapp serve --max-file {text} --max-store {text}");
+        let serve = serve(&line);
+        assert_eq!(
+            (serve.max_file, serve.max_store),
+            (Some(bytes), Some(bytes)),
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "K",
+        "1KB",
+        "1.5M",
+        "-1",
+        "1 K",
+        "M1",
+        "1E",
+        "99999999T",
+        "1é",
+        "18446744073709551616",
+    ] {
+        let words = ["hostapp", "serve", "--max-file", text];
+        assert!(Cli::try_parse_from(words).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for line in [
         "hostapp",

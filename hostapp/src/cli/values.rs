@@ -139,6 +139,25 @@ pub(super) fn pcap_file(text: &str) -> Result<PathBuf, &'static str> {
     Ok(path)
 }
 
+/// A number of bytes, or of the powers of 1024 that K, M, G and T stand for.
+pub(super) fn bytes(text: &str) -> Result<u64, &'static str> {
+    const BYTES: &str =
+        "a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T behind it, as in 10M";
+    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+    let power = match &text[digits.len()..] {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" | "m" => 20,
+        "G" | "g" => 30,
+        "T" | "t" => 40,
+        _ => return Err(BYTES),
+    };
+    let number: u64 = digits.parse().map_err(|_| BYTES)?;
+    number
+        .checked_mul(1 << power)
+        .ok_or("there is no file as large as that")
+}
+
 /// The names of the services that are served when they are asked for.
 pub(super) fn own_services() -> PossibleValuesParser {
     OWN.iter().map(|own| own.spec.name).into()
