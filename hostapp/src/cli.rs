@@ -96,6 +96,9 @@ pub enum Command {
         /// Where to put it; `-` is standard output.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Replace a file that is there already and is another one.
+        #[arg(short, long)]
+        force: bool,
         /// Print what was got as a line of JSON.
         #[arg(long)]
         json: bool,

@@ -129,7 +129,7 @@ fn files_of_every_size_go_there_and_come_back() {
         );
         assert!(line.ends_with(", stored as x\n"), "{line}");
         assert_eq!(std::fs::read(store.path().join("x")).unwrap(), bytes);
-        let out = server.hostapp("get", &["x", "-o", back_text]);
+        let out = server.hostapp("get", &["x", "--force", "-o", back_text]);
         assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
         assert_eq!(std::fs::read(&back).unwrap(), bytes);
         let out = server.hostapp("get", &["x", "-o", "-"]);

@@ -158,7 +158,10 @@ fn hostapp_sends_lists_gets_and_removes() {
         assert!(lab.kali("hostapp ls 192.168.69.1").contains("sent.bin"));
 
         let got = lab.path("got.bin");
-        lab.kali(&format!("hostapp get 192.168.69.1 sent.bin -o {}", got.display()));
+        lab.kali(&format!(
+            "hostapp get 192.168.69.1 sent.bin --force -o {}",
+            got.display()
+        ));
         assert_eq!(sha256_of(&got), hash);
         lab.kali("hostapp rm 192.168.69.1 sent.bin");
         lab.store.holds(&[]);

@@ -124,7 +124,7 @@ fn a_link_is_followed_and_stays_one() {
         ("far", "there/link"),
     ] {
         places.does(&format!(
-            "ln -s {to} {link} && hostapp get 192.168.69.1 f -o {link}"
+            "ln -s {to} {link} && hostapp get 192.168.69.1 f --force -o {link}"
         ));
         places.is(link, fs::FileType::is_symlink);
         places.holds(link);
@@ -142,6 +142,29 @@ fn a_link_is_followed_and_stays_one() {
     places.does("exec 3<>gone && rm gone && hostapp get 192.168.69.1 f -o /dev/fd/3 && cat /dev/fd/3 > kept");
     places.holds("kept");
     places.has_no_parts();
+}
+
+#[test]
+fn another_file_is_replaced_by_force_alone() {
+    let places = Places::new();
+    // As long, and of another content; shorter; and through a link.
+    places.does("head -c 300000 /dev/zero > f && echo mine > g && ln -s g link");
+    for (line, name) in [("", "f"), ("-o f", "f"), ("-o g", "g"), ("-o link", "link")] {
+        let before = fs::read(places.path(name)).unwrap();
+        let ended = places.tries(&format!("hostapp get 192.168.69.1 f {line}"));
+        assert_refused(&ended, 1, "is here already, and is another file: --force");
+        assert_eq!(fs::read(places.path(name)).unwrap(), before, "{line}");
+        places.has_no_parts();
+        places.does(&format!("hostapp get 192.168.69.1 f --force {line}"));
+        places.holds(name);
+        // It is its own download now.
+        places.does(&format!("hostapp get 192.168.69.1 f {line}"));
+        places.does("echo mine > g && head -c 300000 /dev/zero > f");
+    }
+    // There is nothing in it.
+    places.does(": > empty && hostapp get 192.168.69.1 f -o empty");
+    places.holds("empty");
+    places.is("link", fs::FileType::is_symlink);
 }
 
 #[test]
@@ -170,13 +193,19 @@ fn a_file_whose_folder_takes_no_other_is_written_in_place() {
     places.does(
         "chmod 755 . && mkdir shut && echo old > shut/file && chmod 666 shut/file && chmod a+rx hostapp",
     );
-    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ./hostapp get 192.168.69.1 f -o shut";
-    places.does(&format!("{nobody}/file"));
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ./hostapp get 192.168.69.1 f";
+    assert_refused(&places.tries(&format!("{nobody} -o shut/file")), 1, "--force");
+    assert_eq!(fs::read(places.path("shut/file")).unwrap(), b"old\n");
+    places.does(&format!("{nobody} --force -o shut/file"));
     places.holds("shut/file");
-    assert_refused(&places.tries(&format!("{nobody}/new")), 1, "Permission denied");
+    assert_refused(
+        &places.tries(&format!("{nobody} -o shut/new")),
+        1,
+        "Permission denied",
+    );
     // A file that another is mounted on cannot be renamed over.
     places.does("echo old > outer && echo old > inner");
-    places.does("unshare -m sh -c 'mount --bind inner outer && hostapp get 192.168.69.1 f -o outer'");
+    places.does("unshare -m sh -c 'mount --bind inner outer && hostapp get 192.168.69.1 f --force -o outer'");
     places.holds("inner");
     assert_eq!(fs::read(places.path("outer")).unwrap(), b"old\n");
     places.has_no_parts();

@@ -42,7 +42,10 @@ fn goes_there_and_back(lab: &Lab, size: usize) {
         std::fs::read(lab.store.file("it")).expect("it is stored") == bytes,
         "{size} bytes stored"
     );
-    lab.kali(&format!("hostapp get 192.168.69.1 it -o {}", back.display()));
+    lab.kali(&format!(
+        "hostapp get 192.168.69.1 it --force -o {}",
+        back.display()
+    ));
     assert!(
         std::fs::read(back).expect("it came") == bytes,
         "{size} bytes from the store"

@@ -37,8 +37,9 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
             host,
             name,
             output,
+            force,
             json,
-        } => files::get(&host, &name, output, report(json)),
+        } => files::get(&host, &name, output, force, report(json)),
         Command::Ls { host, json } => files::list(&host, report(json)),
         Command::Rm { host, name, json } => files::remove(&host, &name, report(json)),
     };

@@ -114,8 +114,15 @@ fn own_name(file: &Path) -> Result<Name, Trouble> {
         .map_err(|why| Trouble::usage(format!("{}: {why}; name it with --as NAME", file.display())))
 }
 
-/// Gets the file `name` into `output`, from where an earlier attempt was broken off.
-pub(super) fn get(host: &Host, name: &Name, output: Option<PathBuf>, report: Report) -> Result<(), Trouble> {
+/// Gets the file `name` into `output`, from where an earlier attempt was broken off. Another file that is there stays, but for
+/// `force`.
+pub(super) fn get(
+    host: &Host,
+    name: &Name,
+    output: Option<PathBuf>,
+    force: bool,
+    report: Report,
+) -> Result<(), Trouble> {
     let output = output.unwrap_or_else(|| PathBuf::from(name.as_str()));
     if is_standard_output(&output) && report.json {
         return Err(Trouble::usage(
@@ -134,7 +141,7 @@ pub(super) fn get(host: &Host, name: &Name, output: Option<PathBuf>, report: Rep
         ))
     };
     let waits = || report.tell(format_args!("waiting until somebody reads {}", output.display()));
-    let mut part = match Target::open(&output, waits).map_err(local)? {
+    let mut part = match Target::open(&output, force, waits).map_err(local)? {
         Target::Part(part) => part,
         Target::Through(mut through) => {
             return match fetch(host, name, &mut through, report)? {

@@ -27,7 +27,8 @@ pub(super) enum Target {
 impl Target {
     /// Opens `output`, which is no folder. A link leads to what it names, as for `curl -o`. Where it is a pipe that
     /// nobody reads yet, `waits` is called before the reader is waited for.
-    pub(super) fn open(output: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+    /// Without `force` no file that is there, and is another, is replaced.
+    pub(super) fn open(output: &Path, force: bool, waits: impl FnOnce()) -> io::Result<Self> {
         let place = match follow(output)? {
             Place::Open(file) => {
                 let name = if is_standard_output(output) {
@@ -40,9 +41,12 @@ impl Target {
             Place::Path(place) => place,
         };
         match fs::metadata(output) {
-            Ok(found) if found.is_file() && !is_same(&found, &place) => Self::through(output),
-            Ok(found) if found.is_file() => match PartFile::open(&place) {
-                Err(error) if takes_no_other(&error) => Self::through(output).map_err(|_| error),
+            Ok(found) if found.is_file() && !is_same(&found, &place) => Self::over(output, &found, force),
+            Ok(found) if found.is_file() => match PartFile::open(&place, force) {
+                Err(error) if takes_no_other(&error) => match Self::over(output, &found, force) {
+                    Err(other) if other.kind() != ErrorKind::AlreadyExists => Err(error),
+                    written => written,
+                },
                 opened => opened.map(Self::Part),
             },
             Ok(found) if found.file_type().is_socket() => Err(other("it is a socket")),
@@ -54,8 +58,19 @@ impl Target {
                 Self::through(output)
             }
             Ok(_) => Self::through(output),
-            Err(_) => PartFile::open(&place).map(Self::Part),
+            Err(_) => PartFile::open(&place, force).map(Self::Part),
         }
+    }
+
+    /// Writes over a regular file, in its place.
+    fn over(output: &Path, found: &fs::Metadata, force: bool) -> io::Result<Self> {
+        if found.len() > 0 && !force {
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                "it is here already, and --force writes over it",
+            ));
+        }
+        Self::through(output)
     }
 
     fn through(output: &Path) -> io::Result<Self> {
@@ -88,12 +103,15 @@ pub(super) struct PartFile {
     file: File,
     held: u64,
     hasher: Sha256,
+    force: bool,
+    /// Another file is there already.
+    is_in_the_way: bool,
     error: Option<io::Error>,
 }
 
 impl PartFile {
     /// Opens the part of `target` that an earlier attempt left, or a new one.
-    fn open(target: &Path) -> io::Result<Self> {
+    fn open(target: &Path, force: bool) -> io::Result<Self> {
         let mut part = OsString::from(target);
         part.push(".part");
         let part = PathBuf::from(part);
@@ -123,8 +141,24 @@ impl PartFile {
             file,
             held,
             hasher,
+            force,
+            is_in_the_way: false,
             error: None,
         })
+    }
+
+    /// Whether there is a file with something in it, and not this one.
+    fn has_another(&self, wanted: &Entry) -> io::Result<bool> {
+        let mut there = match File::open(&self.target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        let length = there.metadata()?.len();
+        if length == 0 || length != wanted.length {
+            return Ok(length > 0);
+        }
+        let (_, hasher) = hash(&mut there)?;
+        Ok(Digest::from(hasher.finalize()) != wanted.sha256)
     }
 
     /// Forgets what is here.
@@ -172,8 +206,16 @@ impl Sink for PartFile {
         self.held
     }
 
-    fn announced(&mut self, _: &Entry) -> Result<(), LocalFailure> {
-        Ok(())
+    fn announced(&mut self, file: &Entry) -> Result<(), LocalFailure> {
+        if self.force {
+            return Ok(());
+        }
+        match self.has_another(file) {
+            Ok(false) => return Ok(()),
+            Ok(true) => self.is_in_the_way = true,
+            Err(error) => self.error = Some(error),
+        }
+        Err(LocalFailure)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), LocalFailure> {
@@ -197,6 +239,12 @@ impl Sink for PartFile {
 
 impl LocalEnd for PartFile {
     fn problem(&self) -> String {
+        if self.is_in_the_way {
+            return format!(
+                "{} is here already, and is another file: --force replaces it, -o puts this one elsewhere",
+                self.target.display()
+            );
+        }
         let why = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{}: {why}; make room and get it again", self.part.display())
     }
