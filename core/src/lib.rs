@@ -74,12 +74,15 @@ pub mod drop;
 pub mod files;
 #[cfg(feature = "services")]
 mod foreign;
+pub mod group;
 #[cfg(feature = "services")]
 pub mod hex;
 pub mod io;
 #[cfg(feature = "services")]
 pub mod limits;
 pub mod line;
+#[cfg(feature = "services")]
+pub mod mdns;
 #[cfg(feature = "services")]
 pub mod name;
 pub mod outbox;

@@ -2,11 +2,14 @@
 
 use core::fmt::Write;
 use core::hint::black_box;
+use core::net::{IpAddr, SocketAddr};
 
 use r2_core::chat::Nick;
 use r2_core::files;
+use r2_core::group::Group;
 use r2_core::hex::{self, Hex};
 use r2_core::line::LineReader;
+use r2_core::mdns::{self, DnsMessage, Responder};
 use r2_core::name::Name;
 use r2_core::outbox::Outbox;
 use r2_core::text::Cleaner;
@@ -21,6 +24,7 @@ pub(crate) fn all() {
     cleaner();
     times();
     slices();
+    names_in_the_network();
 }
 
 fn names() {
@@ -85,4 +89,30 @@ fn times() {
 
 fn slices() {
     black_box(r2_core::bytes::copy(room(), bytes()));
+}
+
+fn names_in_the_network() {
+    let ports = black_box([(text(), 0)]);
+    let mut responder = black_box(Responder::new(text(), &ports, black_box(0)));
+    match black_box(0) {
+        0 => responder.moved(now(), &black_box([IpAddr::V4([0; 4].into()); 3])),
+        1 => {
+            let from = SocketAddr::new(black_box(IpAddr::V4([0; 4].into())), black_box(0));
+            black_box(responder.receive(now(), from, bytes(), room()));
+        }
+        2 => {
+            black_box(responder.transmit(now(), room()));
+        }
+        3 => responder.stop(now()),
+        _ => {
+            black_box((responder.poll_at(), responder.name()));
+        }
+    }
+    black_box(responder);
+    for record in DnsMessage::parse(bytes()).iter().flat_map(DnsMessage::records) {
+        black_box(record.target().into_iter().flat_map(|name| name.labels()).count());
+        black_box(record.name.is([bytes()]));
+    }
+    black_box(mdns::ask_for_address(text(), black_box(0), room()));
+    black_box(mdns::ask_for_all(black_box(0), room()));
 }
