@@ -1,14 +1,24 @@
 //! The services of a node: which session a port opens, how many, with which buffers.
 
 use core::fmt;
+#[cfg(feature = "multicast")]
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use r2_core::bug;
+#[cfg(feature = "multicast")]
+use r2_core::group::Group;
 use r2_core::session::{Part, Session};
 use r2_core::time::Duration;
+#[cfg(feature = "multicast")]
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use crate::capture::Capture;
 use crate::config::Size;
+#[cfg(all(feature = "multicast", feature = "ipv6"))]
+use crate::gate::ethernet_group;
 use crate::limits::{ACK_DELAY, SERVICES_MAX};
+#[cfg(feature = "multicast")]
+use crate::node::Member;
 use crate::storage::Storage;
 
 /// What a service does with a datagram.
@@ -18,6 +28,35 @@ pub enum Datagrams {
     Take,
     /// Writes the answer to it into the second slice and returns its length, which may be 0. `None`: it gets none.
     Answer(fn(&[u8], &mut [u8]) -> Option<usize>),
+}
+
+/// A multicast group of the link: of each family of addresses, and a port.
+#[cfg(feature = "multicast")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupAddress {
+    /// Of the link (RFC 5771, section 4).
+    pub v4: Ipv4Addr,
+    /// Of the link (RFC 4291, section 2.7); nobody's without the feature `ipv6`.
+    pub v6: Ipv6Addr,
+    /// The port of all who are in it.
+    pub port: u16,
+}
+
+#[cfg(feature = "multicast")]
+impl GroupAddress {
+    /// The addresses of the group, each with its Ethernet address (RFC 1112, section 6.4; RFC 2464, section 7).
+    pub(crate) fn of_each_family(self) -> impl Iterator<Item = (IpAddress, EthernetAddress)> {
+        let [_, a, b, c] = self.v4.octets();
+        let v4 = (
+            self.v4.into(),
+            EthernetAddress([0x01, 0x00, 0x5e, a & 0x7f, b, c]),
+        );
+        #[cfg(feature = "ipv6")]
+        let families = [v4, (self.v6.into(), ethernet_group(self.v6))];
+        #[cfg(not(feature = "ipv6"))]
+        let families = [v4];
+        families.into_iter()
+    }
 }
 
 /// What a service is, for the node.
@@ -158,6 +197,8 @@ pub struct Registry<'a, 'm, W, M> {
     pub(crate) services: Services<'a, W>,
     pub(crate) capture: Option<ServiceId>,
     pub(crate) storage: &'m mut M,
+    #[cfg(feature = "multicast")]
+    pub(crate) member: Option<Member<'a>>,
 }
 
 impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
@@ -167,7 +208,16 @@ impl<'a, 'm, W: 'a, M: Storage<'a>> Registry<'a, 'm, W, M> {
             services: heapless::Vec::new(),
             capture: None,
             storage,
+            #[cfg(feature = "multicast")]
+            member: None,
         }
+    }
+
+    /// Has `service` take part in a multicast group: it is given the datagrams to the group, and those to its port at one of
+    /// the node's addresses, from machines in the node's own networks. A node is in one group: of two, in the last.
+    #[cfg(feature = "multicast")]
+    pub fn join(&mut self, group: GroupAddress, service: &'a mut dyn Group) {
+        self.member = Some(Member::new(group, service));
     }
 
     /// What is offered so far, in the order of registration.

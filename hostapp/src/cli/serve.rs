@@ -28,7 +28,8 @@ pub struct Serve {
     #[arg(long, value_name = "dhcp|ADDR/LEN", value_parser = ipv4_choice)]
     pub ip: Option<Ipv4Choice>,
 
-    /// R2's name in the network: with --ip dhcp the server hears it.
+    /// R2's name in the network of its TAP: r2 is found as r2.local, or as r2-2.local and so on where another machine has that
+    /// name. With --ip dhcp the server hears it, too.
     #[arg(long, default_value = "r2", value_name = "NAME", value_parser = hostname)]
     pub hostname: String,
 

@@ -1,6 +1,7 @@
 //! Serving: a node on a link, R2's console, and the signals that end it.
 
 mod call;
+mod name;
 mod options;
 mod r2;
 #[cfg(test)]

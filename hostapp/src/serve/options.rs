@@ -14,7 +14,7 @@ pub struct Options {
     pub listen: Vec<SocketAddr>,
     /// Where R2's IPv4 address comes from; `None` where nothing was chosen. See [`ipv4`](Self::ipv4).
     pub ip: Option<Ipv4Choice>,
-    /// R2's name in the network, which it tells the DHCP server.
+    /// R2's name in the network, without `.local`; a DHCP server hears it, too.
     pub hostname: String,
     /// R2's IPv6 address and its network, beside the link-local one.
     pub ip6: Option<Ipv6Cidr>,

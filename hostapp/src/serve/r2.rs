@@ -18,7 +18,7 @@ use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
-use super::{Options, Refusal};
+use super::{Options, Refusal, name};
 use crate::plan::plan;
 use crate::services;
 
@@ -47,6 +47,9 @@ impl R2 {
             .map_err(Refusal::at_start)?;
         let offers: Vec<_> = registry.offers().collect();
         let link = open(&offers)?;
+        if link.addresses().is_none() {
+            registry.join(name::GROUP, name::responder(&options.hostname, &offers)?);
+        }
         let limits = Limits {
             file: options.max_file.unwrap_or(u64::MAX),
             store: options.max_store.unwrap_or(u64::MAX),

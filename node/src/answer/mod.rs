@@ -20,7 +20,11 @@ use smoltcp::wire::{
 use crate::wire::ETHERNET_HEADER;
 
 /// Hops that an answer may take (RFC 1700).
-const HOP_LIMIT: u8 = 64;
+pub(crate) const HOP_LIMIT: u8 = 64;
+
+/// A hop limit that no router lets by (RFC 4861, section 3.1; RFC 6762, section 11).
+#[cfg(any(feature = "ipv6", feature = "multicast"))]
+pub(crate) const ON_LINK: u8 = 255;
 
 /// Where an answer goes and whose it is: its question's addresses, turned round.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use smoltcp::phy::TxToken;
 use smoltcp::wire::{EthernetAddress, Ipv6Address};
 
-use super::Way;
+use super::{ON_LINK, Way};
 use crate::gate::{ALL_NODES, Neighbor, ethernet_group};
 
 /// Type and code of a neighbour advertisement (RFC 4861, section 4.4).
@@ -18,9 +18,6 @@ const TARGET_ADDRESS: [u8; 2] = [2, 1];
 
 /// What is behind the checksum: flags, the address, and the option.
 const BODY: usize = 4 + 16 + 8;
-
-/// A hop limit that no router lets by (RFC 4861, section 3.1).
-const ON_LINK: u8 = 255;
 
 /// Tells `asker` that `address` is at `ours`; tells all nodes where the asker has no address yet (RFC 4861, section
 /// 7.2.4).

@@ -56,6 +56,8 @@ mod bare;
 mod dhcp;
 mod discovery;
 mod flows;
+#[cfg(feature = "multicast")]
+mod group;
 mod headers;
 mod icmp;
 mod parse;

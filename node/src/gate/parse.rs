@@ -16,11 +16,15 @@ use super::headers::{carried, without_extensions};
 use super::{Flow, Neighbor};
 use crate::config::{Addresses, Config};
 use crate::counters::Reason;
+#[cfg(feature = "multicast")]
+use crate::service::GroupAddress;
 
 /// Who we are, who may talk to us, and which checksums the link leaves to us.
 pub(crate) struct Border<'a> {
     pub(super) mac: EthernetAddress,
     pub(crate) addresses: Addresses,
+    #[cfg(feature = "multicast")]
+    pub(super) group: Option<GroupAddress>,
     allow: &'a [IpCidr],
     pub(super) checksum: ChecksumCapabilities,
     /// An address that the node asks for, and does not have yet.
@@ -40,6 +44,9 @@ pub(crate) enum Parsed<'f> {
     Extended(Segment<'f>),
     /// A UDP datagram to one of our addresses.
     Udp(Datagram<'f>),
+    /// A UDP datagram to the group of this node's service, or to its port at one of our addresses.
+    #[cfg(feature = "multicast")]
+    Grouped(Datagram<'f>),
     /// A request for an echo to one of our addresses: what is behind its checksum.
     Echo(Asked<'f>),
     /// A packet of a protocol that R2 does not speak, to one of our addresses.
@@ -152,10 +159,16 @@ impl<'f> Packet<'f> {
 }
 
 impl<'a> Border<'a> {
-    pub(crate) fn new(config: &Config<'a>, checksum: ChecksumCapabilities) -> Self {
+    pub(crate) fn new(
+        config: &Config<'a>,
+        checksum: ChecksumCapabilities,
+        #[cfg(feature = "multicast")] group: Option<GroupAddress>,
+    ) -> Self {
         Self {
             mac: config.mac,
             addresses: config.all_addresses(),
+            #[cfg(feature = "multicast")]
+            group,
             allow: config.allow,
             checksum,
             #[cfg(feature = "dhcp")]
@@ -200,6 +213,11 @@ impl<'a> Border<'a> {
         if packet.fragment {
             return Err(Reason::Fragment);
         }
+        #[cfg(feature = "multicast")]
+        if self.is_to_group(&packet, to) {
+            let datagram = self.udp(&packet, from)?;
+            return self.grouped(datagram).map_err(|_| Reason::NotUnicast);
+        }
         if to != self.mac || !self.is_host(packet.source) {
             return Err(Reason::NotUnicast);
         }
@@ -215,6 +233,12 @@ impl<'a> Border<'a> {
             #[cfg(feature = "ipv6")]
             IpProtocol::Tcp if packet.extended => self.tcp(&packet, from).map(Parsed::Extended),
             IpProtocol::Tcp => self.tcp(&packet, from).map(Parsed::Tcp),
+            #[cfg(feature = "multicast")]
+            IpProtocol::Udp => {
+                let grouped = self.grouped(self.udp(&packet, from)?);
+                Ok(grouped.unwrap_or_else(Parsed::Udp))
+            }
+            #[cfg(not(feature = "multicast"))]
             IpProtocol::Udp => self.udp(&packet, from).map(Parsed::Udp),
             _ => self.other(&packet, from),
         }

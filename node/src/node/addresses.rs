@@ -7,7 +7,7 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
 use super::Node;
 use super::ingress::NO_PORT;
 use super::pool::Ending;
-use crate::answer::{Way, arp, udp};
+use crate::answer::{HOP_LIMIT, Way, arp, udp};
 use crate::counters::{Reason, add};
 use crate::gate::{DhcpAnswer, Flow, Neighbor};
 use crate::ipv4::{CLIENT_PORT, Found, Heard, MESSAGE, Packet, SERVER_PORT};
@@ -94,7 +94,7 @@ impl<W: World> Node<'_, W> {
                     };
                     let mut room = [0; MESSAGE];
                     let message = ipv4.write(&said, &mut room);
-                    udp::send(&way, &flow, message, usize::MAX, token);
+                    udp::send(&way, &flow, message, HOP_LIMIT, usize::MAX, token);
                 }
             }
         }

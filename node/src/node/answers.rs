@@ -10,7 +10,7 @@ use super::Node;
 use super::ingress::NO_PORT;
 #[cfg(feature = "ipv6")]
 use crate::answer::ndp;
-use crate::answer::{Way, arp, icmp, udp};
+use crate::answer::{HOP_LIMIT, Way, arp, icmp, udp};
 use crate::counters::{Reason, add};
 use crate::gate::{Asked, Datagram, Flow, Neighbor};
 use crate::limits::{ANSWER_BUCKETS, ANSWER_TIMES};
@@ -127,7 +127,7 @@ impl<W: World> Node<'_, W> {
         let answer = self.captures.tap(self.slots, NO_PORT).on(answer);
         let said = self.scratch.get(..length).ok_or(Reason::NoAnswer)?;
         let mtu = self.capabilities.max_transmission_unit;
-        if udp::send(&way, flow, said, mtu, answer) {
+        if udp::send(&way, flow, said, HOP_LIMIT, mtu, answer) {
             Ok(length)
         } else {
             Err(Reason::NoAnswer)
@@ -146,7 +146,7 @@ impl<W: World> Node<'_, W> {
     }
 
     /// Whether one more answer much longer than its question may go to `address`, which may be forged.
-    fn may_send_more(&mut self, address: IpAddress, now: Instant) -> bool {
+    pub(super) fn may_send_more(&mut self, address: IpAddress, now: Instant) -> bool {
         let nowhere = IpEndpoint::new(address, NO_PORT);
         let hash = Flow {
             remote: nowhere,

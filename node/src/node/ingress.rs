@@ -32,6 +32,8 @@ impl<W: World> Node<'_, W> {
             #[cfg(feature = "ipv6")]
             Ok(Parsed::Extended(segment)) => self.take_extended(&segment, answer, now, world),
             Ok(Parsed::Udp(datagram)) => self.take_datagram(&datagram, answer, now, world),
+            #[cfg(feature = "multicast")]
+            Ok(Parsed::Grouped(datagram)) => self.take_grouped(&datagram, answer, now, world),
             Ok(Parsed::Echo(request)) => self.answer_echo(&request, answer, world),
             Ok(Parsed::Unknown(asked)) => {
                 self.answer_error(Fault::Protocol, &asked, answer, now, world);

@@ -5,6 +5,8 @@ mod addresses;
 mod answers;
 #[cfg(feature = "call")]
 mod call;
+#[cfg(feature = "multicast")]
+mod group;
 mod ingress;
 mod pool;
 mod turns;
@@ -19,6 +21,8 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress};
 use self::call::Caller;
 #[cfg(feature = "call")]
 pub use self::call::{CallError, CallOutcome};
+#[cfg(feature = "multicast")]
+pub(crate) use self::group::Member;
 use self::pool::{Pool, Queue};
 use crate::bucket::Bucket;
 use crate::capture::{Captured, Captures};
@@ -80,6 +84,8 @@ pub struct Node<'a, W> {
     /// What of it the border knows.
     #[cfg(feature = "dhcp")]
     found: Option<Found>,
+    #[cfg(feature = "multicast")]
+    member: Option<Member<'a>>,
     search_at: Option<Instant>,
     stop_by: Option<Instant>,
 }
@@ -98,6 +104,8 @@ impl<'a, W: World> Node<'a, W> {
             services,
             capture,
             storage,
+            #[cfg(feature = "multicast")]
+            member,
         } = registry;
         let capabilities = device.capabilities();
         let (pools, slots) = pool::make(&services, &config.limits, &capabilities, storage);
@@ -119,7 +127,12 @@ impl<'a, W: World> Node<'a, W> {
         Self {
             ours: config.mac,
             secret: config.secret,
-            border: Border::new(config, capabilities.checksum.clone()),
+            border: Border::new(
+                config,
+                capabilities.checksum.clone(),
+                #[cfg(feature = "multicast")]
+                member.as_ref().map(|member| member.address),
+            ),
             steered: interface(seed, &steered_capabilities, now),
             #[cfg(feature = "recovery")]
             whole: interface(seed, &without_super_frames(&steered_capabilities), now),
@@ -133,6 +146,8 @@ impl<'a, W: World> Node<'a, W> {
             deadlines: Deadlines::new(slots.len(), storage),
             #[cfg(feature = "call")]
             caller: Caller::new(config),
+            #[cfg(feature = "multicast")]
+            member,
             capabilities,
             steered_capabilities,
             limits: config.limits,
@@ -198,6 +213,8 @@ impl<'a, W: World> Node<'a, W> {
         self.admit_held(now, device, world);
         #[cfg(feature = "call")]
         self.go_on_calling(now, device, world);
+        #[cfg(feature = "multicast")]
+        let speaks_at = self.speak_to_group(now, device, world);
         // What a session has just said, others have not heard.
         self.hear_news(world);
         if frames >= FRAMES_PER_PASS || (self.touched.len > 0 && !congested) {
@@ -217,6 +234,10 @@ impl<'a, W: World> Node<'a, W> {
             let at = self.ipv4.poll_at().map(to_smoltcp);
             next = earlier(next, at.map(|at| at.max(now + millis(CONGESTED_FOR))));
         }
+        #[cfg(feature = "multicast")]
+        {
+            next = earlier(next, speaks_at);
+        }
         next
     }
 
@@ -226,13 +247,16 @@ impl<'a, W: World> Node<'a, W> {
     }
 
     /// Ends every connection in order: each session hears [`Over::Stopped`], each peer gets what it is owed and
-    /// FIN, or RST where that does not fit into its window in time. Go on calling [`poll`](Self::poll) until [`is_stopped`](Self::is_stopped).
+    /// FIN, or RST where that does not fit into its window in time. Go on calling [`poll`](Self::poll) until
+    /// [`is_stopped`](Self::is_stopped).
     pub fn stop(&mut self, now: Instant, world: &mut W) {
         self.stop_by = Some(now + millis(self.limits.stop_within));
         #[cfg(feature = "call")]
         self.stop_calling(world);
         // Who has been sent everything, FIN included, may still acknowledge it.
         self.end_sessions(now, world, |slot| !slot.is_closing());
+        #[cfg(feature = "multicast")]
+        self.leave_group(now);
     }
 
     /// Resets the connections whose FIN has not left in the time that it had: their peers have no room for what comes before
@@ -274,7 +298,13 @@ impl<'a, W: World> Node<'a, W> {
 
     /// Whether every connection has ended since [`stop`](Self::stop), or had its time to.
     pub fn is_stopped(&self, now: Instant) -> bool {
-        let ended = || self.backlog.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Free);
+        #[cfg(feature = "multicast")]
+        let is_silent = self.has_left_group();
+        #[cfg(not(feature = "multicast"))]
+        let is_silent = true;
+        let ended = || {
+            is_silent && self.backlog.is_empty() && self.slots.iter().all(|slot| slot.phase == Phase::Free)
+        };
         self.stop_by.is_some_and(|by| by <= now || ended())
     }
 
