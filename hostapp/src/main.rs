@@ -68,7 +68,7 @@ mod tests {
             ("ls somewhere:port", "a port is a number", "ls"),
             ("serve --ip x", "--ip", "serve"),
             ("-v serve --max-file 10X", "as in 10M", "serve"),
-            ("serv", "a similar subcommand exists: 'serve'", ""),
+            ("serv", "'serve'", ""),
             ("serve --stroe x", "a similar argument exists: '--store'", "serve"),
             ("lab nagel", "a similar subcommand exists: 'nagle'", "lab"),
             (
