@@ -17,6 +17,7 @@ PACKAGES=(
     dnsmasq-base iproute2 iputils-arping iputils-ping procps util-linux nftables nmap
     shellcheck gcc g++ libc6-dev
     python3 iperf strace valgrind tshark
+    avahi-daemon avahi-utils dbus bind9-dnsutils
 )
 # The compiler for boards where rustup cannot bring core's source.
 FIRMWARE_PACKAGES=(rustc-web cargo-web rust-web-src)
@@ -68,7 +69,8 @@ setup() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     local program
-    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip dnsmasq arping ping shellcheck iperf strace valgrind tshark python3; do
+    for program in nc.openbsd nc.traditional ncat socat mawk tmux ip dnsmasq arping ping shellcheck iperf strace valgrind \
+        tshark python3 avahi-daemon avahi-browse dbus-daemon dig; do
         command -v "$program" >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null ||
             die "$program is not there although its package is"
     done
