@@ -103,6 +103,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the R2s in this network: name, addresses, ports. They are asked by multicast DNS, on every interface.
+    Find {
+        /// How long to wait for answers.
+        #[arg(long = "for", default_value_t = 2, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+        seconds: u16,
+        /// Print each R2 as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the files: name, length, SHA-256.
     Ls {
         /// Where R2 is: an address or a name, with or without :PORT.

@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use crate::cli::is_interface_name;
+use crate::lookup;
 
 /// Where R2 is, as the user said it: an address or a name, perhaps with a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +16,16 @@ pub struct Host {
 }
 
 impl Host {
-    /// The addresses to connect to, in this order, for the service whose port is `default`. A name is looked up.
+    /// The addresses to connect to, in this order, for the service whose port is `default`. A name is looked up; one of
+    /// the link that the system does not know is asked for by multicast DNS, for 3 s at most.
     pub fn service(&self, default: u16) -> io::Result<Vec<SocketAddr>> {
         let port = self.port.unwrap_or(default);
-        Ok((self.name.as_str(), port).to_socket_addrs()?.collect())
+        match (self.name.as_str(), port).to_socket_addrs() {
+            Ok(found) => Ok(found.collect()),
+            // The system knows no names of the link without a daemon and a module of its resolver.
+            Err(_) if is_of_the_link(&self.name) => lookup::resolve(&self.name, port),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -56,6 +63,12 @@ impl FromStr for Host {
 
 const HOST: &str =
     "ADDRESS or NAME, with or without :PORT, as in 192.168.69.1, r2.local:5010 or [fd00::1]:5010";
+
+/// Whether `name` ends in `.local` (RFC 6762, section 3).
+fn is_of_the_link(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|last| last.eq_ignore_ascii_case("local"))
+}
 
 /// Whether `text` is an IPv6 address, perhaps with the interface behind `%` that it is on.
 pub(crate) fn is_ipv6(text: &str) -> bool {

@@ -10,6 +10,7 @@ pub mod console;
 pub mod demo;
 pub mod host;
 pub mod lab;
+pub mod lookup;
 pub mod man_pages;
 pub mod plan;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
-use r2_tests::lab::serve;
+use r2_tests::lab::{hostapp, serve};
 use r2_tests::namespace::Namespace;
 use r2_tests::program::Program;
 use rustix::process::Signal;
@@ -125,4 +125,75 @@ fn who_knows_no_multicast_dns_is_answered_alone_if_it_is_on_this_link() {
     assert!(status.contains("\ndropped_no_answer: 1\n"), "{status}");
     let dig = "dig +short +tries=1 @192.168.69.1 -p 5353 r2.local A";
     assert_eq!(network.namespace.start(dig).prints(), "192.168.69.1\n");
+}
+
+#[test]
+fn the_clients_find_r2_by_its_name_without_a_daemon() {
+    let network = Network::new();
+    let _first = network.serve("tap0", "", "r2.local");
+    let _second = network.serve("tap1", "--ip 192.168.69.2/24", "r2-2.local");
+    let hostapp = hostapp();
+    let run = |line: &str| {
+        network
+            .namespace
+            .start(&format!("exec {} {line}", hostapp.display()))
+            .finish()
+    };
+    for (line, answer) in [
+        (
+            "secret r2.local SECRET 7",
+            "\nSent: SECRET 7\n\nReceived: Digits: 7 Count: 1\n",
+        ),
+        (
+            "secret R2-2.LOCAL:5010 SECRET 7",
+            "\nSent: SECRET 7\n\nReceived: Digits: 7 Count: 1\n",
+        ),
+        ("ls r2.local", ""),
+    ] {
+        let ended = run(line);
+        assert_eq!(
+            (ended.status.code(), ended.stdout.as_str()),
+            (Some(0), answer),
+            "{}",
+            ended.stderr
+        );
+    }
+    let found = run("find");
+    let found: Vec<_> = found.stdout.lines().collect();
+    for (line, (name, address)) in found
+        .iter()
+        .zip([("r2-2.local", "192.168.69.2"), ("r2.local", "192.168.69.1")])
+    {
+        assert!(line.starts_with(&format!("{name}  {address} fe80::")), "{line}");
+        assert!(line.contains("  chat=5000 secret=5010 "), "{line}");
+    }
+    assert_eq!(found.len(), 2);
+    let json = run("find --json --for 1").stdout;
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["name"], &first["ports"]["secret"]),
+        (&"r2-2.local".into(), &5010.into())
+    );
+}
+
+#[test]
+fn where_nobody_has_the_name_the_client_says_so() {
+    let network = Network::new();
+    for (line, status, said) in [
+        (
+            "ls nobody.local",
+            2,
+            "cannot find nobody.local: nobody on this link has that name; write its address, or a name that this \
+             machine knows\n",
+        ),
+        (
+            "find --for 1",
+            1,
+            "no R2 has answered within 1 s: is hostapp serve running on a TAP of this network?\n",
+        ),
+    ] {
+        let line = format!("exec {} {line}", hostapp().display());
+        let ended = network.namespace.start(&line).finish();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(status), said));
+    }
 }

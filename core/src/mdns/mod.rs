@@ -20,7 +20,7 @@ use self::wire::DnsWriter;
 
 pub use self::records::ADDRESSES_MAX;
 pub use self::responder::Responder;
-pub use self::wire::{A, AAAA, DnsMessage, DnsRecord, DomainName};
+pub use self::wire::{A, AAAA, DnsMessage, DnsRecord, DomainName, SRV, TXT};
 
 /// The groups of everybody who speaks multicast DNS, and their port (RFC 6762, section 3).
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);

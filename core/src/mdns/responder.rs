@@ -368,7 +368,11 @@ fn is_same(one: &DnsRecord<'_>, other: &DnsRecord<'_>) -> bool {
 
 impl Group for Responder<'_> {
     fn moved(&mut self, now: Instant, addresses: &[IpAddr]) {
-        self.records.addresses = addresses.iter().copied().take(super::ADDRESSES_MAX).collect();
+        self.records.addresses.clear();
+        for address in addresses {
+            // Those that have no room are not told.
+            let _ = self.records.addresses.push(*address);
+        }
         self.state = match self.state {
             State::Leaving(_) | State::Gone => return,
             _ if addresses.is_empty() => State::Nowhere,

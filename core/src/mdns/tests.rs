@@ -1,5 +1,5 @@
 use super::records::{Manner, Own, Records, Set};
-use super::wire::{ANY, DnsWriter, PTR, SRV, Section, TXT, Written};
+use super::wire::{ANY, DnsWriter, PTR, Section, Written};
 use super::*;
 use crate::group::Group;
 use crate::time::{Duration, Instant};

@@ -7,13 +7,16 @@ use crate::bytes::copy;
 /// Bytes before the first question.
 pub(super) const HEADER: usize = 12;
 
-/// Types of records (RFC 1035, section 3.2.2; RFC 3596; RFC 2782; RFC 4034), and the one of a question for all of them.
+// Types of records (RFC 1035, section 3.2.2; RFC 3596; RFC 2782; RFC 4034), and the one of a question for all of them.
+/// The type of an IPv4 address.
 pub const A: u16 = 1;
 pub(super) const PTR: u16 = 12;
-pub(super) const TXT: u16 = 16;
+/// The type of words about a service.
+pub const TXT: u16 = 16;
 /// The type of an IPv6 address.
 pub const AAAA: u16 = 28;
-pub(super) const SRV: u16 = 33;
+/// The type of where a service is.
+pub const SRV: u16 = 33;
 pub(super) const NSEC: u16 = 47;
 pub(super) const ANY: u16 = 255;
 

@@ -110,7 +110,9 @@ fn names_in_the_network() {
     }
     black_box(responder);
     for record in DnsMessage::parse(bytes()).iter().flat_map(DnsMessage::records) {
-        black_box(record.target().into_iter().flat_map(|name| name.labels()).count());
+        for label in record.target().into_iter().flat_map(|name| name.labels()) {
+            black_box(label);
+        }
         black_box(record.name.is([bytes()]));
     }
     black_box(mdns::ask_for_address(text(), black_box(0), room()));

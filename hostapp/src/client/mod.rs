@@ -4,11 +4,13 @@ mod chat;
 mod drive;
 mod drop;
 mod files;
+mod find;
 mod report;
 mod secret;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use r2_core::text::Cleaner;
 
@@ -40,6 +42,7 @@ pub fn run(command: Command, quiet: bool) -> ExitCode {
             force,
             json,
         } => files::get(&host, &name, output, force, report(json)),
+        Command::Find { seconds, json } => find::run(Duration::from_secs(seconds.into()), json),
         Command::Ls { host, json } => files::list(&host, report(json)),
         Command::Rm { host, name, json } => files::remove(&host, &name, report(json)),
     };
