@@ -36,7 +36,10 @@ pub const MESSAGE_MAX: usize = 1500 - 40 - 8;
 /// does not fit or a label is empty or longer than 63 bytes. From another port than [`PORT`], everybody answers the sender
 /// alone (RFC 6762, section 6.7).
 pub fn ask_for_address(name: &str, id: u16, room: &mut [u8]) -> Option<usize> {
-    let labels = || name.trim_end_matches('.').split('.').map(str::as_bytes);
+    let name = name.as_bytes();
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    // Of bytes: nothing is left of a panic, as there is of a search in text.
+    let labels = || name.split(|byte| *byte == b'.');
     let is_label = |label: &[u8]| (1..=wire::LABEL_MAX.into()).contains(&label.len());
     if !labels().all(is_label) {
         return None;
