@@ -205,11 +205,7 @@ fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// A name with its labels apart. What would do harm on a terminal is left out.
 fn text(name: DomainName<'_>) -> String {
     let labels: Vec<_> = name.labels().map(String::from_utf8_lossy).collect();
-    labels
-        .join(".")
-        .chars()
-        .filter(|c| c.is_ascii_graphic())
-        .collect()
+    labels.join(".").chars().filter(char::is_ascii_graphic).collect()
 }
 
 /// The services of a TXT record: `chat=5000` and so on, each behind its length.
