@@ -1,9 +1,9 @@
 //! A board, and KALI at the other end of its cable.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use r2_tests::board::Board;
+use r2_tests::board::{Board, firmware};
 use r2_tests::namespace::Namespace;
 use r2_tests::program::Program;
 use tempfile::TempDir;
@@ -59,10 +59,8 @@ impl Lab {
 
 /// What `firmware/sizes` prints of an image, with these words behind it.
 pub(crate) fn sizes(image: &str, words: &[&str]) -> String {
-    let firmware: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware");
-    let path = firmware.join("target/thumbv7m-none-eabi/release").join(image);
-    let output = Command::new(firmware.join("sizes"))
-        .arg(path)
+    let output = Command::new(firmware().join("sizes"))
+        .arg(r2_tests::board::image(image))
         .args(words)
         .output()
         .expect("firmware/sizes runs");

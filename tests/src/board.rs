@@ -1,6 +1,6 @@
-//! A board that QEMU emulates, running the firmware, at the other end of a namespace's TAP.
+//! A board that is emulated, running the firmware, at the other end of a namespace's TAP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::namespace::Namespace;
 use crate::program::Program;
 
-/// How long a test waits for a board: QEMU is many times slower than the host.
+/// How long a test waits for a board: an emulator is many times slower than the host.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// R2 on a board: what is typed to its console is R2's side of the chat.
@@ -33,11 +33,7 @@ impl Board {
 
     /// Runs the image called `name`, which need not be R2, and does not wait for anything.
     pub fn run(name: &str, namespace: &Namespace, folder: &Path, nic: &str) -> Program {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the project's folder");
-        let firmware = root.join("firmware");
-        let image = firmware.join("target/thumbv7m-none-eabi/release").join(name);
+        let image = image(name);
         assert!(
             image.exists(),
             "{} is not there: tests/ci.sh firmware builds it",
@@ -47,15 +43,30 @@ impl Board {
             "cd {} && R2_NIC={nic} TMPDIR={} exec {}/run-in-qemu {}",
             folder.display(),
             folder.display(),
-            firmware.display(),
+            firmware().display(),
             image.display()
         );
         namespace.start(&line).patiently(PATIENCE)
     }
 
-    /// Takes the power away: kills QEMU, and waits until it is gone.
+    /// Takes the power away: kills the emulator, and waits until it is gone.
     pub fn cut_the_power(mut self) {
         self.console.signal(Signal::KILL);
         self.console.wait();
     }
+}
+
+/// The folder of the boards.
+pub fn firmware() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware")
+}
+
+/// Where the image called `name` is when it was built.
+pub fn image(name: &str) -> PathBuf {
+    let target = if name == "w5500-evb-pico" {
+        "thumbv6m-none-eabi"
+    } else {
+        "thumbv7m-none-eabi"
+    };
+    firmware().join("target").join(target).join("release").join(name)
 }
