@@ -217,15 +217,16 @@ firmware() {
         ./cargo clippy --locked --package on-target -- -D warnings
         ./cargo build --locked --release --package on-target
     )
-    run_as_root cargo test "${HOUSE[@]}" --test boards --test board_flash --test board_noise -- --test-threads=2
-    run_as_root cargo test "${HOUSE[@]}" --test conformance -- --test-threads=2 boards::
-    # The board for the hand, which QEMU does not know: built, not run.
+    # The board for the hand, and the emulator of ours that it runs in.
     (cd firmware/w5500-evb-pico && ../cargo clippy --locked --release --package w5500-evb-pico -- -D warnings)
     (cd firmware/w5500-evb-pico && ../cargo build --locked --release --package w5500-evb-pico)
+    cargo build "${HOUSE[@]}" --bin r2-pico
+    run_as_root cargo test "${HOUSE[@]}" --test boards --test board_flash --test board_noise -- --test-threads=2
+    run_as_root cargo test "${HOUSE[@]}" --test conformance -- --test-threads=2 boards::
     local no_panic=(--manifest-path firmware/no-panic/Cargo.toml)
     cargo fmt "${no_panic[@]}" --check
     firmware/cargo clippy --locked "${no_panic[@]}" --target "$FIRMWARE_TARGET" --features node -- -D warnings
-    cargo test "${HOUSE[@]}" --test board_counts --test no_panic
+    cargo test "${HOUSE[@]}" --test board_counts --test board_hardware --test no_panic
 }
 
 # What the fuzzer is given, each target by itself. libFuzzer, since it runs on stable Rust: the counters that it looks at

@@ -1,4 +1,4 @@
-//! The board mps2-an385: the lab's talk, and files that outlive a killed QEMU.
+//! Boards with a flash: the lab's talk, and files that outlive a killed emulator.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,24 +8,24 @@ use r2_tests::namespace::Namespace;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-const BOARD: &str = "mps2-an385";
-
 /// A board's namespace, and the folder that its flash and KALI's files are in.
 struct Place {
+    board: &'static str,
     namespace: Namespace,
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    fn of(board: &'static str) -> Self {
         Self {
+            board,
             namespace: Namespace::new(),
             folder: TempDir::new().expect("a temporary folder"),
         }
     }
 
     fn start(&self) -> Board {
-        Board::start(BOARD, &self.namespace, self.folder.path())
+        Board::start(self.board, &self.namespace, self.folder.path())
     }
 
     /// Runs a command line of KALI's in the folder; what it printed.
@@ -70,9 +70,8 @@ fn hex(bytes: &[u8]) -> String {
         })
 }
 
-#[test]
-fn the_lab_works_and_its_file_is_there_after_a_kill() {
-    let place = Place::new();
+fn the_lab_works_and_its_file_is_there_after_a_kill(board: &'static str) {
+    let place = Place::of(board);
     let mut board = place.start();
     let mut kali = place.namespace.start("exec nc.openbsd 192.168.69.1 5000");
     board.console.sees("* KALI joined\n");
@@ -111,9 +110,8 @@ fn the_lab_works_and_its_file_is_there_after_a_kill() {
     board.cut_the_power();
 }
 
-#[test]
-fn a_kill_in_the_middle_of_an_upload_leaves_the_old_file_or_the_new() {
-    let place = Place::new();
+fn a_kill_in_the_middle_of_an_upload_leaves_the_old_file_or_the_new(board: &'static str) {
+    let place = Place::of(board);
     let mut old = random(2, 300_000);
     place.file("old", &old);
     let board = place.start();
@@ -162,4 +160,24 @@ fn a_kill_in_the_middle_of_an_upload_leaves_the_old_file_or_the_new() {
         old = new;
         board.cut_the_power();
     }
+}
+
+macro_rules! boards {
+    ($($board:ident $name:literal),* $(,)?) => {
+        $(mod $board {
+            #[test]
+            fn the_lab_works_and_its_file_is_there_after_a_kill() {
+                super::the_lab_works_and_its_file_is_there_after_a_kill($name);
+            }
+            #[test]
+            fn a_kill_in_the_middle_of_an_upload_leaves_the_old_file_or_the_new() {
+                super::a_kill_in_the_middle_of_an_upload_leaves_the_old_file_or_the_new($name);
+            }
+        })*
+    };
+}
+
+boards! {
+    mps2_an385 "mps2-an385",
+    w5500_evb_pico "w5500-evb-pico",
 }

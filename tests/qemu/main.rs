@@ -1,4 +1,4 @@
-//! Boards in QEMU, talked to by real netcats through a TAP: a row a board, the same behaviour of each.
+//! Boards in emulators, talked to by real netcats through a TAP: a row a board, the same behaviour of each.
 #![allow(missing_docs)]
 
 mod lab;
@@ -15,7 +15,7 @@ use r2_tests::program::PATIENCE;
 use crate::lab::Lab;
 
 /// What a board says of them when it is up.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 8] = [
     "chat 5000/tcp\n",
     "secret 5010/tcp udp\n",
     "drop 5020/tcp\n",
@@ -24,7 +24,6 @@ const SERVICES: [&str; 9] = [
     "echo 7/tcp udp\n",
     "discard 9/tcp udp\n",
     "chargen 19/tcp udp\n",
-    "capture 5050/tcp\n",
 ];
 
 fn the_lab_works(board: &str) {
@@ -95,6 +94,7 @@ fn everybody_at_once(board: &str) {
 /// The upload has `length` bytes: no more than the board keeps for a reader who acknowledges late, or it loses frames.
 fn an_upload_is_captured(board: &str, length: usize) {
     let mut r2 = Lab::boot(board);
+    r2.board.console.complains("capture 5050/tcp\n");
     let mut reader = r2.start_kali("exec nc.openbsd -N 192.168.69.1 5050 </dev/null >x.pcap");
     let begun = Instant::now();
     while r2.status("capture_connections") != 1 {
@@ -135,6 +135,18 @@ macro_rules! boards {
 boards! {
     lm3s6965evb "lm3s6965evb" 1_500,
     mps2_an385 "mps2-an385" 60_000,
+}
+
+/// The board for the hand, in the emulator. It offers no capture.
+mod w5500_evb_pico {
+    #[test]
+    fn the_lab_works() {
+        super::the_lab_works("w5500-evb-pico");
+    }
+    #[test]
+    fn everybody_at_once() {
+        super::everybody_at_once("w5500-evb-pico");
+    }
 }
 
 /// The card lets through what neighbours ask in the groups of both of its IPv6 addresses.
