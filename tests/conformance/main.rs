@@ -40,7 +40,7 @@ macro_rules! conformance {
             live: $($small::$fits,)* $($paired::$together,)* $($roomy::$large,)* $($full::$filled),* ;
             inside: $($module::$within),*
         }
-        /// Boards in QEMU, one for each test, in a network of its own: needs root and their images.
+        /// Boards in emulators, one for each test, in a network of its own: needs root and their images.
         #[cfg(feature = "e2e")]
         mod boards {
             /// It has one connection for files, and a store of 8 KiB.
@@ -48,6 +48,13 @@ macro_rules! conformance {
                 use r2_tests::carrier::Booted;
                 $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("lm3s6965evb")); })*
                 $(#[test] fn $framed() { crate::$captured::$framed(&mut Booted::on("lm3s6965evb")); })*
+            }
+            /// Its store is as large as its flash leaves it, and it offers no capture.
+            mod w5500_evb_pico {
+                use r2_tests::carrier::Booted;
+                $(#[test] fn $fits() { crate::$small::$fits(&mut Booted::on("w5500-evb-pico")); })*
+                $(#[test] fn $together() { crate::$paired::$together(&mut Booted::on("w5500-evb-pico")); })*
+                $(#[test] fn $large() { crate::$roomy::$large(&mut Booted::on("w5500-evb-pico")); })*
             }
             /// Its store is as large as its flash leaves it, which is not `MAX_STORE`.
             mod mps2_an385 {
