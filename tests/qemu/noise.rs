@@ -204,3 +204,8 @@ fn mps2_an385_bears_a_hundred_thousand_mutated_frames() {
 fn lm3s6965evb_bears_a_hundred_thousand_mutated_frames() {
     bears_the_noise("lm3s6965evb");
 }
+
+#[test]
+fn w5500_evb_pico_bears_a_hundred_thousand_mutated_frames() {
+    bears_the_noise("w5500-evb-pico");
+}
