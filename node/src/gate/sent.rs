@@ -128,7 +128,7 @@ impl Sent {
     /// smoltcp takes neither from a segment outside its window, not even where that is closed (RFC 9293, section
     /// 3.10.7.4, would have it take an acknowledgement there): then they are news.
     pub(crate) fn show(&mut self, segment: &Segment<'_>, ack: u32) -> Option<(u32, u16)> {
-        let heard = self.to_show();
+        let heard = self.look_at_room();
         let place = segment.seq.wrapping_sub(self.ack);
         if place < self.right_edge.wrapping_sub(self.ack) || (place == 0 && segment.payload() == 0) {
             self.shown = heard;
@@ -145,7 +145,7 @@ impl Sent {
     }
 
     /// The same, noting whether the window has room that is not shown.
-    fn to_show(&mut self) -> (u32, u16) {
+    fn look_at_room(&mut self) -> (u32, u16) {
         let heard = self.heard();
         self.hides_room = heard.1 != self.window && self.room() > 0;
         heard
@@ -154,7 +154,7 @@ impl Sent {
     /// The acknowledgement and the window that smoltcp is to see with FIN.
     pub(crate) fn tell(&mut self) -> (u32, u16) {
         self.has_news = false;
-        self.shown = self.to_show();
+        self.shown = self.look_at_room();
         self.shown
     }
 
@@ -162,7 +162,7 @@ impl Sent {
     /// acknowledged. A small window is shown as it is where it has room for all that is left to be sent, or where that has
     /// waited long enough, `in_time` (RFC 9293, section 3.8.6.2.1).
     pub(crate) fn take_news(&mut self, queued: usize, in_time: bool) -> Option<(u32, u16)> {
-        let mut news = self.to_show();
+        let mut news = self.look_at_room();
         let left = self.left(queued);
         if self.hides_room && left > 0 && (left <= self.room() || in_time) {
             (news.1, self.hides_room) = (self.window, false);
