@@ -221,6 +221,12 @@ impl Sent {
         flies.saturating_sub(self.probe.into())
     }
 
+    /// Whether a probe of a closed window is under way.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn probes(&self) -> bool {
+        self.probe > 0
+    }
+
     /// What was sent and is not acknowledged: from the first sequence number to behind the last, a probe of a closed window
     /// left out.
     #[cfg(feature = "recovery")]

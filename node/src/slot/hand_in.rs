@@ -60,7 +60,7 @@ impl Slot<'_> {
     }
 
     /// Whether something may be left to be sent into the peer's window.
-    fn may_send(&self) -> bool {
+    pub(super) fn may_send(&self) -> bool {
         matches!(
             self.state(),
             State::Established | State::CloseWait | State::FinWait1 | State::Closing

@@ -217,6 +217,7 @@ impl Slot<'_> {
             if self.is_swept() {
                 return sent;
             }
+            sent |= self.persist(turn);
         }
         while *budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.

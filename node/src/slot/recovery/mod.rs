@@ -11,12 +11,14 @@
 
 mod beside;
 mod news;
+mod persist;
 mod scoreboard;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use self::news::{News, blocks, is_later};
+use self::persist::Persist;
 pub(crate) use self::scoreboard::Piece;
 use self::scoreboard::Scoreboard;
 use crate::gate::is_after;
@@ -93,6 +95,8 @@ pub(crate) struct Recovery<'a> {
     repeated: bool,
     /// The last segment that was heard says nothing that smoltcp needs.
     repeats: bool,
+    /// The peer's window is closed to something that is to be sent.
+    persist: Option<Persist>,
     /// Bytes of a full segment.
     mss: u32,
 }
@@ -348,21 +352,28 @@ impl<'a> Recovery<'a> {
 
     /// When everything is taken for lost (RFC 6298, sections 2.3 and 5.5).
     fn times_out_at(&self) -> i64 {
-        let time_out = self.srtt.map_or(FIRST_TIME_OUT, |srtt| {
+        let doubled = self.time_out().saturating_mul(1 << self.doubled.min(16));
+        self.progress.saturating_add(doubled.min(LONGEST_TIME_OUT))
+    }
+
+    /// The time-out before it is doubled.
+    fn time_out(&self) -> i64 {
+        self.srtt.map_or(FIRST_TIME_OUT, |srtt| {
             srtt.saturating_add(self.rttvar.saturating_mul(4))
                 .max(LEAST_TIME_OUT)
-        });
-        let doubled = time_out.saturating_mul(1 << self.doubled.min(16));
-        self.progress.saturating_add(doubled.min(LONGEST_TIME_OUT))
+        })
     }
 
     /// When it next wants a turn, in microseconds.
     fn next_at(&self) -> Option<i64> {
         if self.board.is_empty() {
-            return None;
+            return self.persists_at();
         }
         let mut at = self.times_out_at().min(self.armed.saturating_add(REWIND_AFTER));
-        for other in [self.probes_at(), self.lost_at].into_iter().flatten() {
+        for other in [self.probes_at(), self.lost_at, self.persists_at()]
+            .into_iter()
+            .flatten()
+        {
             at = at.min(other);
         }
         Some(at)

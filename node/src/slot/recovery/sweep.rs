@@ -12,7 +12,7 @@ use crate::slot::{Slot, Turn};
 use crate::wire::{Header, Nowhere, Outgoing, Outward, Packet, tcp_of};
 
 /// Later than any time-out of smoltcp's: they are of 60 s at most.
-const AFTER_EVERY_TIME_OUT: Duration = Duration::from_secs(61);
+pub(super) const AFTER_EVERY_TIME_OUT: Duration = Duration::from_secs(61);
 
 impl Recovery<'_> {
     /// Whether smoltcp is to say everything again, or is about to.
