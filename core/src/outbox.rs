@@ -13,6 +13,9 @@ use crate::bytes;
 #[derive(Debug, Default)]
 pub struct Outbox<const N: usize> {
     sent: usize,
+    len: usize,
+    /// As long as the outbox ever was. A vector takes bytes one by one, a slice all at once: so it grows once, and is
+    /// copied into from then on.
     bytes: Vec<u8, N>,
 }
 
@@ -21,18 +24,19 @@ impl<const N: usize> Outbox<N> {
     pub const fn new() -> Self {
         Self {
             sent: 0,
+            len: 0,
             bytes: Vec::new(),
         }
     }
 
     /// Whether every byte has left.
     pub fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len()
+        self.sent == self.len
     }
 
     /// How many more bytes fit.
     pub fn room(&self) -> usize {
-        let taken = if self.is_empty() { 0 } else { self.bytes.len() };
+        let taken = if self.is_empty() { 0 } else { self.len };
         N.saturating_sub(taken)
     }
 
@@ -41,19 +45,21 @@ impl<const N: usize> Outbox<N> {
         if self.is_empty() {
             self.clear();
         }
-        append(&mut self.bytes, bytes)
+        let placed = append(&mut self.bytes, self.len, bytes);
+        self.len = self.len.saturating_add(placed);
+        placed
     }
 
     /// The bytes that have not left, the oldest first.
     pub fn waiting(&self) -> &[u8] {
         self.bytes
-            .get(self.sent..)
+            .get(self.sent..self.len)
             .or_bug("no more is sent than there is")
     }
 
     /// The oldest `count` bytes, or as many as there are, have left.
     pub fn leave(&mut self, count: usize) {
-        self.sent = self.bytes.len().min(self.sent.saturating_add(count));
+        self.sent = self.len.min(self.sent.saturating_add(count));
     }
 
     /// Moves the oldest bytes into the front of `tx` and returns how many; 0 when empty or `tx` is.
@@ -65,8 +71,7 @@ impl<const N: usize> Outbox<N> {
 
     /// Forgets what has not left.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.sent = 0;
+        (self.sent, self.len) = (0, 0);
     }
 }
 
@@ -82,14 +87,14 @@ impl<const N: usize> fmt::Write for Outbox<N> {
     }
 }
 
-/// Appends the front of `bytes`, as much as fits, and returns how many. The same code for every size of outbox.
-fn append(to: &mut VecView<u8>, bytes: &[u8]) -> usize {
-    let room = to.capacity().saturating_sub(to.len());
-    let (now, _) = bytes.split_at(bytes.len().min(room));
-    match to.extend_from_slice(now) {
-        Ok(()) => now.len(),
-        Err(_) => 0,
+/// Puts the front of `bytes` behind the first `len` of `to`, as much as fits, and returns how many. The same code for
+/// every size of outbox.
+fn append(to: &mut VecView<u8>, len: usize, bytes: &[u8]) -> usize {
+    let end = len.saturating_add(bytes.len()).min(to.capacity());
+    if end > to.len() {
+        to.resize_default(end).or_bug("it is no longer than its capacity");
     }
+    bytes::copy(to.get_mut(len..).unwrap_or_default(), bytes)
 }
 
 #[cfg(test)]

@@ -28,16 +28,13 @@ pub fn answer(datagram: &[u8], out: &mut [u8]) -> Option<usize> {
         None => datagram,
     };
     let mut scan = Scan::new();
-    // A longer one is too long already.
-    for byte in string.iter().take(SECRET_LINE_MAX + 1) {
-        scan.take(*byte);
-    }
+    scan.take(string);
     scan.conclude();
     let length = scan.answer.drain_into(out);
     scan.answer.is_empty().then_some(length)
 }
 
-/// One string, looked at byte by byte. Its digits are gathered where the answer will stand, so that nothing else of
+/// One string, looked at as it comes. Its digits are gathered where the answer will stand, so that nothing else of
 /// it is kept.
 struct Scan {
     answer: Outbox<SECRET_ANSWER_MAX>,
@@ -57,26 +54,56 @@ impl Scan {
         }
     }
 
-    fn take(&mut self, byte: u8) {
-        self.length = self.length.saturating_add(1);
-        if self.is_too_long() {
-            return;
-        }
-        if byte.is_ascii_digit() {
-            if self.digits == 0 {
-                self.answer.push(FOUND);
+    /// Takes the front of `text`, no more than makes the string too long; returns how many bytes that is.
+    fn take(&mut self, text: &[u8]) -> usize {
+        let room = (SECRET_LINE_MAX + 1).saturating_sub(self.length);
+        let text = text.get(..room).unwrap_or(text);
+        self.length = self.length.saturating_add(text.len());
+        let mut rest = text;
+        while let Some(is_digit) = rest.first().map(u8::is_ascii_digit) {
+            let end = rest.iter().position(|byte| byte.is_ascii_digit() != is_digit);
+            let (run, behind) = rest
+                .split_at_checked(end.unwrap_or(rest.len()))
+                .or_bug("it was found in it");
+            if is_digit {
+                self.gather(run);
+            } else {
+                self.look_for_code(run);
             }
-            self.answer.push(&[byte]);
-            self.digits = self.digits.saturating_add(1);
+            rest = behind;
         }
-        if let Some(expected) = CODE.get(self.matched) {
+        text.len()
+    }
+
+    fn gather(&mut self, digits: &[u8]) {
+        if self.digits == 0 {
+            self.answer.push(FOUND);
+        }
+        self.answer.push(digits);
+        self.digits = self.digits.saturating_add(digits.len());
+        if self.matched < CODE.len() {
+            self.matched = 0;
+        }
+    }
+
+    fn look_for_code(&mut self, text: &[u8]) {
+        for byte in text {
+            let Some(expected) = CODE.get(self.matched) else {
+                return;
+            };
             self.matched = match byte {
-                _ if byte == *expected => self.matched + 1,
+                _ if byte == expected => self.matched + 1,
                 // No end of the code is a beginning of it, so a mismatch leaves nothing but a new beginning.
                 b'S' => 1,
                 _ => 0,
             };
         }
+    }
+
+    /// Begins the next string. What the answer held is left where it is: nobody asks for it.
+    fn begin(&mut self) {
+        self.answer.clear();
+        (self.digits, self.length, self.matched) = (0, 0, 0);
     }
 
     fn is_too_long(&self) -> bool {
@@ -175,19 +202,21 @@ impl Secret {
     fn release_cr(&mut self) {
         if self.held_cr {
             self.held_cr = false;
-            self.take_text(b'\r');
+            self.take_text(b"\r");
         }
     }
 
-    fn take_text(&mut self, byte: u8) {
+    /// Takes the front of `text`, which has no line ending; returns how many bytes that is.
+    fn take_text(&mut self, text: &[u8]) -> usize {
         if self.state == State::Skipping {
-            return;
+            return text.len();
         }
         self.state = State::Arriving;
-        self.scan.take(byte);
+        let taken = self.scan.take(text);
         if self.scan.is_too_long() {
             self.answer(After::Skipping);
         }
+        taken
     }
 
     fn take_line_ending(&mut self) {
@@ -207,7 +236,7 @@ impl Secret {
     /// The peer speaks another protocol: it is told so, behind an answer that is on its way.
     fn refuse(&mut self) {
         if !self.is_answering() {
-            self.scan = Scan::new();
+            self.scan.begin();
         }
         write!(self.scan.answer, "This is R2's secret service{NO_WEB_SERVER}")
             .or_bug("SECRET_ANSWER_MAX is more than the answer to an empty line and this");
@@ -215,22 +244,23 @@ impl Secret {
         self.rested_at = None;
     }
 
-    /// Takes one byte, or does not because the answer comes first.
-    fn take(&mut self, byte: u8) -> bool {
-        if byte == b'\n' {
+    /// Takes the front of `rx`: text up to a line ending, or a byte of that. Returns how many bytes that is; 0 where there
+    /// are none, or the answer comes first.
+    fn take(&mut self, rx: &[u8]) -> usize {
+        if rx.first() == Some(&b'\n') {
             self.take_line_ending();
-            return true;
+            return 1;
         }
         self.release_cr();
         if self.is_answering() {
-            return false;
+            return 0;
         }
-        if byte == b'\r' {
+        if rx.first() == Some(&b'\r') {
             self.held_cr = true;
-        } else {
-            self.take_text(byte);
+            return 1;
         }
-        true
+        let text = rx.split(|byte| matches!(byte, b'\n' | b'\r')).next();
+        self.take_text(text.unwrap_or_default())
     }
 
     /// Ends a string that has rested.
@@ -277,12 +307,13 @@ impl<W: ?Sized> Session<W> for Secret {
             self.refuse();
             return rx.len();
         };
-        let mut taken = 0;
-        for byte in rx {
-            if self.is_answering() || !self.take(*byte) {
-                break;
-            }
-            taken += 1;
+        let mut taken = 0_usize;
+        while !self.is_answering()
+            && let rest = rx.get(taken..).unwrap_or_default()
+            && !rest.is_empty()
+            && let count @ 1.. = self.take(rest)
+        {
+            taken = taken.saturating_add(count);
         }
         self.opening.taken(taken);
         if taken > 0 && !self.sends_newlines {
@@ -300,7 +331,7 @@ impl<W: ?Sized> Session<W> for Secret {
         };
         let filled = self.scan.answer.drain_into(tx);
         if self.scan.answer.is_empty() {
-            self.scan = Scan::new();
+            self.scan.begin();
             self.state = match after {
                 After::NextLine => State::Arriving,
                 After::Rested => State::Rested,
