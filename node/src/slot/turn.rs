@@ -67,27 +67,23 @@ impl Slot<'_> {
         turn: &mut Turn<'_, D, W>,
     ) -> After {
         let now = to_core(turn.now);
-        let mut budget = SEGMENTS_PER_TURN;
-        let mut more = true;
         self.look_at_clocks(session, turn, now);
         #[cfg(feature = "recovery")]
         self.look_for_losses(turn.now);
         if self.peer_fin.is_some() {
             self.take_fin(session, turn, now);
         }
-        for _ in 0..ROUNDS_PER_TURN {
-            let moved = self.exchange(session, turn, now);
-            let hears = (self.sent.has_news || self.sent.hides_room) && self.take_news(turn, now);
-            let sent = self.send(turn, &mut budget);
-            more = moved || hears || sent;
-            if turn.tally.congested || budget == 0 || !more {
-                break;
-            }
-        }
+        // All that the session says to what has come leaves together, in as few segments as hold it. News are taken once it
+        // has said that, and it is asked again: they may make room, and a small window is shown if it holds all that is left.
+        let moves_on = (0..ROUNDS_PER_TURN).all(|_| {
+            self.exchange(session, turn, now)
+                || ((self.sent.has_news || self.sent.hides_room) && self.take_news(turn, now))
+        });
+        let sends_on = self.send(turn);
         if let Some(free) = self.look_at_end(session, turn, now) {
             return free;
         }
-        if more {
+        if moves_on || sends_on {
             return After::Again;
         }
         let socket_at = turn.interface.poll_at(turn.now, &self.sockets);
@@ -202,24 +198,25 @@ impl Slot<'_> {
         }
     }
 
-    /// Sends what the socket has to send, within `budget` segments; whether anything was sent.
+    /// Sends what the socket has to send, within the segments of a turn; whether there may be more to send at once.
     // On a board it is beside the turn, not in it, which is smaller.
     #[cfg_attr(target_os = "none", inline(never))]
-    fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>, budget: &mut usize) -> bool {
+    fn send<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>) -> bool {
         if self.is_aborted() {
             self.send_rst(turn);
             return false;
         }
-        let mut sent = false;
+        let mut budget = SEGMENTS_PER_TURN;
+        let mut sends_on = false;
         #[cfg(feature = "recovery")]
         {
-            sent |= self.sweep(turn);
+            sends_on |= self.sweep(turn);
             if self.is_swept() {
-                return sent;
+                return sends_on;
             }
             sent |= self.persist(turn);
         }
-        while *budget > 0 {
+        while budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.
             let Some(token) = turn.device.transmit(turn.now) else {
                 let wanted_at = turn.interface.poll_at(turn.now, &self.sockets);
@@ -237,18 +234,18 @@ impl Slot<'_> {
                 frames_out: &mut turn.tally.frames_out,
                 capabilities: turn.capabilities,
             };
-            match turn
+            if turn
                 .interface
                 .poll_egress(turn.now, &mut outward, &mut self.sockets)
+                == PollResult::None
             {
-                PollResult::None => break,
-                PollResult::SocketStateChanged => sent = true,
+                break;
             }
-            *budget = budget.saturating_sub(1);
+            budget = budget.saturating_sub(1);
             #[cfg(feature = "recovery")]
             self.note_what_left();
         }
-        sent
+        sends_on || budget == 0
     }
 
     /// Whether the connection was aborted, and the RST has not left yet.

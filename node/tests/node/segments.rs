@@ -5,6 +5,8 @@ use r2_sim::simulation::{BUFFER, R2_ADDRESS, R2_MAC, Simulation, plan};
 use r2_sim::stranger::{FIRST, Heard, Said};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, TcpControl};
 
+use super::talk::{Talk, bytes, text};
+
 const SYN: Said<'_> = Said {
     from: 1000,
     to: 5020,
@@ -256,4 +258,16 @@ fn initial_sequence_numbers_tell_nobody_the_next_one() {
         .collect();
     assert!(steps[0] != steps[1] && steps[1] != steps[2], "{numbers:?}");
     lab.everybody_leaves();
+}
+
+/// A segment for each answer would cost the peer an acknowledgement for each, and a board a turn.
+#[test]
+fn answers_to_lines_that_came_together_leave_together() {
+    for lines in [1, 2, 15] {
+        let mut talk = Talk::to(5010);
+        let heard = talk.says([bytes(1, "a SECRET\n".repeat(lines).as_bytes())]);
+        assert_eq!(text(&heard), "Digits: Count: 0\n".repeat(lines));
+        let segments = heard.iter().filter(|segment| !segment.payload.is_empty());
+        assert_eq!(segments.count(), 1, "{lines} lines");
+    }
 }
