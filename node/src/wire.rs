@@ -18,15 +18,14 @@ use crate::gate::Sent;
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET_HEADER: usize = 14;
 
-/// Bytes of the headers before the payload of a segment over IPv4, without options.
-const HEADERS: usize = ETHERNET_HEADER + 20 + 20;
-
-/// What the steered interface believes of its device: IP packets, TCP checksums done elsewhere.
+/// What the steered interface believes of its device: IP packets, their checksums looked at by the gate, and TCP's done
+/// elsewhere.
 pub(crate) fn steered_capabilities(device: &DeviceCapabilities) -> DeviceCapabilities {
     let mut capabilities = device.clone();
     capabilities.medium = Medium::Ip;
     capabilities.max_transmission_unit = device.max_transmission_unit.saturating_sub(ETHERNET_HEADER);
     capabilities.checksum.tcp = Checksum::None;
+    capabilities.checksum.ipv4 = Checksum::Tx;
     #[cfg(feature = "segmentation-offload")]
     for largest in [
         &mut capabilities.segmentation.tcpv4,
@@ -51,14 +50,6 @@ pub(crate) fn without_super_frames(capabilities: &DeviceCapabilities) -> DeviceC
         (capabilities.segmentation.tcpv4, capabilities.segmentation.tcpv6) = (None, None);
     }
     capabilities
-}
-
-/// Whether a window on a receive buffer of so many bytes is two full segments or more. smoltcp shows no wider one than
-/// the device takes at once.
-pub(crate) fn holds_two_segments(device: &DeviceCapabilities, receive: usize) -> bool {
-    let segment = device.max_transmission_unit.saturating_sub(HEADERS);
-    let bursts = device.max_burst_size.is_none_or(|frames| frames >= 2);
-    bursts && receive >= segment.saturating_mul(2)
 }
 
 /// The longest frame that a device brings or takes.
@@ -261,30 +252,4 @@ pub(crate) fn tcp_of(packet: &mut [u8]) -> Option<(&mut [u8], IpAddress, IpAddre
     let segment = packet.get_mut(start..).filter(|_| protocol == IpProtocol::Tcp)?;
     TcpPacket::new_checked(&*segment).ok()?;
     Some((segment, source, destination))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_holds_two_segments_where_buffer_and_device_do() {
-        let mut device = DeviceCapabilities::default();
-        device.max_transmission_unit = 14 + 576;
-        for (burst, receive, expected) in [
-            (None, 0, false),
-            (None, 2 * 536 - 1, false),
-            (None, 2 * 536, true),
-            (Some(1), 4 * 536, false),
-            (Some(2), 536, false),
-            (Some(2), 2 * 536, true),
-        ] {
-            device.max_burst_size = burst;
-            assert_eq!(
-                holds_two_segments(&device, receive),
-                expected,
-                "{burst:?}, {receive}"
-            );
-        }
-    }
 }

@@ -92,9 +92,13 @@ impl Captures {
         slots: &'t mut [Slot<'a>],
         index: usize,
     ) -> Option<(&'t mut Slot<'a>, Tap<'t, 'a>)> {
-        let mut readers = self.readers();
-        if readers.contains(&index) {
-            readers = 0..0;
+        let readers = self.readers();
+        if readers.is_empty() || readers.contains(&index) {
+            let tap = Tap {
+                readers: &mut [],
+                captures: self,
+            };
+            return Some((slots.get_mut(index)?, tap));
         }
         let [slot, readers] = slots
             .get_disjoint_mut([index..index.saturating_add(1), readers])

@@ -38,6 +38,8 @@ const EMPTY: u32 = u32::MAX;
 pub(crate) struct Flows<'a> {
     /// A power of two of places, at most half of them taken.
     places: &'a mut [u32],
+    /// The slot that was found last: of frames that come together, most are of one flow.
+    last: usize,
     secret: [u8; 16],
 }
 
@@ -47,16 +49,21 @@ impl<'a> Flows<'a> {
         let places = slots.saturating_mul(2).checked_next_power_of_two().unwrap_or(0);
         Self {
             places: storage.slice(places, |_| EMPTY),
+            last: 0,
             secret,
         }
     }
 
     /// The slot of `flow`.
-    pub(crate) fn find(&self, flow: &Flow, flow_of: impl Fn(usize) -> Option<Flow>) -> Option<usize> {
+    pub(crate) fn find(&mut self, flow: &Flow, flow_of: impl Fn(usize) -> Option<Flow>) -> Option<usize> {
+        if flow_of(self.last).as_ref() == Some(flow) {
+            return Some(self.last);
+        }
         let mut place = self.home(flow);
         for _ in 0..self.places.len() {
             let slot = self.at(place)?;
             if flow_of(slot).as_ref() == Some(flow) {
+                self.last = slot;
                 return Some(slot);
             }
             place = self.following(place);

@@ -11,6 +11,9 @@ mod ingress;
 mod pool;
 mod turns;
 
+use core::mem;
+use core::ops::Range;
+
 use r2_core::session::Over;
 use smoltcp::iface::{self, Interface, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
@@ -107,13 +110,13 @@ impl<'a, W: World> Node<'a, W> {
             #[cfg(feature = "multicast")]
             member,
         } = registry;
-        let capabilities = device.capabilities();
-        let (pools, slots) = pool::make(&services, &config.limits, &capabilities, storage);
+        let (pools, slots) = pool::make(&services, &config.limits, storage);
         let counters = world.counters();
         counters.sessions_max = slots.len();
         for service in &services {
             counters.register(service.spec().name);
         }
+        let capabilities = device.capabilities();
         let offered = capture.and_then(|ServiceId(index)| {
             let (service, pool) = (services.get(index)?, pools.get(index)?);
             Some((index, service.spec().port, pool.slots()))
@@ -310,25 +313,27 @@ impl<'a, W: World> Node<'a, W> {
 
     /// Touches the slots of every service for whose sessions the world has news.
     fn hear_news(&mut self, world: &mut W) {
-        for index in 0..self.services.len() {
-            let (Some(service), Some(pool)) = (self.services.get(index), self.pools.get_mut(index)) else {
-                world.counters().bug("a service has a pool");
-                continue;
-            };
-            let revision = service.revision(world);
-            if core::mem::replace(&mut pool.revision, revision) == revision {
-                continue;
-            }
-            for slot in pool.slots() {
+        while let Some(slots) = self.next_news(world) {
+            for slot in slots {
                 self.touch_open(slot);
             }
         }
         self.count_captured(world);
     }
 
+    /// The slots of a service for whose sessions there is news; each news is told once.
+    fn next_news(&mut self, world: &W) -> Option<Range<usize>> {
+        let mut pools = self.services.iter().zip(self.pools.iter_mut());
+        pools.find_map(|(service, pool)| {
+            let revision = service.revision(world);
+            let is_new = mem::replace(&mut pool.revision, revision) != revision;
+            is_new.then(|| pool.slots())
+        })
+    }
+
     /// Counts what was recorded, and touches the capture connections, whose bytes they are.
     fn count_captured(&mut self, world: &mut W) {
-        let Captured { bytes, lost } = core::mem::take(&mut self.captures.tally);
+        let Captured { bytes, lost } = mem::take(&mut self.captures.tally);
         let counters = world.counters();
         add(&mut counters.capture_lost, lost);
         if bytes == 0 {

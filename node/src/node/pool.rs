@@ -5,7 +5,6 @@ use core::ops::Range;
 use r2_core::bug;
 use r2_core::session::Over;
 use smoltcp::iface::SocketStorage;
-use smoltcp::phy::DeviceCapabilities;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
@@ -86,7 +85,6 @@ impl<'a> Memory<'a> {
 pub(super) fn make<'a, W>(
     services: &Services<'a, W>,
     limits: &Limits,
-    device: &DeviceCapabilities,
     storage: &mut impl Storage<'a>,
 ) -> (heapless::Vec<Pool, SERVICES_MAX>, &'a mut [Slot<'a>]) {
     let mut pools = heapless::Vec::new();
@@ -130,7 +128,7 @@ pub(super) fn make<'a, W>(
         });
         let memory = memories.get_mut(service).and_then(Memory::of_a_slot);
         let (sockets, receive, transmit) = memory.unwrap_or_default();
-        let mut slot = Slot::new(service, place, (spec, limits), device, sockets, receive, transmit);
+        let mut slot = Slot::new(service, place, (spec, limits), sockets, receive, transmit);
         #[cfg(feature = "recovery")]
         if let Some(memory) = memories.get_mut(service)
             && let Some(service) = services.get(service)

@@ -11,7 +11,6 @@ use r2_core::time::{Duration, Instant};
 #[cfg(feature = "call")]
 use smoltcp::iface::Interface;
 use smoltcp::iface::{SocketSet, SocketStorage};
-use smoltcp::phy::DeviceCapabilities;
 use smoltcp::socket::AnySocket;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::wire::{EthernetAddress, IpListenEndpoint};
@@ -23,7 +22,6 @@ pub(crate) use self::turn::{After, Tally, Turn};
 use crate::config::Limits;
 use crate::gate::{Flow, Sent};
 use crate::service::Spec;
-use crate::wire::holds_two_segments;
 
 /// Where a slot stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +100,13 @@ impl<'a> Slot<'a> {
         service: usize,
         place: usize,
         (spec, limits): (&Spec, &Limits),
-        device: &DeviceCapabilities,
         sockets: &'a mut [SocketStorage<'a>],
         receive: &'a mut [u8],
         transmit: &'a mut [u8],
     ) -> Self {
-        // A peer that has filled its window waits for the acknowledgement, which nothing else will hasten.
-        let ack_delay = spec
-            .ack_delay()
-            .filter(|_| holds_two_segments(device, receive.len()));
         let mut socket = Socket::new(SocketBuffer::new(receive), SocketBuffer::new(transmit));
         socket.set_nagle_enabled(!spec.interactive);
-        socket.set_ack_delay(ack_delay);
+        socket.set_ack_delay(spec.ack_delay());
         let silent_after = spec.silent_after.unwrap_or(limits.silent_after);
         let silent = smoltcp::time::Duration::from_millis(silent_after.as_millis());
         // Five probes before the peer is given up: one lost probe or answer costs nothing.
