@@ -14,7 +14,7 @@ pub(crate) const BLOCKS: usize = 8 * 1024 / RAM_BLOCK + 1;
 pub(crate) const FILES: usize = 6;
 
 /// 14 connections. Whoever sends bytes in bulk has a window of as many segments as the controller holds, and an echo of
-/// two each way, so that one is under way while the other is worked on; whoever sends lines has one, and who is not
+/// two, so that one is under way while the other is worked on; whoever sends lines has one, and who is not
 /// listened to an eighth. A receipt fits into a quarter. A capture holds such a window and one frame more, which the
 /// reader has not acknowledged.
 pub(crate) const PLAN: Plan = Plan {
@@ -23,7 +23,7 @@ pub(crate) const PLAN: Plan = Plan {
     drop: size(2, HELD * SEGMENT, SEGMENT / 4),
     files: size(1, HELD * SEGMENT, 2 * SEGMENT),
     status: size(1, SEGMENT / 8, SEGMENT / 2),
-    echo: size(1, 2 * SEGMENT, 2 * SEGMENT),
+    echo: size(1, 2 * SEGMENT, SEGMENT),
     discard: size(1, HELD * SEGMENT, SEGMENT / 8),
     chargen: size(1, SEGMENT / 8, SEGMENT),
     capture: size(1, SEGMENT / 8, (HELD + 1) * (RECORD_HEADER + MTU)),
@@ -32,4 +32,4 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
-pub(crate) const ARENA: usize = 39_426;
+pub(crate) const ARENA: usize = 38_824;
