@@ -73,10 +73,10 @@ fn an_upload_is_as_fast_as_window_and_loss_allow() {
     insta::assert_snapshot!(table, @r"
     kB/s by bytes of window (across) and frames lost of 1,000 (down)
              1024    2048    6144   16384   65536
-        0     100     172     500    1111    2500
-        1     100     172     500    1111    2500
-       10      29      55     480    1020     406
-       50       4       9      25      57      59
+        0     100     158     500    1111    2500
+        1     100     158     500    1111    2500
+       10      29      44     480    1020     406
+       50       4       8      25      57      59
       100       2       5      18      34      37
     ");
 }

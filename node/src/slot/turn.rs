@@ -214,7 +214,7 @@ impl Slot<'_> {
             if self.is_swept() {
                 return sends_on;
             }
-            sent |= self.persist(turn);
+            self.persist(turn);
         }
         while budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.

@@ -30,6 +30,7 @@ impl Slot<'_> {
         } else if end != acked {
             self.recovery.left(acked, end, self.sent.mss());
         }
+        self.recovery.look_at_probe(self.sent.probes());
     }
 
     /// Looks at the clocks of what is under way.

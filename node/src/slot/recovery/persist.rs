@@ -1,7 +1,6 @@
 //! The clock that probes a closed window. Every sweep doubles smoltcp's time-out, and by that it would begin: half a minute
 //! after a few losses.
 
-use smoltcp::iface::PollResult;
 use smoltcp::phy::Device;
 
 use super::sweep::AFTER_EVERY_TIME_OUT;
@@ -30,21 +29,25 @@ impl Persist {
 }
 
 impl Recovery<'_> {
-    /// Takes note of whether the peer's window is closed to something that is to be sent, and of whether smoltcp `probes` it.
-    /// The first probe comes after a time-out, each further one after twice the pause, answered or not (RFC 9293, section
-    /// 3.8.6.1).
-    fn look_at_window(&mut self, is_closed: bool, probes: bool) {
+    /// Takes note of whether the peer's window is closed to something that is to be sent. The first probe comes after a
+    /// time-out, each further one after twice the pause, answered or not (RFC 9293, section 3.8.6.1).
+    fn look_at_window(&mut self, is_closed: bool) {
         if !is_closed {
             self.persist = None;
             return;
         }
         let pause = self.time_out().max(FIRST_TIME_OUT);
-        let persist = self.persist.get_or_insert(Persist {
+        self.persist.get_or_insert(Persist {
             at: self.now.saturating_add(pause),
             pause,
             probes: false,
             ours: 0,
         });
+    }
+
+    /// Takes note of whether a probe is under way, which may be smoltcp's own.
+    pub(super) fn look_at_probe(&mut self, probes: bool) {
+        let Some(persist) = &mut self.persist else { return };
         if probes && !persist.probes {
             persist.has_probed(self.now);
         }
@@ -58,20 +61,21 @@ impl Recovery<'_> {
 }
 
 impl Slot<'_> {
-    /// Probes a closed window when it is time; whether it did. smoltcp keeps its clock for probes beside no other, so that a
+    /// Probes a closed window when it is time. smoltcp keeps its clock for probes beside no other, so that a
     /// moment long after now brings the probe and nothing else.
-    pub(in crate::slot) fn persist<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>) -> bool {
+    pub(in crate::slot) fn persist<W, D: Device + ?Sized>(&mut self, turn: &mut Turn<'_, D, W>) {
         let (_, window) = self.sent.heard();
         let is_closed = window == 0 && self.may_send() && self.queued() > 0;
-        self.recovery.look_at_window(is_closed, self.sent.probes());
+        self.recovery.look_at_window(is_closed);
+        self.recovery.look_at_probe(self.sent.probes());
         let now = self.recovery.now;
         let due = self.recovery.persist.as_mut();
         let Some(due) = due.filter(|persist| persist.at <= now) else {
-            return false;
+            return;
         };
         let Some(token) = turn.device.transmit(turn.now) else {
             turn.tally.congested = true;
-            return false;
+            return;
         };
         due.has_probed(now);
         // smoltcp counts its own pause, of at most so long, from the moment that it is shown.
@@ -88,6 +92,6 @@ impl Slot<'_> {
             frames_out: &mut turn.tally.frames_out,
             capabilities: turn.capabilities,
         };
-        turn.interface.poll_egress(later, &mut outward, &mut self.sockets) == PollResult::SocketStateChanged
+        turn.interface.poll_egress(later, &mut outward, &mut self.sockets);
     }
 }
