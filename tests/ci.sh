@@ -194,7 +194,7 @@ firmware() {
     defmt_print
     echo "compiling with $(firmware/cargo target)"
     for package in r2-core r2-node; do
-        for feature in "" log defmt $([[ $package == r2-core ]] && echo async || echo call ipv6); do
+        for feature in "" log defmt $([[ $package == r2-core ]] && echo async || echo call dhcp ipv6 multicast recovery); do
             firmware/cargo build --locked --release --target "$FIRMWARE_TARGET" --target-dir target/thumbv7m \
                 --package "$package" --features "$feature"
         done

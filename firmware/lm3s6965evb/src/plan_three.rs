@@ -23,4 +23,4 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// What the node takes for that plan. It says at the start how much of it is left.
-pub(crate) const ARENA: usize = 24_240;
+pub(crate) const ARENA: usize = 24_400;

@@ -26,8 +26,8 @@ const BACKLOG: usize = 8;
 const TIME_WAIT: usize = 8;
 
 /// What the node takes for them, in bytes. It says at the start how much of it is left.
-static ARENA: ConstStaticCell<[MaybeUninit<u8>; 5_440]> =
-    ConstStaticCell::new([MaybeUninit::uninit(); 5_440]);
+static ARENA: ConstStaticCell<[MaybeUninit<u8>; 5_480]> =
+    ConstStaticCell::new([MaybeUninit::uninit(); 5_480]);
 static NODE: StaticCell<Node<'static, Visits>> = StaticCell::new();
 static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
 

@@ -29,7 +29,7 @@ impl Slot<'_> {
         let (Some(Flow { remote, local }), Some(fin)) = (self.flow, self.expected()) else {
             return;
         };
-        self.hand_in(turn, |sent| {
+        self.hand_in(turn, &mut |sent| {
             let (ack, window) = sent.tell();
             Some(Bare::new(remote, local, fin, ack).with_window(window).with_fin())
         });
@@ -53,7 +53,7 @@ impl Slot<'_> {
         };
         let queued = self.queued();
         let in_time = self.hides_since + SILLY_FOR <= now;
-        self.hand_in(turn, |sent| {
+        self.hand_in(turn, &mut |sent| {
             let (ack, window) = sent.take_news(queued, in_time)?;
             Some(Bare::new(remote, local, next, ack).with_window(window))
         })
@@ -78,10 +78,12 @@ impl Slot<'_> {
 
     /// Gives smoltcp the segment that `say` makes, if it makes one, in the peer's name, once there is room for an answer;
     /// whether it did.
+    // Once on a board, whatever is said.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn hand_in<W, D: Device + ?Sized>(
         &mut self,
         turn: &mut Turn<'_, D, W>,
-        say: impl FnOnce(&mut Sent) -> Option<Bare>,
+        say: &mut dyn FnMut(&mut Sent) -> Option<Bare>,
     ) -> bool {
         let Some(answer) = turn.device.transmit(turn.now) else {
             turn.tally.congested = true;

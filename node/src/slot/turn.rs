@@ -207,15 +207,16 @@ impl Slot<'_> {
             return false;
         }
         let mut budget = SEGMENTS_PER_TURN;
-        let mut sends_on = false;
+        #[cfg(not(feature = "recovery"))]
+        let sweeps = false;
         #[cfg(feature = "recovery")]
-        {
-            sends_on |= self.sweep(turn);
-            if self.is_swept() {
-                return sends_on;
-            }
-            self.persist(turn);
+        let sweeps = self.sweep(turn);
+        #[cfg(feature = "recovery")]
+        if self.is_swept() {
+            return sweeps;
         }
+        #[cfg(feature = "recovery")]
+        self.persist(turn);
         while budget > 0 {
             // smoltcp forgets what it is to repeat at once where it finds no room, so that is asked for first.
             let Some(token) = turn.device.transmit(turn.now) else {
@@ -245,7 +246,7 @@ impl Slot<'_> {
             #[cfg(feature = "recovery")]
             self.note_what_left();
         }
-        sends_on || budget == 0
+        sweeps || budget == 0
     }
 
     /// Whether the connection was aborted, and the RST has not left yet.
