@@ -22,13 +22,15 @@ const ABOUT: &str = "\
 const PIECES: [Piece; 4] = [
     Piece {
         title: "Part 2, R2's side: core/src/secret.rs",
-        about: "take() looks at each byte of a line once: it gathers the digits where the answer will stand, and follows the word \
-                SECRET letter by letter. conclude() writes the answer when the line ends. receive() hands each byte on until an \
-                answer is due, and takes no more before transmit() has sent that: so answers keep the order of the questions, and \
-                a client that does not read is not served ahead.",
+        about: "take() looks at a line in runs of digits and of anything else: gather() puts digits where the answer will stand, and \
+                look_for_code() follows the word SECRET letter by letter. conclude() writes the answer when the line ends. \
+                receive() hands on what came until an answer is due, and takes no more before transmit() has sent that: so answers \
+                keep the order of the questions, and a client that does not read is not served ahead.",
         source: include_str!("../../../core/src/secret.rs"),
         beginnings: &[
-            "    fn take(&mut self, byte: u8) {",
+            "    fn take(&mut self, text: &[u8]) -> usize {",
+            "    fn gather(&mut self, digits: &[u8]) {",
+            "    fn look_for_code(&mut self, text: &[u8]) {",
             "    fn conclude(&mut self) {",
             "impl<W: ?Sized> Session<W> for Secret {",
         ],
