@@ -1,10 +1,10 @@
 //! Loss recovery beside smoltcp, which repeats one segment at the third duplicate acknowledgement, takes no notice of SACK,
 //! and then waits for a second or longer.
 //!
-//! The slot sees every segment before and behind its socket. It keeps a [scoreboard](scoreboard) of what is under way, reads
+//! The slot sees every segment before and behind its socket. It keeps a [scoreboard] of what is under way, reads
 //! SACK (RFC 2018) in what the peer says, finds what is lost by time (RACK, RFC 8985, section 6), asks for a silent tail
 //! with a probe (TLP, section 7), and has a time-out of its own (RFC 6298) that is shorter than smoltcp's. smoltcp's ring
-//! keeps the only copy of the bytes: the [sweep](sweep) has it send everything from the first byte that is not acknowledged, and
+//! keeps the only copy of the bytes: the [sweep] has it send everything from the first byte that is not acknowledged, and
 //! lets only the holes leave. So all holes of a round trip are repaired in one.
 //!
 //! Without memory for a scoreboard everything is as smoltcp does it.
