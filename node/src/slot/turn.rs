@@ -73,13 +73,28 @@ impl Slot<'_> {
         if self.peer_fin.is_some() {
             self.take_fin(session, turn, now);
         }
-        // All that the session says to what has come leaves together, in as few segments as hold it. News are taken once it
-        // has said that, and it is asked again: they may make room, and a small window is shown if it holds all that is left.
-        let moves_on = (0..ROUNDS_PER_TURN).all(|_| {
-            self.exchange(session, turn, now)
-                || ((self.sent.has_news || self.sent.hides_room) && self.take_news(turn, now))
-        });
-        let sends_on = self.send(turn);
+        // All that the session says to what has come leaves together, in as few segments as hold it; what it says beyond that
+        // leaves piece by piece, as it was written. News are taken once it has said something, and it is asked again: they may
+        // make room, and a small window is shown if it holds all that is left.
+        let (mut moves_on, mut sends_on, mut unsent) = (true, false, true);
+        for _ in 0..ROUNDS_PER_TURN {
+            moves_on = self.exchange(session, turn, now)
+                || ((self.sent.has_news || self.sent.hides_room) && self.take_news(turn, now));
+            unsent |= moves_on;
+            if moves_on && self.has_unread() {
+                continue;
+            }
+            if unsent {
+                sends_on = self.send(turn);
+                unsent = false;
+            }
+            if !moves_on || sends_on || turn.tally.congested {
+                break;
+            }
+        }
+        if unsent {
+            sends_on = self.send(turn);
+        }
         if let Some(free) = self.look_at_end(session, turn, now) {
             return free;
         }
@@ -196,6 +211,11 @@ impl Slot<'_> {
             }
             Wants::Abort => self.abort(session, Over::Stopped, to_core(turn.now), turn.world),
         }
+    }
+
+    /// Whether bytes of the peer wait for the session.
+    fn has_unread(&mut self) -> bool {
+        self.with_socket(|socket| socket.recv_queue() > 0) == Some(true)
     }
 
     /// Sends what the socket has to send, within the segments of a turn; whether there may be more to send at once.
