@@ -58,7 +58,14 @@ fn flood(frame: impl Fn(u32) -> Vec<u8> + Send) {
         |lab: &mut Lab, card: &mut Card| {
             let mut peers = [lab.connect(7), lab.namespace.connect("[fd69::1]:7").unwrap()];
             let piece = random(PIECE, 0);
-            let frames_in = || lab.status()["frames_in"].parse::<u32>().unwrap();
+            // A frame whose checksum is wrong is dropped before it is counted as received.
+            let frames_in = || -> u32 {
+                let status = lab.status();
+                ["frames_in", "dropped_checksum"]
+                    .iter()
+                    .map(|key| status[*key].parse::<u32>().unwrap())
+                    .sum()
+            };
             let before = frames_in();
             for some in frames.chunks(AT_A_TIME) {
                 for frame in some {
