@@ -39,8 +39,9 @@ pub struct Ended {
 impl Program {
     /// Starts `line` in a shell, with what is typed at [`types`](Self::types) as its standard input.
     pub fn start(line: &str) -> Self {
-        let mut child = Command::new("sh")
-            .args(["-c", line])
+        // Tests that run under nohup would hand on that SIGHUP is ignored.
+        let mut child = Command::new("env")
+            .args(["--default-signal=HUP", "sh", "-c", line])
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
