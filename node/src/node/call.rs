@@ -142,12 +142,18 @@ impl<W: World> Node<'_, W> {
 
     /// Gives up a call whose SYN has not left: nobody has heard of it.
     pub(super) fn stop_calling(&mut self, world: &mut W) {
-        let Some(slot) = self.caller.call.as_ref().map(|call| call.slot) else {
+        self.end_unsent_call(|_| true, CallOutcome::Refused, world);
+    }
+
+    /// Ends the call, if it is such a one and its SYN has not left; one whose SYN has is ended with its slot.
+    fn end_unsent_call(&mut self, is_such: impl Fn(&Call) -> bool, outcome: CallOutcome, world: &mut W) {
+        let call = self.caller.call.as_ref().filter(|call| is_such(call));
+        let Some(slot) = call.map(|call| call.slot) else {
             return;
         };
         if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Free) {
             self.give_back(slot, world);
-            self.caller.end(CallOutcome::Refused);
+            self.caller.end(outcome);
         }
     }
 
@@ -204,18 +210,8 @@ impl<W: World> Node<'_, W> {
     /// The node no longer has the address `local`: a call from there that nobody has answered is over.
     #[cfg(feature = "dhcp")]
     pub(super) fn end_call_from(&mut self, local: IpAddress, world: &mut W) {
-        let call = self.caller.call.as_ref();
-        let Some(slot) = call
-            .filter(|call| call.local.address() == local)
-            .map(|call| call.slot)
-        else {
-            return;
-        };
-        // The SYN has not left; one that has is ended with its slot.
-        if self.slots.get(slot).is_some_and(|slot| slot.phase == Phase::Free) {
-            self.give_back(slot, world);
-            self.caller.end(CallOutcome::Unreachable);
-        }
+        let is_from = |call: &Call| call.local.address() == local;
+        self.end_unsent_call(is_from, CallOutcome::Unreachable, world);
     }
 
     /// A dynamic port from which `remote` is not being talked to.
